@@ -36,7 +36,8 @@ pub(super) async fn quarantined_nothing_new(
     let new = quarantine::first_received(&mut connection, report.run_id).await?;
     if new > 0 {
         print_error(&format!(
-            "{key}: {} in quarantine; see `advisoryd quarantine list`",
+            "{}: {} in quarantine; see `advisoryd quarantine list`",
+            key.label(),
             counted(new, "new record")
         ));
     }

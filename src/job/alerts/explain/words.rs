@@ -133,7 +133,7 @@ fn delivery(delivery: &Delivery) -> String {
         (DeliveryState::DeadLetter, Some(settled_at)) => {
             let gave_up = at(*settled_at);
             format!(
-                "dead letter: gave up on `{sink}` at {gave_up} after attempt {failures}: {error}"
+                "dead letter: not delivered to `{sink}`, last tried at {gave_up}, after attempt {failures}: {error}"
             )
         }
         _ if *failures > 0 => format!(
