@@ -37,9 +37,12 @@ pub(super) fn page(document: &Value, list: Option<&str>, times: Times) -> String
             } else {
                 value
             };
-            let (name, value) = match list.filter(|_| fact == "watch_list_id") {
-                Some(list) => ("watch list".to_owned(), format!("{list} ({value})")),
-                None => (fact.replace('_', " "), value),
+            let (name, value) = match (fact, list) {
+                ("watch_list_id", Some(list)) => {
+                    ("watch list".to_owned(), format!("{list} ({value})"))
+                }
+                ("watch_list_id", None) => ("watch list".to_owned(), value),
+                _ => (fact.replace('_', " "), value),
             };
             let _ = writeln!(page, "  {name:<14}{value}");
         }

@@ -56,7 +56,7 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         Ok(token) if token.looks_usual() => Finding::good("token", "found"),
         Ok(_) => Finding::warning(
             "token",
-            "found, but it is not the usual 40 hexadecimal digits",
+            "the token was found, but it is not the usual 40 hexadecimal digits",
         ),
         Err(error) => Finding::bad("token", chain(error)),
     });

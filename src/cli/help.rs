@@ -65,7 +65,12 @@ pub(super) fn in_order(page: &str) -> String {
 
 /// A page of help as it is printed.
 pub(super) fn shown(page: &str) -> String {
-    in_order(page).replace(KEPT, " ")
+    in_order(&copied(page))
+}
+
+/// A page whose examples can be copied.
+pub(super) fn copied(page: &str) -> String {
+    page.replace(KEPT, " ")
 }
 
 /// A blank at which no line ends.

@@ -193,11 +193,15 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let page = error.render();
     let plain = page.to_string();
     let safe = outgoing_page(&plain);
-    if safe == plain {
-        let _ = error.print();
+    When::early(std::env::args_os()).begin();
+    let text = if safe == plain && console::colors_enabled_stderr() {
+        page.ansi().to_string()
     } else {
-        let _ = write!(std::io::stderr(), "{safe}");
-    }
+        safe
+    };
+    let width = table::width_of(&console::Term::stderr());
+    let text = wrap::page(&help::copied(&text), width);
+    let _ = write!(std::io::stderr(), "{text}");
     if error.kind() == clap::error::ErrorKind::InvalidSubcommand
         && let Some(expected) = help::commands_expected()
     {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::list::{Shape, print_all};
-use super::output::print_line;
+use super::output::print_data;
 use super::table::with_text;
 use crate::config::{Preset, presets};
 use crate::model::filter::nearest;
@@ -83,7 +83,7 @@ pub(super) fn run(wanted: &Sinks) -> anyhow::Result<bool> {
             let lines: Vec<PresetLine> = presets().map(PresetLine::of).collect();
             print_all(shape, &lines, as_table)?;
         }
-        What::Preset { preset } => print_line(preset.text.trim_end()),
+        What::Preset { preset } => print_data(preset.text.trim_end()),
     }
     Ok(true)
 }

@@ -82,7 +82,7 @@ fn every_mistake_in_a_rule_says_what_to_write_instead() {
 name = "soc"
 on = ["apeared"]
 severity = "bad"
-watch_lists = ["4"]
+watch_lists = [4.5]
 cvss3 = 11.0
 zero_day = "yes"
 attack_vector = ["unknown"]
