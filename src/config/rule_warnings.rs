@@ -56,8 +56,8 @@ pub(super) fn unknown_lists(rules: &[Matcher], lists: &Lists) -> Vec<String> {
     for rule in rules.iter().map(Matcher::rule) {
         let clauses = &rule.clauses;
         let (ids, names) = lists.unknown(&clauses.watch_lists, &clauses.watch_list_names);
-        let named = clauses.watch_lists.len() + clauses.watch_list_names.len();
-        let effect = if ids.len() + names.len() == named {
+        let wanted = clauses.watch_lists.len() + clauses.watch_list_names.len();
+        let effect = if ids.len() + names.len() == wanted {
             "it can never match"
         } else {
             "it can never match advisories of that list"

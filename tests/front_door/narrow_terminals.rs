@@ -85,12 +85,16 @@ async fn a_list_of_alerts_tells_once_what_all_have() {
     let world = refused().await;
     let shown = shown(&world, &["alerts", "list"]);
     let first = shown.lines().next().unwrap_or_default();
-    assert_eq!(
-        first.trim_end(),
-        "all: rule new, sink hook, state dead_letter"
-    );
+    assert!(first.starts_with("all: rule new, sink hook"), "{shown}");
     let heading = shown.lines().nth(1).unwrap_or_default();
     let names: Vec<&str> = heading.split_whitespace().collect();
     assert_eq!(names.first(), Some(&"id"), "{shown}");
-    assert!(names.ends_with(&["key", "alert"]), "{shown}");
+    assert!(
+        names.contains(&"key") && names.ends_with(&["alert"]),
+        "{shown}"
+    );
+    assert!(
+        !names.contains(&"rule") && !names.contains(&"sink"),
+        "{shown}"
+    );
 }

@@ -49,9 +49,9 @@ fn a_wrong_filter_is_shown_with_the_place_of_the_error_unless_it_may_be_a_secret
     assert_eq!(
         of("kev && !sevrity"),
         [
-            "c.toml: `alerts.rules[1].where`: rule `r`: where is not valid: column 5: unexpected `&`",
+            "c.toml: `alerts.rules[1].where`: rule `r`: where is not valid: column 5: expected `and`, `or` or the end of the filter; did you mean `and`?",
             "  kev && !sevrity",
-            "      ^",
+            "      ^^",
         ]
     );
     let said = of("sevrity >= high and title ~ \"100%\"");
