@@ -157,6 +157,8 @@ impl Layout<'_> {
 fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
     /// A narrower column says nothing.
     const LEAST: usize = 8;
+    /// A narrower severity or solution says nothing.
+    const WORD: usize = 10;
     /// A title of so many columns says what it is about.
     const READABLE: usize = 30;
     let taken: usize = widths.iter().map(|width| width + 2).sum();
@@ -167,7 +169,7 @@ fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
     others.sort_by_key(|place| std::cmp::Reverse(widths[*place]));
     let is_cut = last > 0 && !fixed.contains(&last);
     let title = |least| is_cut.then_some((last, least));
-    let others = others.into_iter().map(|place| (place, LEAST));
+    let others = others.into_iter().map(|place| (place, WORD));
     for (place, least) in title(READABLE)
         .into_iter()
         .chain(others)

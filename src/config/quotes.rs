@@ -1,6 +1,5 @@
 //! Numbers and texts with or without quotes, for errors.
 
-use super::section::said;
 use super::setting_error::may_be_secret;
 use super::tree::{Node, Said};
 
@@ -19,7 +18,7 @@ const QUOTED: [&str; 3] = [
 ];
 
 /// A value as it is written, and what is expected instead, if its quotes are what is wrong.
-pub(super) fn as_written(node: &Node, advice: &str) -> Option<(String, String)> {
+pub(super) fn as_written(node: &Node, said: &str, advice: &str) -> Option<(String, String)> {
     let begins = |all: &[&str]| all.iter().any(|words| advice.starts_with(words));
     match &node.value {
         Said::Plain(toml::Value::String(text)) if begins(&BARE) && is_bare(text) => Some((
@@ -27,12 +26,11 @@ pub(super) fn as_written(node: &Node, advice: &str) -> Option<(String, String)> 
             format!("{advice}; remove the quotes"),
         )),
         Said::Plain(value) if begins(&QUOTED) && !value.is_str() => {
-            let text = said(node);
-            if may_be_secret(&text) {
+            if may_be_secret(said) {
                 return None;
             }
-            let advice = format!("{advice}; write it in quotes: `\"{text}\"`");
-            Some((text, advice))
+            let advice = format!("{advice}; write it in quotes: `\"{said}\"`");
+            Some((said.to_owned(), advice))
         }
         _ => None,
     }

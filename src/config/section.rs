@@ -104,8 +104,9 @@ impl<'m> Section<'m> {
                     return None;
                 }
                 let advice = without_parts(&advice, &node);
-                let written = as_written(&node, &advice);
-                let (said, advice) = written.unwrap_or_else(|| (said(&node), advice));
+                let said = said(&node);
+                let written = as_written(&node, &said, &advice);
+                let (said, advice) = written.unwrap_or((said, advice));
                 self.wrong_at(&node.place, key, &said, &advice);
                 None
             }
