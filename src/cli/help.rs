@@ -102,13 +102,14 @@ fn kept_examples(mut command: Command) -> Command {
     command.mut_subcommands(kept_examples)
 }
 
+/// Columns before what a command does.
+const INDENT: usize = 15;
+
 /// The command line, with an overview in groups.
 pub(super) fn command() -> Command {
     let command = documented();
     let styles = Styles::styled();
     let (heading, name) = (styles.get_header(), styles.get_literal());
-    /// Columns before what a command does.
-    const INDENT: usize = 15;
     let mut groups = String::new();
     // Writing to a string cannot fail.
     for (group, members) in GROUPS {
