@@ -26,7 +26,7 @@ const FACTS: [&str; 11] = [
 ];
 
 /// The page of a document as `outcome::alert` gives it.
-pub(super) fn page(document: &Value, times: Times) -> String {
+pub(super) fn page(document: &Value, list: Option<&str>, times: Times) -> String {
     let mut page = String::new();
     let title = text(&document["title"]).unwrap_or_default();
     let id = text(&document["id"]).unwrap_or_default();
@@ -35,7 +35,20 @@ pub(super) fn page(document: &Value, times: Times) -> String {
     for fact in FACTS {
         if let Some(value) = text(&document[fact]) {
             let value = time(&value, times);
-            let _ = writeln!(page, "  {:<14}{value}", fact.replace('_', " "));
+            // As the summary has it.
+            let value = if fact == "severity" {
+                value.replace('_', " ")
+            } else {
+                value
+            };
+            let (name, value) = match (fact, list) {
+                ("watch_list_id", Some(list)) => {
+                    ("watch list".to_owned(), format!("{list} ({value})"))
+                }
+                ("watch_list_id", None) => ("watch list".to_owned(), value),
+                _ => (fact.replace('_', " "), value),
+            };
+            let _ = writeln!(page, "  {name:<14}{value}");
         }
     }
     for delivery in document["deliveries"].as_array().into_iter().flatten() {
@@ -71,7 +84,7 @@ fn line(attempt: &Value, times: Times) -> String {
         "attempt {}  {}  {}  {status}  {}  {said}",
         part("attempt"),
         time(&part("at"), times),
-        part("outcome"),
+        outcome(&part("outcome")),
         latency(&part("latency")),
     )
 }
@@ -83,6 +96,14 @@ fn said(error: Option<String>, answer: &str) -> String {
         None => answer,
         Some(error) if answer.is_empty() || error.contains(&answer) => error,
         Some(error) => format!("{error}; it answered: {answer}"),
+    }
+}
+
+/// The outcome of an attempt, in the words of the other pages.
+fn outcome(name: &str) -> &str {
+    match name {
+        "abandoned" => "dead letter",
+        other => other,
     }
 }
 

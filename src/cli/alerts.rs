@@ -20,6 +20,7 @@ use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
 use crate::store::alerts::resend::{self, To};
+use crate::store::reports::named_list::named_lists;
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -114,7 +115,11 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
     if json {
         print_json(&document)?;
     } else {
-        print_line(alert_page::page(&document, times).trim_end());
+        let lists = named_lists(&mut connection).await?;
+        let list = document["watch_list_id"].as_i64();
+        let list = list.and_then(|id| lists.iter().find(|list| list.id == id));
+        let list = list.map(|list| list.name.as_str());
+        print_line(alert_page::page(&document, list, times).trim_end());
     }
     Ok(true)
 }
@@ -242,17 +247,23 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
         answer,
         error,
     } = tried;
-    let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+    // Only what has a status is a request whose time says something.
+    let in_time = status.map_or_else(String::new, |status| {
+        format!(" in {seconds:.2} s ({status})")
+    });
+    let answer = answer.trim();
+    let after = status.map_or_else(String::new, |status| format!(" with status {status}"));
     match &error {
         None => print_done(&format!(
-            "sink `{name}` accepted message {message_id} in {seconds:.2} s ({status}): {answer}"
+            "sink `{name}` accepted message {message_id}{in_time}{}{answer}",
+            if answer.is_empty() { "" } else { ": " }
         )),
         Some(error) => {
             print_error(&format!(
-                "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s ({status}): {error}"
+                "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s{after}: {error}"
             ));
             // The reason is often only there.
-            if !answer.is_empty() && !error.contains(&answer) {
+            if !answer.is_empty() && !error.contains(answer) {
                 print_error(&format!("sink `{name}` answered: {answer}"));
             }
         }

@@ -5,7 +5,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::ask;
 use super::list::{Form, print};
-use super::output::{print_line, print_note, table};
+use super::output::{columns, print_line, print_note, table};
 use super::since::{Since, since};
 use super::table::width;
 use super::times::Times;
@@ -143,7 +143,10 @@ fn as_table(lines: &[AlertLine], times: Times) -> String {
 fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
     /// Blanks before an error.
     const INDENT: usize = 4;
-    let created = times.heading("created", Clock::system().now());
+    let now = Clock::system().now();
+    let is_of_today = times.are_of_today(lines.iter().map(|line| line.raised_at), now);
+    let name = if is_of_today { "today" } else { "created" };
+    let created = times.heading(name, now);
     let rows: Vec<[String; 7]> = lines
         .iter()
         .map(|line| {
@@ -152,21 +155,19 @@ fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
                 Some(title) => format!("{title} ({summary})"),
                 None => summary,
             };
-            [
-                id,
-                times.minute(line.raised_at),
-                rule,
-                key,
-                sink,
-                state,
-                alert,
-            ]
+            let at = if is_of_today {
+                times.of_today(line.raised_at)
+            } else {
+                times.minute(line.raised_at)
+            };
+            [id, at, rule, key, sink, state, alert]
         })
         .collect();
     let heading = ["id", &created, "rule", "key", "sink", "state", "alert"];
-    let page = table(heading, &rows);
+    let (common, page) = without_common(heading, &rows);
     let mut page = page.lines();
-    let mut text: Vec<String> = page.next().map(str::to_owned).into_iter().collect();
+    let mut text: Vec<String> = common.into_iter().collect();
+    text.extend(page.next().map(str::to_owned));
     for (row, line) in page.zip(lines) {
         text.push(row.to_owned());
         if let Some(error) = &line.error {
@@ -176,6 +177,34 @@ fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
         }
     }
     text.join("\n")
+}
+
+/// The table without the columns in which all rows are alike, and the line above it that
+/// tells what they have: titles need the room.
+fn without_common(heading: [&str; 7], rows: &[[String; 7]]) -> (Option<String>, String) {
+    /// Rule, sink and state.
+    const MAY_GO: [usize; 3] = [2, 4, 5];
+    let is_common = |place: usize| {
+        let Some([first, rest @ ..]) = Some(rows) else {
+            return false;
+        };
+        let is_same = |row: &[String; 7]| row[place] == first[place];
+        !rest.is_empty() && !first[place].is_empty() && rest.iter().all(is_same)
+    };
+    let gone: Vec<usize> = MAY_GO.into_iter().filter(|at| is_common(*at)).collect();
+    let common: Vec<String> = gone
+        .iter()
+        .filter_map(|at| Some(format!("{} {}", heading[*at], rows.first()?[*at])))
+        .collect();
+    let common = (!common.is_empty()).then(|| format!("all: {}", common.join(", ")));
+    let kept = |cells: &[String]| {
+        let cells = cells.iter().enumerate();
+        let cells = cells.filter(|(at, _)| !gone.contains(at));
+        cells.map(|(_, cell)| cell.clone()).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| kept(row)).collect();
+    let heading = heading.map(str::to_owned);
+    (common, columns(&kept(&heading), &rows))
 }
 
 fn row(line: &AlertLine, times: Times) -> [String; 7] {

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::colour::When;
 use super::demo;
+use super::since::length_of_time;
 use crate::config::LogFormat;
 use crate::daemon::StartOptions;
 use crate::simulate;
@@ -189,7 +190,7 @@ pub(super) struct Demo {
     #[arg(long)]
     pub once: bool,
     /// Exit after this time, for example 2m
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = length_of_time)]
     pub duration: Option<Duration>,
     /// Port of the simulated upstream on 127.0.0.1 [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
@@ -235,6 +236,6 @@ pub(super) struct Simulate {
     #[arg(long)]
     pub in_proportion: bool,
     /// Change the data at this interval, for example 5s
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = length_of_time)]
     pub change_every: Option<Duration>,
 }

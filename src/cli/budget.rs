@@ -16,7 +16,7 @@ use crate::store::reports::budget::{BudgetReport, BudgetUser, budgets, users};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  advisoryd budget\n  advisoryd budget --json | jq '.[0].remaining_today'\n  advisoryd budget take 1 && curl -H \"Authorization: Token $(cat token)\" https://api.app.secunia.com/api/tickets/"
+    after_help = "Examples:\n  advisoryd budget\n  advisoryd budget --json | jq '.[0].remaining_today'\n  advisoryd budget take 1 && curl -H \"Authorization: Token $(cat token)\" \\\n    https://api.app.secunia.com/api/tickets/"
 )]
 pub(super) struct Budget {
     #[command(subcommand)]

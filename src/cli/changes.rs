@@ -155,6 +155,7 @@ struct Reading {
     /// The last change that is asked for, if there is an end.
     end: Option<i64>,
     state: Option<StateFile>,
+    has_printed: bool,
 }
 
 async fn show(
@@ -197,11 +198,16 @@ async fn show(
         left,
         end,
         state,
+        has_printed: false,
     };
     // From now on nothing is lost, also if nothing is printed for long.
     reading.keep()?;
     if !wanted.follow {
-        return reading.tell_new(&mut connection).await;
+        reading.tell_new(&mut connection).await?;
+        if form == Form::Lines && !reading.has_printed {
+            print_note("no changes match");
+        }
+        return Ok(());
     }
     drop(connection);
     let mut is_away = false;
@@ -328,6 +334,7 @@ impl Reading {
             let found = change::selected(connection, &self.selection, span, page).await?;
             for change in &found {
                 self.printer.print(connection, change).await?;
+                self.has_printed = true;
                 self.last = change.seq;
             }
             let printed = i64::try_from(found.len())?;

@@ -10,7 +10,7 @@ use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
 use crate::config::{Config, ConfigError, Otlp, Token};
-use crate::model::{chain, counted};
+use crate::model::{Matcher, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, Requirement, SchemaState, TransactionPooling};
@@ -54,9 +54,9 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
             Finding::good("token", "not needed: [upstream] offline = true")
         }
         Ok(token) if token.looks_usual() => Finding::good("token", "found"),
-        Ok(_) => Finding::good(
+        Ok(_) => Finding::warning(
             "token",
-            "found, but it is not the usual 40 hexadecimal digits",
+            "the token was found, but it is not the usual 40 hexadecimal digits",
         ),
         Err(error) => Finding::bad("token", chain(error)),
     });
@@ -75,14 +75,22 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
 
 /// Checks that every sink can be used: its secrets, certificates and template.
 fn alerts(config: &Config, reporter: &mut Reporter) {
+    let is_used = |name: &str| {
+        let mut rules = config.alerts.rules.iter().map(Matcher::rule);
+        rules.any(|rule| rule.sinks.iter().any(|sink| sink == name))
+    };
     for settings in &config.alerts.sinks {
         let what = format!("sink {}", settings.name);
         reporter.report(match Sink::open(settings) {
             Ok(sink) => {
+                let (kind, name) = (sink.kind(), sink.name());
+                let unused = if is_used(name) {
+                    ""
+                } else {
+                    ", but no rule uses it (`sinks` of a rule)"
+                };
                 let says = format!(
-                    "{} configured; test it with `advisoryd alerts test {}`",
-                    sink.kind(),
-                    sink.name()
+                    "{kind} configured{unused}; test it with `advisoryd alerts test {name}`"
                 );
                 Finding::good(what, says)
             }
@@ -93,6 +101,9 @@ fn alerts(config: &Config, reporter: &mut Reporter) {
     if rules > 0 {
         let says = format!("{rules}; dry-run them with `advisoryd rules test`");
         reporter.report(Finding::good("alert rules", says));
+    }
+    for unmatched in config.rules_of_unknown_lists() {
+        reporter.report(Finding::bad("alert rules", unmatched));
     }
 }
 

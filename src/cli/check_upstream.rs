@@ -29,9 +29,9 @@ enum Asked {
     Readable(String),
     /// This account may not have it, which is no fault.
     Closed(String),
-    /// Upstream does not accept the token: every further request would be refused
-    /// too and look like an attack.
-    TokenRejected(String),
+    /// Upstream cannot be reached, or does not accept the token: every further request would
+    /// fail, too, and with a rejected token look like an attack.
+    Useless(String),
     /// Upstream has no such watch list.
     Missing(String),
     /// It cannot be read.
@@ -41,20 +41,21 @@ enum Asked {
 impl Asked {
     fn refused(error: &ClientError) -> Self {
         let says = advice(error);
-        match error {
-            ClientError::TokenRejected { .. } => Self::TokenRejected(says),
-            _ => Self::Unreadable(says),
+        if is_useless(error) {
+            Self::Useless(says)
+        } else {
+            Self::Unreadable(says)
         }
     }
 
-    fn is_token_rejected(&self) -> bool {
-        matches!(self, Self::TokenRejected(_))
+    fn ends_all(&self) -> bool {
+        matches!(self, Self::Useless(_))
     }
 
     fn finding(self, what: impl Into<String>) -> Finding {
         match self {
             Self::Readable(says) | Self::Closed(says) => Finding::good(what, says),
-            Self::TokenRejected(says) | Self::Missing(says) | Self::Unreadable(says) => {
+            Self::Useless(says) | Self::Missing(says) | Self::Unreadable(says) => {
                 Finding::bad(what, says)
             }
         }
@@ -81,9 +82,9 @@ pub(super) async fn check(
         listed,
     } = lists(context).await;
     if let Some(asked) = discovery {
-        let is_rejected = asked.is_token_rejected();
+        let is_end = asked.ends_all();
         reporter.report(asked.finding("discovery"));
-        if is_rejected {
+        if is_end {
             return Ok(());
         }
     }
@@ -98,16 +99,16 @@ pub(super) async fn check(
     } else {
         None
     };
-    if let Some(asked @ Asked::TokenRejected(_)) = json {
+    if let Some(asked @ Asked::Useless(_)) = json {
         reporter.report(asked.finding("JSON API"));
         return Ok(());
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
         let asked = ask_feed(context, &feed).await;
-        let is_rejected = asked.is_token_rejected();
+        let is_end = asked.ends_all();
         reporter.report(instead(asked, &feed, has_json));
-        if is_rejected {
+        if is_end {
             return Ok(());
         }
     }
@@ -172,8 +173,8 @@ async fn discovered(context: &Context, config: &Config) -> (Config, Asked, Vec<L
         Err(failure) => {
             let known = |says: String| format!("{says}; the known lists are still followed");
             let asked = match &failure {
-                Failure::Upstream(error @ ClientError::TokenRejected { .. }) => {
-                    Asked::TokenRejected(known(advice(error)))
+                Failure::Upstream(error) if is_useless(error) => {
+                    Asked::Useless(known(advice(error)))
                 }
                 Failure::Upstream(error) => Asked::Unreadable(known(advice(error))),
                 _ => Asked::Unreadable(known(failure.chain())),
@@ -249,6 +250,15 @@ async fn not_found(context: &Context, feed: &Feed, error: &ClientError) -> Asked
     match exists::require(context, id).await {
         Err(failure @ Failure::NoSuchList { .. }) => Asked::Missing(failure.chain()),
         _ => Asked::refused(error),
+    }
+}
+
+/// Whether no other request would be answered, either.
+fn is_useless(error: &ClientError) -> bool {
+    match error {
+        ClientError::TokenRejected { .. } => true,
+        ClientError::Network { source, .. } => source.is_connect(),
+        _ => false,
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn of_cell(heading: &str, cell: &str) -> Style {
         | ("state", "failing" | "failed" | "missing" | "dead_letter") => plain.red(),
         ("severity", "moderately_critical" | "moderate")
         | ("state", "stale" | "degraded" | "pending") => plain.yellow(),
-        ("severity", "rejected" | "not_critical" | "not") => plain.dim(),
+        ("severity", "rejected" | "not_critical" | "not crit.") => plain.dim(),
         ("state", "ok" | "active" | "delivered") => plain.green(),
         _ => plain,
     }

@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 
+use clap::builder::StyledStr;
 use clap::builder::styling::Styles;
 use clap::{Command, CommandFactory as _};
 
 use super::args::Arguments;
-use super::examples;
+use super::wrap::wrapped;
+use super::{examples, table};
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
@@ -64,6 +66,48 @@ pub(super) fn in_order(page: &str) -> String {
     format!("{}\n\n{}\n\n{}\n", part(before), part(after), part(global))
 }
 
+/// A page of help as it is printed.
+pub(super) fn shown(page: &str) -> String {
+    in_order(&copied(page))
+}
+
+/// A page whose examples can be copied.
+pub(super) fn copied(page: &str) -> String {
+    page.replace(KEPT, " ")
+}
+
+/// A blank at which no line ends.
+const KEPT: char = '\u{a0}';
+
+/// The command line for a terminal of a width. Examples stay whole, so that they can be
+/// copied.
+pub(super) fn within(command: Command, width: usize) -> Command {
+    /// Longer lines are hard to read.
+    const WIDEST: usize = 100;
+    kept_examples(command.term_width(width.min(WIDEST)))
+}
+
+fn kept_examples(mut command: Command) -> Command {
+    let kept = |help: &StyledStr| {
+        let lines = help.to_string();
+        let lines = lines.split('\n').map(|line| match line.strip_prefix("  ") {
+            Some(_) => line.replace(' ', &KEPT.to_string()),
+            None => line.to_owned(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    if let Some(help) = command.get_after_help().map(kept) {
+        command = command.after_help(help);
+    }
+    if let Some(help) = command.get_after_long_help().map(kept) {
+        command = command.after_long_help(help);
+    }
+    command.mut_subcommands(kept_examples)
+}
+
+/// Columns before what a command does.
+const INDENT: usize = 15;
+
 /// The command line, with an overview in groups.
 pub(super) fn command() -> Command {
     let command = documented();
@@ -76,7 +120,8 @@ pub(super) fn command() -> Command {
         for member in members {
             let about = command.find_subcommand(member).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(groups, "  {name}{member:<12}{name:#} {about}");
+            let line = format!("  {name}{member:<12}{name:#} {about}");
+            let _ = writeln!(groups, "{}", wrapped(&line, INDENT, table::width()));
         }
     }
     let after = "`advisoryd COMMAND --help` describes a command.";

@@ -13,7 +13,9 @@ pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
         Some(name) => (name, true),
         None => (text, false),
     };
-    let severity = severity_from_name(name).ok_or_else(|| {
+    // As tables show it.
+    let whole = name.trim().replace("crit.", "critical");
+    let severity = severity_from_name(&whole).ok_or_else(|| {
         let names = Severity::ALL.map(Severity::name);
         let close = nearest(name, &[&names[..], &SHORT].concat());
         let close = close.map_or_else(String::new, |close| format!("did you mean `{close}`? "));
@@ -36,8 +38,8 @@ fn short(name: &str) -> &str {
         "extremely_critical" => "extreme",
         "highly_critical" => "high",
         "moderately_critical" => "moderate",
-        "less_critical" => "less",
-        "not_critical" => "not",
+        "less_critical" => "less crit.",
+        "not_critical" => "not crit.",
         other => other,
     }
 }

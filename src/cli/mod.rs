@@ -98,6 +98,7 @@ mod wrap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Arguments, Command};
@@ -142,8 +143,24 @@ pub fn main() -> ExitCode {
 /// The command line.
 fn parse() -> Result<Arguments, clap::Error> {
     let colour = When::early(std::env::args_os()).of_parser();
-    let matches = help::command().color(colour).try_get_matches()?;
+    let mut command = help::command().color(colour);
+    if let Some(width) = table::width() {
+        command = help::within(command, width);
+    }
+    let matches = command.try_get_matches().map_err(without_value_tip)?;
     Arguments::from_arg_matches(&matches)
+}
+
+/// Leaves out the tip to pass an unknown option as a value: it is hardly ever meant, and no
+/// other one is given then.
+fn without_value_tip(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("as a value, use"));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
+    error
 }
 
 /// Prints help, or what is wrong with the command line. It repeats arguments, and one may
@@ -152,7 +169,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
     if error.kind() == clap::error::ErrorKind::DisplayHelp {
         When::early(std::env::args_os()).begin();
-        let page = help::in_order(&error.render().ansi().to_string());
+        let page = help::shown(&error.render().ansi().to_string());
         let page = if console::colors_enabled() {
             page
         } else {
@@ -182,11 +199,15 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let page = error.render();
     let plain = page.to_string();
     let safe = outgoing_page(&plain);
-    if safe == plain {
-        let _ = error.print();
+    When::early(std::env::args_os()).begin();
+    let text = if safe == plain && console::colors_enabled_stderr() {
+        page.ansi().to_string()
     } else {
-        let _ = write!(std::io::stderr(), "{safe}");
-    }
+        safe
+    };
+    let width = table::width_of(&console::Term::stderr());
+    let text = wrap::page(&help::copied(&text), width);
+    let _ = write!(std::io::stderr(), "{text}");
     if error.kind() == clap::error::ErrorKind::InvalidSubcommand
         && let Some(expected) = help::commands_expected()
     {

@@ -7,12 +7,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use console::Term;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::pager;
 pub(crate) use super::table::{columns, table};
+use super::table::{width, width_of};
+use super::wrap::wrapped;
+use super::{pager, wrap};
 use crate::model::{is_unsafe, legible, outgoing_page, without_secrets};
 
 /// Why some of the data did not reach stdout.
@@ -56,9 +59,10 @@ pub(super) fn print_data(lines: &str) {
 }
 
 fn write_line(line: &str) {
-    match pager::write(line) {
+    let line = wrap::page(line, width());
+    match pager::write(&line) {
         Some(written) => record(written),
-        None => print_data(line),
+        None => print_data(&line),
     }
 }
 
@@ -115,10 +119,14 @@ pub(super) async fn reader_gone() {
     }
 }
 
+/// Before each line on stderr.
+const NAME: &str = "advisoryd: ";
+
 /// A failure for stderr, without secrets and control sequences.
 pub(crate) fn print_error(text: &str) {
+    let width = width_of(&Term::stderr());
     for line in outgoing_page(text).lines() {
-        let line = format!("advisoryd: {line}");
+        let line = wrapped(&format!("{NAME}{line}"), NAME.len(), width);
         if !pager::keep_note(&line) {
             let _ = writeln!(std::io::stderr(), "{line}");
         }

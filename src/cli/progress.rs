@@ -44,7 +44,7 @@ impl Bar {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(style(Shown::Received));
+        bar.set_style(style(Shown::Received, false));
         bar.set_message(what.to_owned());
         let before = Counts::now(&context.progress);
         let drawing = tokio::spawn(follow(bar.clone(), context.clone(), before));
@@ -79,7 +79,7 @@ impl Counts {
 async fn follow(bar: ProgressBar, context: Context, before: Counts) {
     let progress = &context.progress;
     let mut ticks = tokio::time::interval(REDRAW);
-    let mut drawn = Shown::Received;
+    let mut drawn = (Shown::Received, false);
     loop {
         ticks.tick().await;
         let came = progress.records() - before.records;
@@ -93,9 +93,10 @@ async fn follow(bar: ProgressBar, context: Context, before: Counts) {
             (length, _) if length > 0 => Shown::Bytes(length),
             _ => Shown::Received,
         };
-        if shown != drawn {
-            bar.set_style(style(shown));
-            drawn = shown;
+        let is_begun = bar.position() > 0;
+        if (shown, is_begun) != drawn {
+            bar.set_style(style(shown, is_begun));
+            drawn = (shown, is_begun);
         }
         match shown {
             Shown::Records(total) => {
@@ -131,8 +132,11 @@ fn waiting(client: &Client, now: Instant) -> Option<String> {
     Some(format!("retrying in {left} s ({attempt} of {of}): {error}"))
 }
 
-fn style(shown: Shown) -> ProgressStyle {
+fn style(shown: Shown, is_begun: bool) -> ProgressStyle {
     let template = match shown {
+        // Nothing came, so nobody knows how long it takes.
+        Shown::Records(_) if !is_begun => "{msg}  [{bar:30}] {pos}/{len}",
+        Shown::Bytes(_) if !is_begun => "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}",
         Shown::Bytes(_) => {
             "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}  {bytes_per_sec}  {eta} left"
         }

@@ -196,6 +196,19 @@ pub(super) fn in_order(
     }
 }
 
+/// A length of time, such as `30d`.
+pub(super) fn length_of_time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| {
+        let text = text.trim();
+        let is_number = !text.is_empty() && text.bytes().all(|one| one.is_ascii_digit());
+        if is_number {
+            format!("the unit is missing; for days write `{text}d`, for hours `{text}h`")
+        } else {
+            format!("expected a duration such as `30d`, `12h` or `90m` ({error})")
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]

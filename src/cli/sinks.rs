@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::list::{Shape, print_all};
-use super::output::print_line;
+use super::output::print_data;
 use super::shared::Shared;
 use super::sinks_list;
 use super::table::with_text;
@@ -92,7 +92,7 @@ pub(super) async fn run(shared: Shared, wanted: Sinks) -> anyhow::Result<bool> {
             let lines: Vec<PresetLine> = presets().map(PresetLine::of).collect();
             print_all(shape, &lines, shared.times(), as_table)?;
         }
-        What::Preset { preset } => print_line(preset.text.trim_end()),
+        What::Preset { preset } => print_data(preset.text.trim_end()),
     }
     Ok(true)
 }

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use super::ask;
 use super::output::{print_json, print_line, print_styled};
 use super::shared::Shared;
+use super::since::length_of_time;
 use super::status_check::Check;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
@@ -44,7 +45,7 @@ pub(super) struct Options {
     #[arg(long)]
     check: bool,
     /// With --check: data older than this is stale [default: the limits of `[freshness]`]
-    #[arg(long, value_name = "DURATION", requires = "check", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "check", value_parser = length_of_time)]
     max_age: Option<Duration>,
     /// Print JSON
     #[arg(long)]

@@ -211,7 +211,7 @@ impl Seen {
         let name = |key: &SourceKey| {
             let mut all = self.sources.iter();
             let source = all.find(|one| one.key == *key);
-            source.map_or_else(|| key.to_string(), named)
+            source.map_or_else(|| key.label(), named)
         };
         let full_reads = self.full_reads.iter().filter(|one| !failing(&one.key));
         problems.extend(full_reads.map(|one| {

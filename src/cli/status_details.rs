@@ -85,8 +85,13 @@ impl Details {
         }
         if unavailable > 0 {
             let error = outgoing(self.backlog.last_error.as_deref().unwrap_or_default());
+            let them = if unavailable == 1 {
+                "it is"
+            } else {
+                "they are"
+            };
             lines.push(format!(
-                "details unavailable for {}; retried rarely ({error})",
+                "upstream does not give the details of {}; {them} asked for again from time to time; last error: {error}",
                 counted(unavailable, "advisory")
             ));
         }

@@ -13,7 +13,9 @@ use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
 use crate::job::health::findings::sink_key;
-use crate::model::{Condition, ConditionState, DateFilter, counted, legible, outgoing_within};
+use crate::model::{
+    Condition, ConditionState, DateFilter, counted, label_of, legible, outgoing_within,
+};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::alerts::silence;
 use crate::store::bundle::Bundle;
@@ -178,6 +180,7 @@ fn condition_line(state: &ConditionState, times: Times) -> String {
         ..
     } = state;
     let (name, since) = (state.condition.name(), times.full(*since));
+    let key = label_of(key);
     format!("{name} since {since}: {key}: {summary}")
 }
 

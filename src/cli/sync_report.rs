@@ -45,7 +45,8 @@ pub(super) async fn nothing_new_of(
     let new = quarantine::first_received(&mut connection, run_id).await?;
     if new > 0 {
         print_error(&format!(
-            "{key}: {} in quarantine; see `advisoryd quarantine list`",
+            "{}: {} in quarantine; see `advisoryd quarantine list`",
+            key.label(),
             counted(new, "new record")
         ));
     }

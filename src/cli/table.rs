@@ -1,5 +1,6 @@
 //! Tables: columns that line up, within the width of a terminal.
 
+use chrono::NaiveDate;
 use console::{Term, measure_text_width, truncate_str};
 
 use super::colour;
@@ -50,7 +51,11 @@ pub(super) fn linked<const N: usize>(
 
 /// The width of the terminal, if there is one.
 pub(super) fn width() -> Option<usize> {
-    let terminal = Term::stdout();
+    width_of(&Term::stdout())
+}
+
+/// The width of a terminal; `None` if it is none.
+pub(super) fn width_of(terminal: &Term) -> Option<usize> {
     let size = terminal
         .is_term()
         .then(|| terminal.size_checked())
@@ -90,7 +95,9 @@ fn within(
         .filter(|place| is_of_numbers(*place, &rows))
         .collect();
     if let Some(width) = width {
-        fit(&mut widths, &numbers, width);
+        let times = (0..heading.len()).filter(|place| is_of_times(*place, &rows));
+        let fixed: Vec<usize> = numbers.iter().copied().chain(times).collect();
+        fit(&mut widths, &fixed, width);
     }
     let layout = Layout {
         heading,
@@ -144,26 +151,49 @@ impl Layout<'_> {
     }
 }
 
-/// Makes columns narrower until they fit, the last one first, then the widest. Neither the
-/// first, by which lines are known, nor numbers. Where that is not enough, lines break.
-fn fit(widths: &mut [usize], numbers: &[usize], width: usize) {
+/// Makes columns narrower until they fit, the last one first while it stays readable, then
+/// the widest. Neither the first, by which lines are known, nor numbers and times. Where
+/// that is not enough, lines break.
+fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
     /// A narrower column says nothing.
     const LEAST: usize = 8;
+    /// A narrower severity or solution says nothing.
+    const WORD: usize = 10;
+    /// A title of so many columns says what it is about.
+    const READABLE: usize = 30;
     let taken: usize = widths.iter().map(|width| width + 2).sum();
     let mut excess = taken.saturating_sub(width + 2);
     let mut narrower = widths.to_vec();
-    let mut places: Vec<usize> = (1..widths.len())
-        .filter(|place| !numbers.contains(place))
-        .collect();
-    places.sort_by_key(|place| (*place + 1 < widths.len(), std::cmp::Reverse(widths[*place])));
-    for place in places {
-        let cut = excess.min(narrower[place].saturating_sub(LEAST));
+    let last = widths.len().saturating_sub(1);
+    let mut others: Vec<usize> = (1..last).filter(|place| !fixed.contains(place)).collect();
+    others.sort_by_key(|place| std::cmp::Reverse(widths[*place]));
+    let is_cut = last > 0 && !fixed.contains(&last);
+    let title = |least| is_cut.then_some((last, least));
+    let others = others.into_iter().map(|place| (place, WORD));
+    for (place, least) in title(READABLE)
+        .into_iter()
+        .chain(others)
+        .chain(title(LEAST))
+    {
+        let cut = excess.min(narrower[place].saturating_sub(least));
         narrower[place] -= cut;
         excess -= cut;
     }
     if excess == 0 {
         widths.copy_from_slice(&narrower);
     }
+}
+
+/// Whether all cells of a column that are not empty begin with a date: a part of a time
+/// would be taken for another one.
+fn is_of_times(place: usize, rows: &[Vec<String>]) -> bool {
+    let cells = rows.iter().filter_map(|row| row.get(place));
+    let mut cells = cells.filter(|cell| !cell.is_empty()).peekable();
+    let is_time = |cell: &String| {
+        let date = cell.get(..10);
+        date.is_some_and(|date| NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok())
+    };
+    cells.peek().is_some() && cells.all(is_time)
 }
 
 /// Whether all cells of a column that are not empty are numbers: they are aligned on the

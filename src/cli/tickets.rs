@@ -12,7 +12,7 @@ use super::exit::WrongUsage;
 use super::list::{Form, print};
 use super::output::{print_note, rough};
 use super::shared::Shared;
-use super::since::{Since, in_order, since};
+use super::since::{Since, in_order, length_of_time, since};
 use super::table::linked;
 use super::times::Times;
 use crate::clock::Clock;
@@ -34,7 +34,7 @@ pub(super) struct Tickets {
     #[arg(long, conflicts_with = "gone")]
     open: bool,
     /// Open for this long (`14d`) or longer, the oldest first
-    #[arg(long, value_name = "DURATION", conflicts_with = "gone", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", conflicts_with = "gone", value_parser = length_of_time)]
     open_for: Option<Duration>,
     /// Assignee
     #[arg(long, value_name = "NAME")]

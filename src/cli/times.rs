@@ -44,6 +44,21 @@ impl Times {
         }
     }
 
+    /// The minute alone, for people, in a column whose times are all of today.
+    pub(super) fn of_today(self, at: DateTime<Utc>) -> String {
+        self.local(at, "%H:%M")
+    }
+
+    /// Whether all times are of today.
+    pub(super) fn are_of_today(
+        self,
+        ats: impl IntoIterator<Item = DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let today = self.civil(now).date();
+        ats.into_iter().all(|at| self.civil(at).date() == today)
+    }
+
     /// Whether times of a column differ by less than days: then minutes are shown.
     pub(super) fn are_recent(
         ats: impl IntoIterator<Item = DateTime<Utc>>,

@@ -8,6 +8,8 @@ const CLOSING: &str = "、。，．：；？！）」』】〉》〕］｝";
 const OPENING: &str = "（「『【〈《〔［｛";
 /// Begins a colour; ends with `m`.
 const COLOUR: &str = "\u{1b}[";
+/// Begins a link.
+const LINK: &str = "\u{1b}]8;";
 const NO_COLOUR: &str = "\u{1b}[0m";
 
 /// One line as several that are not wider than the terminal; the further ones begin with
@@ -36,6 +38,36 @@ pub(super) fn wrapped(line: &str, indent: usize, width: Option<usize>) -> String
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// A page within the width of a terminal. What is to be copied, and lines with links, which
+/// fit already, stay as they are.
+pub(super) fn page(page: &str, width: Option<usize>) -> String {
+    let kept = [LINK, "psql ", " --config "];
+    let is_kept = |line: &str| kept.iter().any(|part| line.contains(part));
+    let lines = page.split('\n').map(|line| {
+        if is_kept(line) {
+            line.to_owned()
+        } else {
+            wrapped(line, hanging(line, width.unwrap_or_default()), width)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where the further parts of a line begin: where its text does, behind a label and a gap,
+/// else a little behind its begin.
+fn hanging(line: &str, width: usize) -> usize {
+    const MORE: usize = 2;
+    let plain = console::strip_ansi_codes(line);
+    let text = plain.trim_start_matches(' ');
+    let begin = plain.len() - text.len();
+    let after_gap = text.match_indices("  ").map(|(at, _)| {
+        let rest = text[at..].trim_start_matches(' ');
+        begin + measure_text_width(&text[..text.len() - rest.len()])
+    });
+    let fits = |column: &usize| *column <= width / 3;
+    after_gap.filter(fits).last().unwrap_or(begin + MORE)
 }
 
 /// Ends a line. A colour ends with it, as pagers want, and goes on in the next one.
@@ -96,7 +128,23 @@ fn columns(letter: char) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::wrapped;
+    use super::{page, wrapped};
+
+    #[test]
+    fn what_follows_a_label_stays_behind_it() {
+        let text = |line| page(line, Some(24));
+        assert_eq!(
+            text("  label  one two three four"),
+            "  label  one two three\n    four"
+        );
+        assert_eq!(
+            text("  lab  one two three four\nok"),
+            "  lab  one two three\n       four\nok"
+        );
+        let copied = "connect: psql \"host=/run/x dbname=y\"";
+        assert_eq!(text(copied), copied, "it is to be copied");
+        assert_eq!(page("one two", None), "one two");
+    }
 
     #[test]
     fn lines_end_between_words() {

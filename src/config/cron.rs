@@ -40,6 +40,9 @@ impl CronExpression {
         let mut ever = false;
         for expression in expressions(&text) {
             let cron = cron(&expression).map_err(|error| {
+                if let Some(advice) = out_of_range(&expression) {
+                    return advice;
+                }
                 let error = error.to_string().replace('\n', " ");
                 let error = error.trim_end_matches('.');
                 format!("{EXPECTED} ({error})")
@@ -171,6 +174,28 @@ fn fields_of(every: Duration) -> Result<String, String> {
     } else {
         Err("expected a duration that divides a minute, an hour or a day evenly, such as `15m`, `6h` or `1d`; use a cron expression for others".to_owned())
     }
+}
+
+/// The first number of six fields that is too small or too large, with what is possible.
+fn out_of_range(expression: &str) -> Option<String> {
+    const FIELDS: [(&str, u64, u64); 6] = [
+        ("a second", 0, 59),
+        ("a minute", 0, 59),
+        ("an hour", 0, 23),
+        ("a day of the month", 1, 31),
+        ("a month", 1, 12),
+        ("a day of the week", 0, 7),
+    ];
+    let fields = FIELDS.into_iter().zip(expression.split_whitespace());
+    let mut wrong = fields.flat_map(|((name, least, most), field)| {
+        let parts = field.split(',').filter_map(|part| part.split('/').next());
+        let numbers = parts.flat_map(|part| part.split('-'));
+        let numbers = numbers.filter_map(|number| number.parse().ok());
+        let wrong = numbers.filter(move |number| !(least..=most).contains(number));
+        wrong
+            .map(move |number: u64| format!("expected {name} from {least} to {most}, got {number}"))
+    });
+    wrong.next()
 }
 
 /// As `tokio-cron-scheduler` does it for jobs with a time zone (`Job::new_async_tz`).

@@ -111,15 +111,15 @@ impl Config {
             );
             values.extend(pairs(&key, &list.query));
         }
-        for (at, feed) in self.extra_feeds.iter().enumerate() {
+        for (feed, at) in self.extra_feeds.iter().zip(1_usize..) {
             let key = format!("extra_feeds[{at}]");
             values.push((format!("{key}.name"), &feed.name));
             values.extend(pairs(&key, &feed.query));
         }
-        for (at, sink) in self.alerts.sinks.iter().enumerate() {
+        for (sink, at) in self.alerts.sinks.iter().zip(1_usize..) {
             values.push((format!("alerts.sinks[{at}].name"), &sink.name));
         }
-        for (at, rule) in self.alerts.rules.iter().enumerate() {
+        for (rule, at) in self.alerts.rules.iter().zip(1_usize..) {
             values.push((format!("alerts.rules[{at}].name"), &rule.rule().name));
         }
         values

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
 use super::section::{Section, said};
-use super::setting_error::NOT_SHOWN;
+use super::setting_error::{NOT_SHOWN, quoted};
 use super::values::{boolean, number, query_value, text};
 
 /// More lists than any account has; each needs at least one request per sync.
@@ -70,20 +70,18 @@ pub struct ExtraFeed {
 
 /// Reads `[[watch_lists]]`: the lists to follow, and the IDs of those with `follow = false`.
 pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) {
-    let mut seen = BTreeSet::new();
+    let mut seen = Seen::default();
     let mut unfollowed = Vec::new();
     let lists = root.each("watch_lists", |mut section| {
         let has_id = section.has("id");
         let id = section.optional("id", number(1..=i64::MAX));
         if let Some(id) = id {
             section.call(format!("watch list {id}"));
-            if !seen.insert(id) {
-                section.wrong("id", &id.to_string(), "expected each watch list only once");
-            }
         } else if !has_id {
             section.missing("id", "add its ID in upstream, such as `id = 4`");
         }
         let name = section.optional("name", name);
+        seen.add(&mut section, id, name.as_deref());
         let schedule = section.optional("schedule", expression);
         let reserved = ["asset_list_id", "days", "feed_type"];
         let query = query(section.section("query"), &reserved);
@@ -104,6 +102,43 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         })
     });
     (bounded(root, "watch_lists", lists), unfollowed)
+}
+
+/// The watch lists that were read before.
+#[derive(Default)]
+struct Seen {
+    entries: Vec<(Option<i64>, Option<String>)>,
+}
+
+impl Seen {
+    /// Reports an id or a name that another entry has, too.
+    fn add(&mut self, section: &mut Section<'_>, id: Option<i64>, name: Option<&str>) {
+        let lower = name.map(str::to_lowercase);
+        let number = self.entries.len() + 1;
+        let called = |name: Option<&str>| match name {
+            Some(name) => format!(" (`{}`)", quoted(name)),
+            None => String::new(),
+        };
+        let is_same_name = |other: &str| Some(other.to_lowercase()) == lower;
+        for (at, (other_id, other)) in self.entries.iter().enumerate() {
+            let (at, other) = (at + 1, other.as_deref());
+            if let Some(id) = id.filter(|id| Some(*id) == *other_id) {
+                let (one, two) = (called(other), called(name));
+                let text = format!("entries {at}{one} and {number}{two} have the same id {id}");
+                section.say("id", text);
+            } else if let Some(other) = other.filter(|other| is_same_name(other)) {
+                let name = quoted(other);
+                let text = format!(
+                    "entries {at} and {number} have the same name `{name}`; give each its own"
+                );
+                section.say("name", text);
+            } else {
+                continue;
+            }
+            break;
+        }
+        self.entries.push((id, name.map(str::to_owned)));
+    }
 }
 
 /// Reads `[[extra_feeds]]`.

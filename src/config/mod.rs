@@ -23,6 +23,7 @@ mod lists;
 mod log;
 mod mute;
 mod occurrence;
+mod quotes;
 mod reconcile;
 mod recorded;
 mod regular_file;
@@ -299,11 +300,16 @@ impl Config {
         let names = all.and_then(|all| {
             let mut names = all.iter().map(|list| list.name.as_deref());
             names.try_fold(BTreeSet::new(), |mut names, name| {
-                names.insert(name?.to_ascii_lowercase());
+                names.insert(name?.to_lowercase());
                 Some(names)
             })
         });
         rule_warnings::Lists { ids, names }
+    }
+
+    /// Rules that require watch lists that are not followed, one sentence each.
+    pub fn rules_of_unknown_lists(&self) -> Vec<String> {
+        rule_warnings::unknown_lists(&self.alerts.rules, &self.lists())
     }
 
     /// Settings that are valid but probably unintended, one sentence each.
@@ -325,7 +331,7 @@ impl Config {
         }
         warnings.extend(self.database.warning());
         warnings.extend(self.alerts.sinks.iter().filter_map(Sink::warning));
-        warnings.extend(rule_warnings::warnings(&self.alerts.rules, &self.lists()));
+        warnings.extend(rule_warnings::warnings(&self.alerts.rules));
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,
             &self.enrichment,

@@ -15,7 +15,7 @@ pub(super) struct Lists {
 }
 
 /// Settings that are valid but probably unintended, one sentence each.
-pub(super) fn warnings(rules: &[Matcher], lists: &Lists) -> Vec<String> {
+pub(super) fn warnings(rules: &[Matcher]) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.iter().map(Matcher::rule) {
         // The token may have been pasted there.
@@ -36,7 +36,6 @@ pub(super) fn warnings(rules: &[Matcher], lists: &Lists) -> Vec<String> {
                 "rule `{name}` has `{clause}`, but no event of tickets in `on`: the clause applies to tickets only and is ignored; remove it, or add an event such as `ticket_status`"
             ));
         }
-        warnings.extend(unknown_lists(rule, lists));
     }
     warnings
 }
@@ -51,13 +50,32 @@ fn of_no_ticket(rule: &Rule) -> Option<Clause> {
     all.find_map(|clauses| clauses.set().into_iter().find(|one| one.is_of_tickets()))
 }
 
-/// Watch lists that no rule can match.
-fn unknown_lists(rule: &Rule, lists: &Lists) -> Vec<String> {
-    let name = quoted(&rule.name);
+/// Rules that require watch lists that are not followed, one sentence each.
+pub(super) fn unknown_lists(rules: &[Matcher], lists: &Lists) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in rules.iter().map(Matcher::rule) {
+        let clauses = &rule.clauses;
+        let (ids, names) = lists.unknown(&clauses.watch_lists, &clauses.watch_list_names);
+        let wanted = clauses.watch_lists.len() + clauses.watch_list_names.len();
+        let effect = if ids.len() + names.len() == wanted {
+            "it can never match"
+        } else {
+            "it can never match advisories of that list"
+        };
+        warnings.extend(lists.sentences(rule, (ids, names), effect));
+        let (ids, names) = of_filter(rule);
+        let unknown = lists.unknown(&ids, &names);
+        let effect = "this part of `where` can never match";
+        warnings.extend(lists.sentences(rule, unknown, effect));
+    }
+    warnings
+}
+
+/// The lists that the filter of a rule names.
+fn of_filter(rule: &Rule) -> (Vec<i64>, Vec<String>) {
     let filter = rule.clauses.filter.as_deref();
     let filter = filter.and_then(|text| parse_filter(text).ok());
-    let mut ids = rule.clauses.watch_lists.clone();
-    let mut names = Vec::new();
+    let (mut ids, mut names) = (Vec::new(), Vec::new());
     for test in filter.iter().flat_map(|filter| filter.watch_lists()) {
         match test {
             WatchListTest::Id(id) => ids.push(*id),
@@ -65,27 +83,47 @@ fn unknown_lists(rule: &Rule, lists: &Lists) -> Vec<String> {
             WatchListTest::Name(Comparison::Contains, _) => {}
         }
     }
-    let unknown = ids.into_iter().filter(|id| {
-        let known = lists.ids.as_ref();
-        known.is_some_and(|known| !known.contains(id))
-    });
-    let mut warnings: Vec<String> = unknown
-        .map(|id| {
-            format!(
-                "rule `{name}` requires watch list {id}, which is not followed; add it under `[[watch_lists]]`"
-            )
-        })
-        .collect();
-    let Some(known) = &lists.names else {
-        return warnings;
-    };
-    for list in names.iter().filter(|list| !known.contains(*list)) {
-        let all: Vec<&str> = known.iter().map(String::as_str).collect();
-        warnings.push(format!(
-            "rule `{name}` requires the watch list `{}`, but no followed list has this name; known: {}",
-            quoted(list),
-            all.join(", ")
-        ));
+    (ids, names)
+}
+
+impl Lists {
+    /// Those that are certainly not followed.
+    fn unknown(&self, ids: &[i64], names: &[String]) -> (Vec<i64>, Vec<String>) {
+        let is_unknown = |id: &i64| self.ids.as_ref().is_some_and(|known| !known.contains(id));
+        let has_no_list = |name: &String| {
+            let known = self.names.as_ref();
+            known.is_some_and(|known| !known.contains(&name.to_lowercase()))
+        };
+        (
+            ids.iter().copied().filter(is_unknown).collect(),
+            names
+                .iter()
+                .filter(|name| has_no_list(name))
+                .cloned()
+                .collect(),
+        )
     }
-    warnings
+
+    fn sentences(
+        &self,
+        rule: &Rule,
+        (ids, names): (Vec<i64>, Vec<String>),
+        effect: &str,
+    ) -> Vec<String> {
+        let rule = quoted(&rule.name);
+        let known = self.names.iter().flatten().map(|name| quoted(name));
+        let known = known.collect::<Vec<_>>().join(", ");
+        let ids = ids.into_iter().map(|id| {
+            format!(
+                "rule `{rule}` requires watch list {id}, which is not followed: {effect}; add it under `[[watch_lists]]`"
+            )
+        });
+        let names = names.iter().map(|name| {
+            let name = quoted(name);
+            format!(
+                "rule `{rule}` requires the watch list `{name}`, but no followed list has this name: {effect}; known: {known}"
+            )
+        });
+        ids.chain(names).collect()
+    }
 }

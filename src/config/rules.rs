@@ -8,7 +8,7 @@ use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
-use super::setting_error::{close_to, looks_secret};
+use super::setting_error::{close_to, has_secret_word};
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
@@ -158,6 +158,8 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
     let (ticket_priority, ticket_queue) =
         (globs(Clause::TicketPriority), globs(Clause::TicketQueue));
     let epss = section.optional(Clause::Epss.name(), at_least(1.0));
+    let lists = section.value(Clause::WatchLists.name(), Vec::new(), named_lists);
+    let (watch_lists, watch_list_names) = parted(lists);
     let mut least = |clause: Clause, most: f64| section.optional(clause.name(), at_least(most));
     Clauses {
         cvss2: least(Clause::Cvss2, 10.0),
@@ -165,7 +167,8 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         cvss4: least(Clause::Cvss4, 10.0),
         threat_score: least(Clause::ThreatScore, 1000.0),
         severity: section.optional("severity", severity),
-        watch_lists: section.value("watch_lists", Vec::new(), ids),
+        watch_lists,
+        watch_list_names,
         zero_day: section.optional("zero_day", boolean),
         attack_vector: section.value("attack_vector", Vec::new(), attack_vectors),
         cve,
@@ -186,14 +189,13 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
     }
 }
 
-/// A filter. Its errors quote parts of it, which a secret in the wrong place must not be.
+/// A filter. Its errors show it, which a secret in the wrong place must not be.
 fn filter(node: &Node) -> Result<String, String> {
     let text = text(node)?;
-    let mut words = text.split_whitespace();
     match parse_filter(&text) {
         Ok(_) => Ok(text),
-        Err(_) if words.any(looks_secret) => Err("expected a filter (docs/filter.md)".to_owned()),
-        Err(error) => Err(error.one_line()),
+        Err(_) if has_secret_word(&text) => Err("expected a filter (docs/filter.md)".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -289,8 +291,28 @@ fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
     Ok(texts)
 }
 
-fn ids(node: &Node) -> Result<Vec<i64>, String> {
-    let advice = || "expected a list of numbers such as `[4, 7]`".to_owned();
+/// A watch list, as rules name it.
+enum ListName {
+    Id(i64),
+    Name(String),
+}
+
+/// The ids and the names.
+fn parted(lists: Vec<ListName>) -> (Vec<i64>, Vec<String>) {
+    let (mut ids, mut names) = (Vec::new(), Vec::new());
+    for list in lists {
+        match list {
+            ListName::Id(id) => ids.push(id),
+            ListName::Name(name) => names.push(name),
+        }
+    }
+    (ids, names)
+}
+
+/// A number is an id, in quotes, too, as on the command line.
+fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
+    let advice =
+        || "expected a list of the IDs or names of watch lists such as `[4, \"Linux\"]`".to_owned();
     let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
         return Err(advice());
     };
@@ -298,11 +320,20 @@ fn ids(node: &Node) -> Result<Vec<i64>, String> {
         return Err(EMPTY.to_owned());
     }
     if list.len() > MAX_VALUES {
-        return Err(format!("expected at most {MAX_VALUES} numbers"));
+        return Err(format!("expected at most {MAX_VALUES} values"));
     }
-    list.iter()
-        .map(|node| number(1..=i64::MAX)(node).map_err(|_| advice()))
-        .collect()
+    let id = number(1..=i64::MAX);
+    let list_name = |node: &Node| {
+        if let Ok(id) = id(node) {
+            return Ok(ListName::Id(id));
+        }
+        let name = lists::name(node).map_err(|_| advice())?;
+        Ok(match name.parse() {
+            Ok(id) => ListName::Id(id),
+            Err(_) => ListName::Name(name),
+        })
+    };
+    list.iter().map(list_name).collect()
 }
 
 fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, String> {

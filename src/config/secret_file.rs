@@ -66,10 +66,20 @@ pub enum SecretError {
         /// Name of the credential.
         name: String,
     },
+    /// A name that is no path, and no file of that name.
+    #[error(
+        "there is no file {}; a name without `/` is that of a systemd credential or, where systemd \
+         passes none, of a file in /etc/advisoryd; write an absolute path for any other file",
+        shown_path(.path)
+    )]
+    NoNamed {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no such file or credential, and its name may be the secret itself.
     #[error(
         "there is no such file or credential; expected an absolute path, or the name of a \
-         systemd credential (`LoadCredential=`). The value is not shown, since it may be the \
+         systemd credential (`LoadCredential=`) or of a file in /etc/advisoryd. The value is not shown, since it may be the \
          secret itself"
     )]
     Misplaced,
@@ -170,6 +180,9 @@ impl SecretFile {
             io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
                 name: self.said.clone(),
             },
+            io::ErrorKind::NotFound if !self.said.contains('/') => {
+                SecretError::NoNamed { path: path.clone() }
+            }
             _ => SecretError::Unreadable {
                 path: path.clone(),
                 source,

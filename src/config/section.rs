@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::quotes::as_written;
 use super::setting_error::{
     NOT_SHOWN, SettingError, close_to, may_be_secret, quoted, quoted_choice, quoted_name,
     without_secrets,
@@ -98,8 +99,15 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
+                if advice.contains('\n') {
+                    self.invalid(&node.place, key, &advice);
+                    return None;
+                }
                 let advice = without_parts(&advice, &node);
-                self.wrong_at(&node.place, key, &said(&node), &advice);
+                let said = said(&node);
+                let written = as_written(&node, &said, &advice);
+                let (said, advice) = written.unwrap_or((said, advice));
+                self.wrong_at(&node.place, key, &said, &advice);
                 None
             }
         }
@@ -224,6 +232,21 @@ impl<'m> Section<'m> {
         self.push(&place, key, text);
     }
 
+    /// Reports a value that the advice shows with the place of the error.
+    fn invalid(&mut self, place: &Arc<str>, key: &str, advice: &str) {
+        let text = match &self.label {
+            Some(label) => format!("{label}: {} is not valid: {advice}", self.shown(key)),
+            None => format!("not valid: {advice}"),
+        };
+        self.push(place, key, text);
+    }
+
+    /// Reports in the words of `text`, without the name of this table.
+    pub(super) fn say(&mut self, key: &str, text: String) {
+        let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
+        self.push(&place, key, text);
+    }
+
     /// Reports an unknown key.
     pub(super) fn unknown(&mut self, node: &Node, key: &str, advice: &str) {
         self.push(&node.place, key, format!("unknown key; {advice}"));
@@ -286,7 +309,7 @@ impl<'m> Section<'m> {
         };
         let mut entries = Vec::new();
         for (index, node) in list.into_iter().enumerate() {
-            let path = format!("{}[{index}]", self.key(key));
+            let path = format!("{}[{}]", self.key(key), index + 1);
             let mut section = Section::new(path, node, self.errors);
             section.call(format!("entry {} of {key}", index + 1));
             entries.extend(read(section));

@@ -31,7 +31,7 @@ pub struct ConfigError {
 pub struct SettingError {
     /// The file or environment variable that contains the setting.
     pub place: Arc<str>,
-    /// The key (`watch_lists[1].schedule`); empty if the error concerns the whole file.
+    /// The key (`watch_lists[1].schedule`), entries counted from 1; empty if the error concerns the whole file.
     pub key: String,
     /// What is wrong, and what is expected.
     pub text: String,
@@ -145,6 +145,25 @@ pub(super) fn looks_generated(value: &str) -> bool {
     has_generated(value, MIN_GENERATED_CHARS)
 }
 
+/// Whether a text of several words contains what may be a secret. Signs are no sign of one:
+/// there may be operators.
+pub(super) fn has_secret_word(text: &str) -> bool {
+    /// Shorter words are names of fields.
+    const MIN_CHARS: usize = 12;
+    let is_secret = |word: &str| looks_secret(word) || is_generated(word, MIN_CHARS);
+    text.split_whitespace().any(is_secret)
+}
+
+/// A path that was refused, for messages: it may be a secret that was put in the place of
+/// its file.
+pub(super) fn is_shown_path(text: &str) -> bool {
+    /// Words in names of files with secrets.
+    const WORDS: [&str; 5] = ["token", "secret", "password", "key", "credential"];
+    let lower = text.to_ascii_lowercase();
+    let is_path = text.contains('/') || WORDS.iter().any(|word| lower.contains(word));
+    is_path && !may_be_secret(text)
+}
+
 /// Whether a part of a name is neither a word nor a number, however short it is.
 pub(super) fn has_odd_word(name: &str) -> bool {
     is_generated(name, 0)
@@ -204,7 +223,9 @@ pub(super) fn quoted_choice(value: &str) -> String {
     /// The longest number with its unit, and the longest word, in characters.
     const NUMBER_CHARS: usize = 12;
     const WORD_CHARS: usize = 24;
-    let value = value.trim();
+    let written = value.trim();
+    let inner = |text| written.strip_prefix('"')?.strip_suffix(text);
+    let value = inner("\"").unwrap_or(written);
     let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let is_number = value.len() <= NUMBER_CHARS
         && value.len() - digits.len() <= 7
@@ -216,7 +237,7 @@ pub(super) fn quoted_choice(value: &str) -> String {
             .chars()
             .all(|letter| letter.is_ascii_lowercase() || "_-".contains(letter));
     if is_number || is_word || matches!(value, "{…}" | "[…]") {
-        quoted(value)
+        quoted(written)
     } else {
         NOT_SHOWN.to_owned()
     }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 use super::setting_error::{SettingError, quoted_name};
 
 /// A value and its origin, a file or environment variable.
@@ -22,27 +25,50 @@ pub(super) enum Said {
     Raw(String),
 }
 
+/// Where values come from, and where the lines of that end.
+struct Place<'a> {
+    name: &'a Arc<str>,
+    ends: Vec<usize>,
+}
+
+impl Place<'_> {
+    /// The line of a value, counted from 1, if it is known.
+    fn of(&self, value: Option<&Spanned<DeValue<'_>>>) -> Arc<str> {
+        let Some(start) = value.map(|value| value.span().start) else {
+            return Arc::clone(self.name);
+        };
+        let line = self.ends.partition_point(|end| *end < start) + 1;
+        Arc::from(format!("{}:{line}", self.name))
+    }
+}
+
 /// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "ADVISORYD_";
 
 impl Node {
-    fn new(place: &Arc<str>, value: toml::Value) -> Self {
+    fn new(place: &Place<'_>, value: toml::Value, span: Option<&Spanned<DeValue<'_>>>) -> Self {
+        let inner = span.map(Spanned::get_ref);
+        let shown = place.of(span);
         let value = match value {
-            toml::Value::Table(table) => Said::Table(
-                table
-                    .into_iter()
-                    .map(|(key, value)| (key, Self::new(place, value)))
-                    .collect(),
-            ),
-            toml::Value::Array(list) => Said::List(
-                list.into_iter()
-                    .map(|value| Self::new(place, value))
-                    .collect(),
-            ),
+            toml::Value::Table(table) => {
+                let table = table.into_iter().map(|(key, value)| {
+                    let span = inner.and_then(DeValue::as_table);
+                    let node = Self::new(place, value, span.and_then(|table| table.get(&*key)));
+                    (key, node)
+                });
+                Said::Table(table.collect())
+            }
+            toml::Value::Array(list) => {
+                let list = list.into_iter().enumerate().map(|(at, value)| {
+                    let span = inner.and_then(DeValue::as_array);
+                    Self::new(place, value, span.and_then(|list| list.get(at)))
+                });
+                Said::List(list.collect())
+            }
             plain => Said::Plain(plain),
         };
         Self {
-            place: Arc::clone(place),
+            place: shown,
             value,
         }
     }
@@ -61,7 +87,7 @@ impl Node {
         // Windows editors add a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match text.parse::<toml::Table>() {
-            Ok(table) => Ok(Self::new(place, toml::Value::Table(table))),
+            Ok(table) => Ok(Self::of_file(place, text, table)),
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let (line, column) = position(text, start);
@@ -73,6 +99,25 @@ impl Node {
         }
     }
 
+    /// A file whose settings know their lines. The file itself is not a line.
+    fn of_file(place: &Arc<str>, text: &str, table: toml::Table) -> Self {
+        let lines = Place {
+            name: place,
+            ends: text.match_indices('\n').map(|(at, _)| at).collect(),
+        };
+        // The same text was parsed before.
+        let spans = DeTable::parse(text).ok();
+        let entries = table.into_iter().map(|(key, value)| {
+            let span = spans.as_ref().and_then(|all| all.get_ref().get(&*key));
+            let node = Self::new(&lines, value, span);
+            (key, node)
+        });
+        Self {
+            place: Arc::clone(place),
+            value: Said::Table(entries.collect()),
+        }
+    }
+
     /// The text of a variable parsed as TOML (`[{id=4}]`), where a list or table is expected.
     pub(super) fn expanded(&self) -> Option<Self> {
         let Said::Raw(text) = &self.value else {
@@ -80,7 +125,11 @@ impl Node {
         };
         let mut table = format!("it = {text}").parse::<toml::Table>().ok()?;
         let value = table.remove("it").filter(|_| table.is_empty())?;
-        Some(Self::new(&self.place, value))
+        let place = Place {
+            name: &self.place,
+            ends: Vec::new(),
+        };
+        Some(Self::new(&place, value, None))
     }
 
     /// Overrides one key of this table with a variable; `path` is the path of the key.

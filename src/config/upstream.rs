@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::secret::SecretUrl;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
+use super::setting_error::is_shown_path;
 use super::token::{Token, TokenError, TokenSources};
 use super::tree::Node;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
@@ -191,7 +192,7 @@ impl Upstream {
         it.offline = section.value("offline", it.offline, boolean);
         it.allow_http = section.value("allow_http", it.allow_http, boolean);
         it.token_sources = TokenSources {
-            file: section.secret("token_file", absolute_path),
+            file: token_file(&mut section),
             credentials_dir: env.credentials_dir.clone(),
             variable: env.token.clone(),
             fallback: Some(env.instance.token_file()),
@@ -253,6 +254,18 @@ fn proxy_without_use(proxy: Option<&SecretUrl>) -> Option<&'static str> {
     url.username()
         .is_empty()
         .then_some("needs a user in `proxy`, such as `http://user@proxy:3128`")
+}
+
+/// The file of the token. A relative path is shown, unless it may be the token.
+fn token_file(section: &mut Section<'_>) -> Option<PathBuf> {
+    let is_path = section
+        .peek("token_file")
+        .is_some_and(|text| is_shown_path(&text));
+    if is_path {
+        section.optional("token_file", absolute_path)
+    } else {
+        section.secret("token_file", absolute_path)
+    }
 }
 
 fn base_url(node: &Node) -> Result<Url, String> {

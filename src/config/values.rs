@@ -41,7 +41,7 @@ pub(super) fn boolean(node: &Node) -> Result<bool, String> {
 }
 
 /// A whole number within limits.
-pub(super) fn number<N>(limits: RangeInclusive<N>) -> impl FnOnce(&Node) -> Result<N, String>
+pub(super) fn number<N>(limits: RangeInclusive<N>) -> impl Fn(&Node) -> Result<N, String>
 where
     N: TryFrom<i64> + PartialOrd + Display,
 {

@@ -79,7 +79,8 @@ pub async fn run(
     config.require_something()?;
     // Before anything is created: without a token there is nothing to do.
     let announced = announced(&config)?;
-    for warning in config.warnings() {
+    let unmatched = config.rules_of_unknown_lists();
+    for warning in config.warnings().into_iter().chain(unmatched) {
         warn!("{warning}");
     }
     let health = Arc::new(web::Health::new(clock.clone()));

@@ -23,7 +23,7 @@ use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse};
 use super::request::Request;
 use super::saved::SavedResponses;
-use super::transport::transport;
+use super::transport::{is_proxied, transport};
 use super::usage::{Retrying, Usage};
 use crate::config::{Backoff, Token, Upstream};
 use crate::model::chain;
@@ -116,6 +116,7 @@ impl Client {
             clock,
             max_body_bytes: settings.max_body_bytes,
             silence: settings.read_timeout,
+            is_proxied: is_proxied(settings),
             total: settings.total_timeout,
         };
         Ok(Self {

@@ -1,5 +1,6 @@
 //! Errors of the HTTP client: connection, timeout, status, token, type and size.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,10 +40,12 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The connection failed, or broke before the response.
-    #[error("{url}: upstream does not answer")]
+    #[error("{url}: {}", unanswered(host, source))]
     Network {
         /// The request.
         url: String,
+        /// What was to be connected to: the host of the URL, if there is no proxy.
+        host: String,
         /// The underlying error.
         source: reqwest::Error,
     },
@@ -253,6 +256,19 @@ pub enum ClientError {
         /// Maximum number of redirects that are followed.
         limit: usize,
     },
+}
+
+/// Whether the host has no address, as far as this machine knows, or does not answer.
+fn unanswered(host: &str, error: &reqwest::Error) -> String {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // No type of the HTTP library tells it.
+        if cause.to_string() == "dns error" {
+            return format!("cannot resolve {host}");
+        }
+        source = cause.source();
+    }
+    "upstream does not answer".to_owned()
 }
 
 fn time(at: &DateTime<Utc>) -> String {

@@ -83,6 +83,8 @@ pub(super) struct Exchange {
     pub(super) clock: Clock,
     pub(super) max_body_bytes: u64,
     pub(super) silence: Duration,
+    /// Whether there may be a proxy in between.
+    pub(super) is_proxied: bool,
     pub(super) total: Duration,
 }
 
@@ -255,6 +257,8 @@ impl Exchange {
     }
 
     fn unanswered(&self, url: &Url, error: reqwest::Error) -> ClientError {
+        let host = url.host_str().filter(|_| !self.is_proxied);
+        let host = host.unwrap_or("the host or the proxy").to_owned();
         let url = asked(url);
         if error.is_timeout() && !error.is_connect() {
             return ClientError::Timeout {
@@ -264,6 +268,7 @@ impl Exchange {
         }
         ClientError::Network {
             url,
+            host,
             source: error.without_url(),
         }
     }

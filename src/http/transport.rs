@@ -16,6 +16,23 @@ const MAX_CA_BYTES: u64 = 4 << 20;
 /// Idle connections that are kept open: there are few concurrent requests.
 const MAX_IDLE_CONNECTIONS: usize = 4;
 
+/// Whether requests may go through a proxy.
+pub(super) fn is_proxied(settings: &Upstream) -> bool {
+    /// The HTTP library reads them.
+    const VARIABLES: [&str; 6] = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    settings.proxy.is_some()
+        || VARIABLES
+            .iter()
+            .any(|name| std::env::var_os(name).is_some())
+}
+
 /// Builds the HTTP client. It has no cookies, redirects or retries of its own: every
 /// request is counted and checked by [`super::Client`].
 pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientError> {

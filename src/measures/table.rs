@@ -87,7 +87,7 @@ metrics! {
     RAISED = Process Counter "advisoryd_alerts_raised_total" [] "alerts"
         "Alerts created.";
     DELIVERIES = Process Counter "advisoryd_alert_deliveries_total" ["sink" "outcome"] "attempts"
-        "Delivery attempts, by sink and outcome: delivered, postponed (it is retried), abandoned (dead letter).";
+        "Delivery attempts, by sink and outcome: delivered, postponed (it is retried), abandoned (it is a dead letter).";
     FAILURES = Process Counter "advisoryd_alert_delivery_failures_total" ["sink" "reason"] "attempts"
         "Failed delivery attempts, by sink and reason: auth (credentials rejected), rate_limited (status 429), refused (any other error response or exit status), unreachable (no response), template (the message could not be built).";
     DELIVERY_SECONDS = Process Histogram "advisoryd_alert_delivery_duration_seconds" ["sink"] "seconds"
@@ -143,7 +143,7 @@ metrics! {
     OLDEST_WAITING = Database Gauge "advisoryd_alert_deliveries_oldest_waiting_seconds" ["sink"] "seconds"
         "How long the oldest undelivered message has been complete and waiting, by sink; 0 if there is none.";
     DEAD_LETTERS = Database Gauge "advisoryd_alert_deliveries_dead_letters" ["sink"] "deliveries"
-        "Stored deliveries that were given up, by sink.";
+        "Stored deliveries that are dead letters, by sink.";
     SINK_FAILURES = Database Gauge "advisoryd_sink_consecutive_failures" ["sink"] "attempts"
         "Failed delivery attempts since the last success, by sink.";
     SINK_SUCCESS = Database Gauge "advisoryd_sink_last_success_timestamp_seconds" ["sink"] "Unix time"

@@ -5,10 +5,12 @@ use std::error::Error;
 use super::outgoing;
 
 /// Links of the HTTP library that say nothing beside their cause.
-const SAY_NOTHING: [&str; 3] = [
+const SAY_NOTHING: [&str; 5] = [
     "error sending request",
     "client error (Connect)",
     "tcp connect error",
+    "dns error",
+    "error resolving DNS",
 ];
 
 /// An error and its causes in one line that may leave ([`outgoing()`]), without

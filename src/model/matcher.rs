@@ -179,6 +179,18 @@ fn opposite(truth: Truth) -> Truth {
     }
 }
 
+/// Whether it is in one of the watch lists, by id or by name.
+fn is_in_list(clauses: &Clauses, subject: &Subject) -> bool {
+    let mut ids = subject.compared_lists().iter();
+    let is_named = |name: &str| {
+        let name = name.to_lowercase();
+        let mut wanted = clauses.watch_list_names.iter();
+        wanted.any(|wanted| wanted.to_lowercase() == name)
+    };
+    ids.any(|id| clauses.watch_lists.contains(id))
+        || (!clauses.watch_list_names.is_empty() && subject.compared_names().any(is_named))
+}
+
 /// Clauses with their patterns compiled.
 #[derive(Debug, Clone)]
 struct Conditions {
@@ -264,12 +276,7 @@ impl Conditions {
             }
         };
         match clause {
-            Clause::WatchLists => Truth::of(Some(
-                subject
-                    .compared_lists()
-                    .iter()
-                    .any(|id| plain.watch_lists.contains(id)),
-            )),
+            Clause::WatchLists => Truth::of(Some(is_in_list(plain, subject))),
             Clause::State => Truth::of(
                 plain
                     .state

@@ -99,7 +99,7 @@ pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
 pub use silence::{KnownNames, Silence};
-pub use source_key::SourceKey;
+pub use source_key::{SourceKey, label_of};
 pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::source_key::label_of;
 use super::text::counted;
 
 /// Sources that a sentence names; more would hide the rest.
@@ -120,7 +121,7 @@ impl QuarantinedRecord {
             reason,
             ..
         } = self;
-        let at = time(*at);
+        let (at, source) = (time(*at), label_of(source));
         format!(
             "in quarantine since {at}: {reason} (from {source}; see `advisoryd quarantine show {id}`)"
         )
@@ -133,10 +134,10 @@ impl PendingFetch {
         let due = time(self.due_at);
         match &self.last_error {
             Some(error) => format!(
-                "queued to be fetched as JSON, due {due}; attempt {} failed: {error}",
+                "queued to be fetched as JSON, not before {due}; attempt {} failed: {error}",
                 self.attempts
             ),
-            None => format!("queued to be fetched as JSON, due {due}"),
+            None => format!("queued to be fetched as JSON, not before {due}"),
         }
     }
 }
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(
             receipt.sentences(),
             [
-                "queued to be fetched as JSON, due 1970-01-01 00:00:00 UTC; attempt 2 failed: status 500"
+                "queued to be fetched as JSON, not before 1970-01-01 00:00:00 UTC; attempt 2 failed: status 500"
             ]
         );
         let stored = Receipt {

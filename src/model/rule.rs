@@ -72,6 +72,9 @@ pub struct Clauses {
     /// In any of these watch lists at that time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watch_lists: Vec<i64>,
+    /// Or in any of those with these names, in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watch_list_names: Vec<String>,
     /// Minimum CVSS version 2 base score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cvss2: Option<f64>,
@@ -172,6 +175,7 @@ impl Clauses {
         let Self {
             severity,
             watch_lists,
+            watch_list_names,
             cvss2,
             cvss3,
             cvss4,
@@ -195,7 +199,10 @@ impl Clauses {
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
-            (Clause::WatchLists, !watch_lists.is_empty()),
+            (
+                Clause::WatchLists,
+                !watch_lists.is_empty() || !watch_list_names.is_empty(),
+            ),
             (Clause::Cvss2, cvss2.is_some()),
             (Clause::Cvss3, cvss3.is_some()),
             (Clause::Cvss4, cvss4.is_some()),

@@ -60,6 +60,15 @@ impl SourceKey {
     }
 }
 
+/// The name for people of a source that is known by its other name only.
+pub fn label_of(name: &str) -> &str {
+    if name == "sweep" {
+        "revision scan"
+    } else {
+        name
+    }
+}
+
 /// Its name in JSON, in fields of the log, in metrics and in ids: it never changes.
 impl std::fmt::Display for SourceKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -89,6 +89,13 @@ impl Subject {
         former.map(Some).into_iter().chain([now])
     }
 
+    /// The name of a watch list of the advisory.
+    pub fn name_of_list(&self, id: i64) -> Option<&str> {
+        let mut named = self.watch_lists.iter().zip(&self.watch_list_names);
+        let (_, name) = named.find(|(list, name)| **list == id && !name.is_empty())?;
+        Some(name)
+    }
+
     /// The severity to compare: after a fall the one before it, otherwise a rule for
     /// severe advisories would miss that one was rejected.
     pub fn worst_severity(&self) -> Option<Severity> {

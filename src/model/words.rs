@@ -21,7 +21,10 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
             let least = clauses.severity.map_or("anything", Severity::name);
             format!(">= {least}")
         }
-        Clause::WatchLists => list(clauses.watch_lists.iter().map(ToString::to_string)),
+        Clause::WatchLists => {
+            let ids = clauses.watch_lists.iter().map(ToString::to_string);
+            list(ids.chain(clauses.watch_list_names.iter().cloned()))
+        }
         Clause::Cvss2 => least(clauses.cvss2),
         Clause::Cvss3 => least(clauses.cvss3),
         Clause::Cvss4 => least(clauses.cvss4),
@@ -62,7 +65,14 @@ pub fn actual_value(clauses: &Clauses, subject: &Subject, clause: Clause) -> Str
     let text = |value: Option<&String>| value.cloned().unwrap_or_else(none);
     match clause {
         Clause::Severity => severity(subject),
-        Clause::WatchLists => list(subject.compared_lists().iter().map(ToString::to_string)),
+        Clause::WatchLists => {
+            let with_names = !clauses.watch_list_names.is_empty();
+            let ids = subject.compared_lists().iter();
+            list(ids.map(|id| match subject.name_of_list(*id) {
+                Some(name) if with_names => format!("{name} ({id})"),
+                _ => id.to_string(),
+            }))
+        }
         Clause::Cvss2 => number(advisory.and_then(|one| one.cvss2)),
         Clause::Cvss3 => number(advisory.and_then(|one| one.cvss3)),
         Clause::Cvss4 => number(advisory.and_then(|one| one.cvss4)),

@@ -18,6 +18,12 @@ pub enum TransferError {
         /// What is there.
         path: PathBuf,
     },
+    /// A directory is in the place of the file.
+    #[error("`{}` is a directory; name a file in it, such as `{}`", path.display(), path.join("advisoryd.dump").display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another backup writes the same file.
     #[error("another backup is writing `{}`; wait for it, or name another file", path.display())]
     Busy {
@@ -30,6 +36,14 @@ pub enum TransferError {
         /// Its name.
         program: &'static str,
         /// What it printed, in one line.
+        reason: String,
+    },
+    /// A backup ends too early.
+    #[error("`{}` is not a complete backup: {reason}", path.display())]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// What `pg_restore` printed, in one line.
         reason: String,
     },
     /// The file or the pipe.

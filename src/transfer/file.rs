@@ -37,6 +37,9 @@ pub async fn backup(
 ) -> Result<u64, TransferError> {
     if let Ok(found) = path.symlink_metadata() {
         let path = path.to_path_buf();
+        if found.is_dir() {
+            return Err(TransferError::Directory { path });
+        }
         if !found.is_file() {
             return Err(TransferError::NoFile { path });
         }

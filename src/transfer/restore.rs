@@ -28,7 +28,21 @@ const RESTORE: [&str; 6] = [
 pub async fn readable(server: &Server, path: &Path) -> Result<(), TransferError> {
     let arguments = ["--format=custom", "--file=/dev/null"];
     let file = open(path).await?;
-    feed(server, &arguments, file, path).await
+    let read = feed(server, &arguments, file, path).await;
+    read.map_err(|error| match error {
+        TransferError::Program { reason, .. } if is_cut(&reason) => TransferError::Incomplete {
+            path: path.to_path_buf(),
+            reason,
+        },
+        other => other,
+    })
+}
+
+/// Whether `pg_restore` says that a dump ends too early.
+fn is_cut(reason: &str) -> bool {
+    ["end of file", "too short"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 /// Restores a dump into the database, which must not have the schemas yet.

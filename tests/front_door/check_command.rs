@@ -6,8 +6,8 @@ use std::path::Path;
 use advisoryd::simulate::Options;
 use serde_json::Value;
 
-use crate::support::settings::{Sink, WatchList};
-use crate::support::{Told, World, assert_reads, binary, small, state_dir};
+use crate::support::settings::{Rule, Sink, WatchList};
+use crate::support::{Told, World, assert_reads, binary, free_port, small, state_dir};
 
 fn findings(world: &World, code: i32) -> Vec<Value> {
     let told = world.told(&["check", "--json"]);
@@ -61,6 +61,62 @@ async fn everything_that_is_wrong_is_told_in_one_pass_with_what_to_do() {
     let without_token: Told = command.output().unwrap().into();
     assert_eq!(without_token.code, 1, "{without_token:?}");
     assert_reads!(told, without_token);
+}
+
+#[tokio::test]
+async fn rules_and_sinks_that_do_nothing_are_told() {
+    let mut world = World::new().await;
+    world.settings.alerts.sinks.push(Sink {
+        name: "journal".to_owned(),
+        kind: "log",
+        ..Sink::default()
+    });
+    world.settings.alerts.sinks.push(Sink {
+        name: "soc".to_owned(),
+        kind: "webhook",
+        url: Some("http://127.0.0.1:9/x".to_owned()),
+        secret_file: Some("soc-secret".to_owned()),
+        allow_private: Some(true),
+        ..Sink::default()
+    });
+    world.settings.alerts.rules.push(Rule {
+        name: "office".to_owned(),
+        sinks: &["soc"],
+        clauses: toml::toml! { watch_lists = [9] },
+        ..Rule::default()
+    });
+    let told = world.told(&["check", "--offline"]);
+    assert_eq!(told.code, 1, "{told}");
+    for part in [
+        "rule `office` requires watch list 9, which is not followed: it can never match",
+        "log configured, but no rule uses it",
+        "there is no file /etc/advisoryd/soc-secret; a name without `/` is that of a systemd credential",
+    ] {
+        assert!(told.stdout.contains(part), "{part}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_not_reached_is_told_once() {
+    let mut world = World::new().await;
+    // No name has a part that is so long: nobody is asked for it.
+    let host = format!("{}.invalid", "a".repeat(64));
+    for (url, what) in [
+        (
+            format!("http://127.0.0.1:{}", free_port()),
+            "upstream does not answer",
+        ),
+        (format!("http://{host}"), &*format!("cannot resolve {host}")),
+    ] {
+        world.settings.upstream.base_url = Some(url);
+        let mut command = world.command(&["check"]);
+        command.env("ADVISORYD_UPSTREAM__ALLOW_HTTP", "true");
+        let told: Told = command.output().unwrap().into();
+        assert_eq!(told.code, 1, "{told}");
+        assert_eq!(told.stdout.matches(what).count(), 1, "{told}");
+        assert_eq!(told.stdout.matches("FAIL").count(), 1, "{told}");
+        assert!(!told.stdout.contains("dns error"), "{told}");
+    }
 }
 
 #[test]

@@ -109,6 +109,7 @@ mod migrations;
 mod missing_lists;
 mod monitoring;
 mod moving_pages;
+mod narrow_terminals;
 mod next_links;
 mod notices;
 mod odd_answers;

@@ -138,10 +138,10 @@ fn a_name_that_contains_a_registered_secret_is_refused() {
     };
     let sink = |name: &str| format!("[[alerts.sinks]]\nname = \"{name}\"\nkind = \"log\"");
     for (text, key) in [
-        (sink(token), "alerts.sinks[0].name"),
+        (sink(token), "alerts.sinks[1].name"),
         (
             format!("[[alerts.rules]]\nname = \"{token}\""),
-            "alerts.rules[0].name",
+            "alerts.rules[1].name",
         ),
         (
             format!("[[watch_lists]]\nid = 4\nname = \"L {token}\""),
@@ -151,8 +151,8 @@ fn a_name_that_contains_a_registered_secret_is_refused() {
             format!("[[watch_lists]]\nid = 4\nquery = {{ token = \"{token}\" }}"),
             "watch_lists (id 4).query",
         ),
-        (feed(token, "x"), "extra_feeds[0].name"),
-        (feed("x", token), "extra_feeds[0].query"),
+        (feed(token, "x"), "extra_feeds[1].name"),
+        (feed("x", token), "extra_feeds[1].query"),
         (
             format!("[feeds]\nid_pattern = \"{token}\""),
             "feeds.id_pattern",

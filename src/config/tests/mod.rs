@@ -15,13 +15,21 @@ mod rules;
 mod sinks;
 mod sources;
 mod token;
+mod told;
 
 use super::Config;
 
-/// The error lines for a configuration text.
+/// The error lines for a configuration text, without the numbers of its lines.
 fn errors(text: &str) -> Vec<String> {
     let error = Config::from_text("c.toml", text).unwrap_err();
-    error.to_string().lines().map(str::to_owned).collect()
+    let mut errors = error.errors;
+    for error in errors.iter_mut().filter(|error| !error.key.is_empty()) {
+        error.place = error.place.split(':').next().unwrap().into();
+    }
+    let lines = errors.iter().map(ToString::to_string);
+    lines
+        .flat_map(|error| error.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

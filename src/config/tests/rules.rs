@@ -82,7 +82,7 @@ fn every_mistake_in_a_rule_says_what_to_write_instead() {
 name = "soc"
 on = ["apeared"]
 severity = "bad"
-watch_lists = ["4"]
+watch_lists = [4.5]
 cvss3 = 11.0
 zero_day = "yes"
 attack_vector = ["unknown"]
@@ -136,14 +136,19 @@ fn a_clause_that_could_mean_all_or_nothing_is_refused() {
 #[test]
 fn a_title_that_is_no_regular_expression_says_so() {
     let said = wrong("title = \"(\"");
-    let advice = "`alerts.rules[0].title`: rule `r` has a title that is invalid; \
+    let advice = "`alerts.rules[1].title`: rule `r` has a title that is invalid; \
                   expected a regular expression such as `(?i)vpn` (unclosed group)";
     assert!(said.contains(advice), "{said}");
 }
 
 #[test]
 fn a_rule_that_can_tell_nobody_is_a_warning() {
-    let warned = |text: &str| Config::from_text("c", text).unwrap().warnings().join("\n");
+    let warned = |text: &str| {
+        let config = Config::from_text("c", text).unwrap();
+        let mut warnings = config.rules_of_unknown_lists();
+        warnings.extend(config.warnings());
+        warnings.join("\n")
+    };
     let lists = "[[watch_lists]]\nid = 4\n[[alerts.rules]]\nname = \"r\"\n";
     let said = warned(lists);
     assert!(said.contains("rule `r` has no sinks"), "{said}");
@@ -159,8 +164,8 @@ fn a_rule_that_can_tell_nobody_is_a_warning() {
     }
     assert_eq!(
         filtered("list = \"Linxu servers\" or list = 9"),
-        "rule `r` requires watch list 9, which is not followed; add it under `[[watch_lists]]`\n\
-         rule `r` requires the watch list `linxu servers`, but no followed list has this name; known: linux servers"
+        "rule `r` requires watch list 9, which is not followed: this part of `where` can never match; add it under `[[watch_lists]]`\n\
+         rule `r` requires the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: linux servers"
     );
     let of_tickets = warned(&format!("{named}not = {{ ticket_status = [\"Closed\"] }}"));
     assert!(

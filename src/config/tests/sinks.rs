@@ -84,7 +84,7 @@ fn every_mistake_in_a_webhook_says_what_to_write_instead() {
         ("kind = \"pigeon\"\nurl = 1", "expected one of webhook"),
         (
             "kind = \"log\"\ncolour = 1",
-            "`alerts.sinks[0].colour`: unknown key",
+            "`alerts.sinks[1].colour`: unknown key",
         ),
         (
             "kind = \"log\"\ntimeout = \"5m\"",

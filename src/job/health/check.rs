@@ -11,7 +11,8 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::standing::Standing;
 use crate::model::{
-    Condition, ConditionState, Finding, OWN_RULE, Purpose, Silence, Transition, decide, outgoing,
+    Condition, ConditionState, Finding, OWN_RULE, Purpose, Silence, Transition, decide, label_of,
+    outgoing,
 };
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
@@ -141,9 +142,9 @@ fn log_transition(transition: &Transition) {
     } = &transition.state;
     let what = condition.name();
     if *is_raised {
-        warn!(condition = what, condition.key = %key, "{key}: {what}: {summary}");
+        warn!(condition = what, condition.key = %key, "{}: {what}: {summary}", label_of(key));
     } else {
-        info!(condition = what, condition.key = %key, "{key}: {what} resolved: {summary}");
+        info!(condition = what, condition.key = %key, "{}: {what} resolved: {summary}", label_of(key));
     }
 }
 

@@ -254,7 +254,7 @@ fn failing(sink: &SinkState) -> Finding {
         SINK_FAILURES.. => (
             Evidence::For,
             format!(
-                "{failures} consecutive attempts failed since {}: {}; messages wait until they are given up as dead letters; test the sink with `advisoryd alerts test {}`",
+                "{failures} consecutive attempts failed since {}: {}; messages wait until they become dead letters; test the sink with `advisoryd alerts test {}`",
                 sink.failing_since.map_or_else(String::new, time),
                 shortened(sink.last_error.as_deref().unwrap_or("unknown"), ERROR_CHARS),
                 sink.name

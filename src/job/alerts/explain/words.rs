@@ -138,7 +138,7 @@ fn delivery(delivery: &Delivery) -> String {
                 _ => "",
             };
             format!(
-                "{dismissed}dead letter: gave up on `{sink}` at {gave_up} after attempt {failures}: {error}"
+                "{dismissed}dead letter: not delivered to `{sink}`, last tried at {gave_up}, after attempt {failures}: {error}"
             )
         }
         _ if *failures > 0 => format!(
