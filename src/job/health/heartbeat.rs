@@ -93,7 +93,7 @@ async fn raise(
         silence_id: None,
         sinks: settings.sinks.clone(),
         group: TimeDelta::zero(),
-        is_held: false,
+        held_by: None,
     })
 }
 

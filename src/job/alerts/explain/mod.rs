@@ -57,7 +57,7 @@ pub async fn explain(
     (receipt, now): (&Receipt, DateTime<Utc>),
 ) -> Result<Vec<Explained>, sqlx::Error> {
     let definitions = rule::all(connection).await?;
-    let names = names(&definitions, only);
+    let current = names(&definitions, only);
     let last = subject::last_seq(connection).await?;
     let words: Vec<String> = definitions
         .iter()
@@ -73,18 +73,18 @@ pub async fn explain(
         as_of: None,
     };
     let subjects = subject::of_span(connection, span).await?;
-    let history = History {
-        evaluated: evaluation::evaluated(connection).await?,
-        verdicts: evaluation::of_key(connection, key).await?,
-        values: evaluation::values_of_key(connection, key).await?,
-        outcomes: by_alert(outcome::of_key(connection, key).await?),
-        definitions,
-    };
+    let history = History::of(connection, key, definitions).await?;
+    let former = history.former(&current, only);
+    let names: Vec<String> = current.iter().chain(&former).cloned().collect();
     let mut all = Vec::new();
     for subject in &subjects {
         // A rule that is evaluated by the clock does not see changes.
         for name in names.iter().filter(|name| !history.is_by_clock(name)) {
-            all.push(history.explain(subject, name));
+            let explained = history.explain(subject, name);
+            // Of a rule that is gone, only what it has raised is of interest.
+            if explained.alert_id.is_some() || current.contains(name) {
+                all.push(explained);
+            }
         }
     }
     let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
@@ -92,16 +92,18 @@ pub async fn explain(
         let found = clock::found_of(connection, key).await?;
         for name in &names {
             all.extend(history.found_by_clock(name, &found));
-            all.extend(
-                history
-                    .clock_says(connection, name, (key, is_ticket), now)
-                    .await?,
-            );
+            if current.contains(name) {
+                let says = history.clock_says(connection, name, (key, is_ticket), now);
+                all.extend(says.await?);
+            }
         }
     }
     all.extend(history.without_change(&subjects, &names));
     for (at, answer) in not_stored(receipt, subjects.is_empty()) {
-        all.extend(names.iter().map(|name| without_event(name, at, &answer)));
+        all.extend(current.iter().map(|name| without_event(name, at, &answer)));
+    }
+    for one in all.iter_mut().filter(|one| former.contains(&one.rule)) {
+        one.text = format!("{}; the rule is not configured any more", one.text);
     }
     Ok(all)
 }
@@ -170,6 +172,36 @@ struct History {
 }
 
 impl History {
+    async fn of(
+        connection: &mut PgConnection,
+        key: &str,
+        definitions: Vec<Definition>,
+    ) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            evaluated: evaluation::evaluated(connection).await?,
+            verdicts: evaluation::of_key(connection, key).await?,
+            values: evaluation::values_of_key(connection, key).await?,
+            outcomes: by_alert(outcome::of_key(connection, key).await?),
+            definitions,
+        })
+    }
+
+    /// The names of rules that have alerts and are not configured any more.
+    fn former(&self, current: &[String], only: Option<&str>) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .outcomes
+            .values()
+            .flatten()
+            .map(|one| one.rule.clone())
+            .filter(|name| !current.contains(name) && only.is_none_or(|only| only == name))
+            // advisoryd's own conditions have no rule.
+            .filter(|name| self.newest(name).is_some_and(|one| !one.is_current))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
         let rule = self.definition(subject, name).map(|one| &one.rule);
         let seen = rule.map(|rule| rule.seen(subject));
