@@ -119,7 +119,16 @@ impl MuteTime {
             location: section.optional("location", timezone),
             name: name?,
         };
-        if mute.is_always() {
+        let is_read = [
+            ("times", mute.times.is_empty()),
+            ("weekdays", mute.weekdays.is_empty()),
+            ("days_of_month", mute.days_of_month.is_empty()),
+            ("months", mute.months.is_empty()),
+        ];
+        let is_read = is_read
+            .iter()
+            .all(|(key, is_empty)| !is_empty || !section.has(key));
+        if is_read && mute.is_always() {
             let why = "would hold back everything; limit it by `times`, `weekdays`, `days_of_month` or `months`";
             section.unusable("name", why);
         }

@@ -43,6 +43,7 @@ impl From<Receipt> for Sent {
 /// The delivery failed: the receiver rejected the message, or the result is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Refused {
     /// The reason and what to do; never contains a secret.
     pub reason: String,

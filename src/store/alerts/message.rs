@@ -179,7 +179,11 @@ async fn update(
             carrier.id,
             carrier.alerts,
             carrier.is_sealed,
-            now,
+            if carrier.is_held {
+                carrier.closes_at
+            } else {
+                now
+            },
             carrier.has_ends
         )
         .execute(&mut *connection)
@@ -228,7 +232,7 @@ async fn create(
     sqlx::query!(
         "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends, is_held, held_by)
          select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at,
-                case when n.is_sealed then $7::timestamptz end, n.has_ends, n.is_held, n.held_by
+                case when n.is_sealed then greatest($7, case when n.is_held then n.closes_at end) end, n.has_ends, n.is_held, n.held_by
          from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[], $9::boolean[], $10::text[])
              as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends, is_held, held_by)",
         &ids,
@@ -245,7 +249,7 @@ async fn create(
     .execute(&mut *connection)
     .await?;
     let duties = carriers.iter().flat_map(|carrier| {
-        // A full one waits for its time as well.
+        // A full one that is held waits for its time as well.
         let due_at = if carrier.is_sealed && !carrier.is_held {
             now
         } else {

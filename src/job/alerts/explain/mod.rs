@@ -2,6 +2,8 @@
 //! ([`Answer`]) for each change and rule.
 
 mod answer;
+mod judged;
+mod lists;
 mod words;
 
 use std::collections::HashMap;
@@ -13,10 +15,14 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 
+use judged::{falsehood, judge};
+use lists::{by_alert, names};
+
+use super::by_clock::kind_of_alert;
 use super::try_one::{by_clock, clock_kind};
 use super::would::Would;
 use crate::model::{
-    Clause, Matcher, Receipt, RecordKind, Rule, Subject, Verdict, alert_id, words as of_rules,
+    Clause, Matcher, Receipt, RecordKind, Subject, Verdict, alert_id, words as of_rules,
 };
 use crate::store::alerts::by_clock as clock;
 use crate::store::alerts::evaluation;
@@ -76,17 +82,7 @@ pub async fn explain(
     let history = History::of(connection, key, definitions).await?;
     let former = history.former(&current, only);
     let names: Vec<String> = current.iter().chain(&former).cloned().collect();
-    let mut all = Vec::new();
-    for subject in &subjects {
-        // A rule that is evaluated by the clock does not see changes.
-        for name in names.iter().filter(|name| !history.is_by_clock(name)) {
-            let explained = history.explain(subject, name);
-            // Of a rule that is gone, only what it has raised is of interest.
-            if explained.alert_id.is_some() || current.contains(name) {
-                all.push(explained);
-            }
-        }
-    }
+    let mut all = history.of_changes(&subjects, &names, &current);
     let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
     if !subjects.is_empty() {
         let found = clock::found_of(connection, key).await?;
@@ -98,7 +94,10 @@ pub async fn explain(
             }
         }
     }
-    all.extend(history.without_change(&subjects, &names));
+    let backlog: Vec<Explained> = history.without_change(&subjects, &names).collect();
+    // The baseline was sent after all.
+    all.retain(|one| !is_baseline_of(one, &backlog));
+    all.extend(backlog);
     for (at, answer) in not_stored(receipt, subjects.is_empty()) {
         all.extend(current.iter().map(|name| without_event(name, at, &answer)));
     }
@@ -106,6 +105,13 @@ pub async fn explain(
         one.text = format!("{}; the rule is not configured any more", one.text);
     }
     Ok(all)
+}
+
+/// Whether it says of one of these alerts that it belongs to the baseline.
+fn is_baseline_of(explained: &Explained, sent: &[Explained]) -> bool {
+    let event = |one: &Explained| (one.rule.clone(), one.version, one.what.clone());
+    matches!(explained.answer, "baseline" | "before_rule")
+        && sent.iter().any(|one| event(one) == event(explained))
 }
 
 /// What is known of what is not stored.
@@ -124,24 +130,6 @@ fn not_stored(receipt: &Receipt, is_without_change: bool) -> Vec<(Option<DateTim
         answers.push((None, answer));
     }
     answers
-}
-
-/// The names of the current rules, or of the requested one.
-fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
-    definitions
-        .iter()
-        .filter(|one| one.is_current)
-        .map(|one| one.rule.name.clone())
-        .filter(|name| only.is_none_or(|only| only == name))
-        .collect()
-}
-
-fn by_alert(outcomes: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
-    let mut map = HashMap::<Uuid, Vec<AlertOutcome>>::new();
-    for one in outcomes {
-        map.entry(one.alert_id).or_default().push(one);
-    }
-    map
 }
 
 fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &Answer) -> Explained {
@@ -200,6 +188,26 @@ impl History {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Every change for every rule. Of a rule that is gone, only what it has raised is of
+    /// interest; one that is evaluated by the clock does not see changes.
+    fn of_changes(
+        &self,
+        subjects: &[Subject],
+        names: &[String],
+        current: &[String],
+    ) -> Vec<Explained> {
+        let mut all = Vec::new();
+        for subject in subjects {
+            for name in names.iter().filter(|name| !self.is_by_clock(name)) {
+                let explained = self.explain(subject, name);
+                if explained.alert_id.is_some() || current.contains(name) {
+                    all.push(explained);
+                }
+            }
+        }
+        all
     }
 
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
@@ -299,14 +307,20 @@ impl History {
     ) -> impl Iterator<Item = Explained> + 'a {
         let of_rule = found.iter().filter(move |(rule, ..)| rule == name);
         of_rule.map(|(rule, what, at, id)| {
-            let answer = match self.outcomes.get(id) {
-                Some(outcomes) => Answer::Raised(outcomes.clone()),
-                None => Answer::NoLongerKept,
+            let (answer, what) = match self.outcomes.get(id) {
+                Some(outcomes) => (Answer::Raised(outcomes.clone()), what.clone()),
+                None => {
+                    let what = match self.newest(rule) {
+                        Some(newest) => kind_of_alert(&newest.rule),
+                        None => what,
+                    };
+                    (Answer::NoLongerKept, what.to_owned())
+                }
             };
             Explained {
                 seq: None,
                 at: Some(*at),
-                what: Some(what.clone()),
+                what: Some(what),
                 version: None,
                 rule: rule.clone(),
                 answer: words::name(&answer),
@@ -381,21 +395,4 @@ impl History {
             })
         })
     }
-}
-
-fn falsehood(rule: &Rule, subject: &Subject, clause: Clause) -> (String, String) {
-    match Matcher::new(rule.clone()) {
-        Ok(matcher) => of_rules::falsehood(&matcher, subject, clause),
-        // A rule that was loaded before compiles.
-        Err(_) => (
-            of_rules::requirement(&rule.clauses, clause),
-            of_rules::actual_value(&rule.clauses, subject, clause),
-        ),
-    }
-}
-
-/// The verdict today, if the former one is no longer stored.
-fn judge(rule: &Rule, subject: &Subject) -> Verdict {
-    // A rule that was loaded before compiles.
-    Matcher::new(rule.clone()).map_or(Verdict::NotAsked, |matcher| matcher.judge(subject))
 }

@@ -112,8 +112,8 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
 
 /// What a full message waits for before its first attempt.
 fn held(outcomes: &[AlertOutcome], message: Option<&CarryingMessage>) -> String {
-    let deliveries = outcomes.iter().filter_map(|one| one.delivery.as_ref());
-    let is_due_later = deliveries.into_iter().any(|one| {
+    let mut deliveries = outcomes.iter().filter_map(|one| one.delivery.as_ref());
+    let is_due_later = deliveries.any(|one| {
         let is_waiting = one.state == DeliveryState::Waiting && one.failures == 0;
         is_waiting && message.is_some_and(|message| one.due_at >= message.closes_at)
     });
