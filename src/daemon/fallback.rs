@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::files::replace;
 use crate::job;
 use crate::model::{Message, Outage, RemoteObject, chain};
-use crate::sink::{Division, Refused, Sink};
+use crate::sink::{Refused, Sink};
 use crate::store::database;
 
 /// How often the database is asked.
@@ -179,7 +179,7 @@ impl Fallback {
             id: Some(id),
             is_resolved: false,
         });
-        let mut division = Division::new(&sink, message, 0);
+        let mut division = sink.division(message, 0);
         while !division.is_done() {
             let now = self.clock.now();
             let parts = (message, division.next());

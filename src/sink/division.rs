@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Sink;
 use super::outcome::Refused;
 use crate::model::Message;
 
@@ -17,13 +16,13 @@ pub struct Division {
 }
 
 impl Division {
-    /// Of a message of which so many parts are accepted. At least one is sent.
-    pub fn new(sink: &Sink, message: &Message, accepted: usize) -> Self {
-        let all = sink.parts(message);
+    /// Of a message of so many parts, of which some are accepted. At least one is sent, and at
+    /// most `most` together.
+    pub(super) fn new(all: usize, accepted: usize, most: usize) -> Self {
         Self {
             next: accepted.min(all.saturating_sub(1)),
             all,
-            most: sink.together(),
+            most,
         }
     }
 

@@ -163,6 +163,11 @@ impl Sink {
         }
     }
 
+    /// The requests of a message of which so many parts are accepted.
+    pub fn division(&self, message: &Message, accepted: usize) -> Division {
+        Division::new(self.parts(message), accepted, self.together())
+    }
+
     /// How many parts can be sent together.
     fn together(&self) -> usize {
         match &self.channel {
@@ -193,7 +198,7 @@ impl Sink {
     pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
         let mut known: BTreeMap<(String, String), RemoteObject> = BTreeMap::new();
         let mut receipt = Receipt::default();
-        let mut division = Division::new(self, message, 0);
+        let mut division = self.division(message, 0);
         while !division.is_done() {
             let parts = division.next();
             let object = self.object_of(message, parts.start);

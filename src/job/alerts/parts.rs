@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::RemoteObject;
-use crate::sink::{Division, Receipt, Refused, Sent, Sink};
+use crate::sink::{Receipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::remote_object;
 
@@ -31,7 +31,7 @@ pub(super) async fn send(
     claim: &Claim,
     now: DateTime<Utc>,
 ) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
-    let mut division = Division::new(sink, &claim.message, claim.parts_done);
+    let mut division = sink.division(&claim.message, claim.parts_done);
     let mut nameless = None;
     loop {
         let parts = division.next();
