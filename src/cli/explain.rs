@@ -98,9 +98,7 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
             "rule `{name}` is new: no daemon uses it yet; start or reload the daemon, or run `advisoryd migrate`"
         ),
         Some(name) => {
-            anyhow::bail!(
-                "unknown rule `{name}`, and it has no alerts about this; see `advisoryd rules list`"
-            )
+            anyhow::bail!("unknown rule `{name}`; see `advisoryd rules list`")
         }
         None => anyhow::bail!(
             "no rules; add [[alerts.rules]] to the configuration and start or reload the daemon"

@@ -191,6 +191,7 @@ pub(crate) async fn tickets(
 /// begins anew when an acknowledgement has expired or was withdrawn. An alert counts from the
 /// first attempt to send it: a digest or a mute time may hold it for days, and a receiver that
 /// is away is no reason to wait with the escalation.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,

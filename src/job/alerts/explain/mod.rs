@@ -307,20 +307,17 @@ impl History {
     ) -> impl Iterator<Item = Explained> + 'a {
         let of_rule = found.iter().filter(move |(rule, ..)| rule == name);
         of_rule.map(|(rule, what, at, id)| {
-            let (answer, what) = match self.outcomes.get(id) {
-                Some(outcomes) => (Answer::Raised(outcomes.clone()), what.clone()),
-                None => {
-                    let what = match self.newest(rule) {
-                        Some(newest) => kind_of_alert(&newest.rule),
-                        None => what,
-                    };
-                    (Answer::NoLongerKept, what.to_owned())
-                }
+            let (answer, what) = if let Some(outcomes) = self.outcomes.get(id) {
+                (Answer::Raised(outcomes.clone()), what.as_str())
+            } else {
+                let newest = self.newest(rule);
+                let what = newest.map_or(what.as_str(), |one| kind_of_alert(&one.rule));
+                (Answer::NoLongerKept, what)
             };
             Explained {
                 seq: None,
                 at: Some(*at),
-                what: Some(what),
+                what: Some(what.to_owned()),
                 version: None,
                 rule: rule.clone(),
                 answer: words::name(&answer),
