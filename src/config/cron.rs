@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
-use super::occurrence::{last_until, next_after};
+use super::occurrence::{is_repeated, last_until, next_after};
 use super::tree::Node;
 use super::values::text;
 use crate::model::counted;
@@ -105,6 +105,24 @@ impl CronExpression {
             .iter()
             .filter_map(|cron| next_after(cron, now, timezone));
         next.min()
+    }
+
+    /// As [`CronExpression::next_after`], but a time of the day in an hour that is repeated at
+    /// the end of summer time counts once, the first time, as in cron. A schedule for every
+    /// hour continues as usual.
+    pub fn next_once_after(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
+        let mut next = self.next_after(now, timezone)?;
+        while !self.is_of_every_hour() && is_repeated(next, timezone) {
+            next = self.next_after(next, timezone)?;
+        }
+        Some(next)
+    }
+
+    fn is_of_every_hour(&self) -> bool {
+        let mut words = self.fields.split_whitespace().rev();
+        // The hour is the fourth field from the end.
+        let hour = words.nth(3);
+        self.fields == "@hourly" || hour.is_some_and(|hour| hour.starts_with('*'))
     }
 
     /// The last time not after `now`; `None` when there was none.

@@ -68,10 +68,6 @@ impl MuteTime {
             let mut ranges = ranges.iter();
             ranges.any(|(from, to)| (*from..=*to).contains(&value))
         };
-        let is_day = |(from, to): &(i32, i32)| {
-            let of = |day: i32| if day < 0 { number(last) + 1 + day } else { day };
-            (of(*from)..=of(*to)).contains(&number(day))
-        };
         let weekday = number(local.weekday().num_days_from_sunday());
         (self.times.is_empty()
             || self
@@ -79,8 +75,15 @@ impl MuteTime {
                 .iter()
                 .any(|(from, to)| (*from..*to).contains(&minute)))
             && (self.weekdays.is_empty() || is_within(&self.weekdays, weekday))
-            && (self.days_of_month.is_empty() || self.days_of_month.iter().any(is_day))
+            && (self.days_of_month.is_empty() || self.has_day(number(day), number(last)))
             && (self.months.is_empty() || is_within(&self.months, number(local.month())))
+    }
+
+    /// Whether `days_of_month` has this day of a month whose last day is `last`.
+    fn has_day(&self, day: i32, last: i32) -> bool {
+        let of = |day: i32| if day < 0 { last + 1 + day } else { day };
+        let mut ranges = self.days_of_month.iter();
+        ranges.any(|(from, to)| (of(*from)..=of(*to)).contains(&day))
     }
 
     fn read(mut section: Section<'_>, seen: &mut BTreeSet<String>) -> Option<Self> {
@@ -116,8 +119,17 @@ impl MuteTime {
             location: section.optional("location", timezone),
             name: name?,
         };
-        if mute.is_always() {
-            let why = "has neither times nor days and would hold back everything; add `times`, `weekdays`, `days_of_month` or `months`";
+        let is_read = [
+            ("times", mute.times.is_empty()),
+            ("weekdays", mute.weekdays.is_empty()),
+            ("days_of_month", mute.days_of_month.is_empty()),
+            ("months", mute.months.is_empty()),
+        ];
+        let is_read = is_read
+            .iter()
+            .all(|(key, is_empty)| !is_empty || !section.has(key));
+        if is_read && mute.is_always() {
+            let why = "would hold back everything; limit it by `times`, `weekdays`, `days_of_month` or `months`";
             section.unusable("name", why);
         }
         section.close();
@@ -125,10 +137,24 @@ impl MuteTime {
     }
 
     fn is_always(&self) -> bool {
-        self.times.is_empty()
-            && self.weekdays.is_empty()
-            && self.days_of_month.is_empty()
-            && self.months.is_empty()
+        let minute = |minute| {
+            self.times
+                .iter()
+                .any(|(from, to)| (*from..*to).contains(&minute))
+        };
+        let within = |ranges: &[(i32, i32)], all: std::ops::RangeInclusive<i32>| {
+            let mut all = all.into_iter();
+            all.all(|value| {
+                ranges
+                    .iter()
+                    .any(|(from, to)| (*from..=*to).contains(&value))
+            })
+        };
+        let is_every_day = (28..=31).all(|last| (1..=last).all(|day| self.has_day(day, last)));
+        (self.times.is_empty() || (0..24 * 60).all(minute))
+            && (self.weekdays.is_empty() || within(&self.weekdays, 0..=6))
+            && (self.days_of_month.is_empty() || is_every_day)
+            && (self.months.is_empty() || within(&self.months, 1..=12))
     }
 }
 
@@ -284,6 +310,12 @@ mod tests {
         };
         for (keys, why) in [
             ("", "would hold back everything"),
+            ("times = [\"00:00-24:00\"]", "would hold back everything"),
+            (
+                "times = [\"12:00-24:00\", \"00:00-12:00\"]\nweekdays = [\"sunday:saturday\"]",
+                "would hold back everything",
+            ),
+            ("days_of_month = [\"1:-1\"]", "would hold back everything"),
             ("times = [\"22:00-06:00\"]", "write two entries"),
             ("times = [\"22:00-24:01\"]", "write two entries"),
             ("weekdays = [\"someday\"]", "monday:friday"),

@@ -36,6 +36,13 @@ pub(super) fn last_until(cron: &Cron, now: DateTime<Utc>, timezone: Tz) -> Optio
     last.ok().map(|time| time.with_timezone(&Utc))
 }
 
+/// Whether clocks have shown this time before, because they were put back.
+pub(super) fn is_repeated(at: DateTime<Utc>, timezone: Tz) -> bool {
+    let local = at.with_timezone(&timezone).naive_local();
+    let earliest = timezone.from_local_datetime(&local).earliest();
+    earliest.is_some_and(|earliest| earliest < at)
+}
+
 fn next<Z: TimeZone>(cron: &Cron, now: &DateTime<Z>, or_now: bool) -> Option<DateTime<Utc>> {
     let next = cron.find_next_occurrence(now, or_now).ok()?;
     Some(next.with_timezone(&Utc))

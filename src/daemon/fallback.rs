@@ -179,9 +179,11 @@ impl Fallback {
             id: Some(id),
             is_resolved: false,
         });
-        for part in 0..sink.parts(message) {
+        let mut division = sink.division(message, 0);
+        while !division.is_done() {
             let now = self.clock.now();
-            match sink.send_part((message, part), known.as_ref(), now).await {
+            let parts = (message, division.next());
+            match sink.send_part(parts, known.as_ref(), now).await {
                 Ok(sent) => known = sent.object.or(known),
                 // Another attempt would create a second object.
                 Err(Refused {
@@ -189,8 +191,10 @@ impl Fallback {
                     reason,
                     ..
                 }) => warn!("sink `{}`: {reason}", sink.name()),
+                Err(refused) if division.divides(&refused) => continue,
                 Err(Refused { reason, .. }) => return Err(reason),
             }
+            division.advance();
         }
         info!("delivered to sink `{}`: {}", sink.name(), message.title);
         Ok(known.and_then(|object| object.id))

@@ -6,6 +6,7 @@ mod alertmanager;
 mod command;
 mod connection;
 mod descendants;
+mod division;
 mod email;
 mod facts;
 mod filters;
@@ -30,9 +31,11 @@ mod unlinked;
 mod webhook;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
+pub use division::Division;
 pub use open::OpenError;
 pub use outcome::{ANSWER_BYTES, MAX_WAIT, Receipt, Refused, Sent};
 
@@ -152,11 +155,24 @@ impl Sink {
         (is_slow || self.is_ordered).then_some(1)
     }
 
-    /// How many parts a message has; each is sent by [`Sink::send_part`], in order.
+    /// How many parts a message has: its alerts, if they can be sent in several requests.
     pub fn parts(&self, message: &Message) -> usize {
         match &self.channel {
-            Channel::Hook(hook) => hook.parts(message),
+            Channel::Hook(_) | Channel::Webhook(_) => alerts(message).len(),
             _ => 1,
+        }
+    }
+
+    /// The requests of a message of which so many parts are accepted.
+    pub fn division(&self, message: &Message, accepted: usize) -> Division {
+        Division::new(self.parts(message), accepted, self.together())
+    }
+
+    /// How many parts can be sent together.
+    fn together(&self) -> usize {
+        match &self.channel {
+            Channel::Hook(hook) => hook.together(),
+            _ => usize::MAX,
         }
     }
 
@@ -182,24 +198,32 @@ impl Sink {
     pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
         let mut known: BTreeMap<(String, String), RemoteObject> = BTreeMap::new();
         let mut receipt = Receipt::default();
-        for part in 0..self.parts(message) {
-            let object = self.object_of(message, part);
+        let mut division = self.division(message, 0);
+        while !division.is_done() {
+            let parts = division.next();
+            let object = self.object_of(message, parts.start);
             let before = object.as_ref().and_then(|object| known.get(object));
-            let sent = self.send_part((message, part), before, now).await?;
-            known.extend(object.zip(sent.object));
-            receipt = sent.receipt;
+            match self.send_part((message, parts), before, now).await {
+                Ok(sent) => {
+                    known.extend(object.zip(sent.object));
+                    receipt = sent.receipt;
+                    division.advance();
+                }
+                Err(refused) if division.divides(&refused) => {}
+                Err(refused) => return Err(refused),
+            }
         }
         Ok(receipt)
     }
 
-    /// Makes one delivery attempt of a part, within the sink's timeout after its turn has
-    /// come. `known` is the object outside that belongs to it.
+    /// Makes one delivery attempt of these parts, within the sink's timeout after its turn
+    /// has come. `known` is the object outside that belongs to the first of them.
     ///
     /// # Errors
     /// [`Refused`]: the receiver rejected it, or the result is unknown.
     pub async fn send_part(
         &self,
-        (message, part): (&Message, usize),
+        (message, parts): (&Message, Range<usize>),
         known: Option<&RemoteObject>,
         now: DateTime<Utc>,
     ) -> Result<Sent, Refused> {
@@ -207,10 +231,16 @@ impl Sink {
             pace.wait().await;
         }
         let outcome = match &self.channel {
-            Channel::Webhook(webhook) => webhook.send(message, now).await.map(Sent::from),
+            Channel::Webhook(webhook) => {
+                let piece = division::piece(message, parts);
+                webhook.send(&piece, now).await.map(Sent::from)
+            }
             Channel::Alertmanager(sink) => sink.send(message, now).await.map(Sent::from),
             Channel::Email(email) => email.send(message).await.map(Sent::from),
-            Channel::Hook(hook) => hook.send((message, part), known, now).await,
+            Channel::Hook(hook) if hook.together() > 1 => {
+                hook.send_whole(&division::piece(message, parts), now).await
+            }
+            Channel::Hook(hook) => hook.send_one((message, parts.start), known, now).await,
             Channel::Syslog(syslog) => syslog.send(message).await.map(Sent::from),
             Channel::Command(command) => command.send(message).await.map(Sent::from),
             Channel::Log => Ok(Sent::from(log::send(message))),

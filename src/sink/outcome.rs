@@ -43,6 +43,7 @@ impl From<Receipt> for Sent {
 /// The delivery failed: the receiver rejected the message, or the result is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Refused {
     /// The reason and what to do; never contains a secret.
     pub reason: String,
@@ -58,6 +59,10 @@ pub struct Refused {
     pub wait: Option<Duration>,
     /// Whether an object outside exists nevertheless, with an id that is not known.
     pub is_created: bool,
+    /// Whether the object outside is not resolved any more nevertheless.
+    pub is_reopened: bool,
+    /// Whether a smaller one may be accepted.
+    pub is_too_large: bool,
 }
 
 impl Receipt {
@@ -81,6 +86,8 @@ impl Refused {
             can_repeat: true,
             wait: None,
             is_created: false,
+            is_reopened: false,
+            is_too_large: false,
         }
     }
 
@@ -98,6 +105,14 @@ impl Refused {
         Self {
             kind: FailureReason::Template,
             ..Self::permanent(reason)
+        }
+    }
+
+    /// The body exceeds `max_bytes`; nothing was sent.
+    pub(super) fn too_large(most: usize) -> Self {
+        Self {
+            is_too_large: true,
+            ..Self::unbuilt(format!("the body is larger than `max_bytes` ({most})"))
         }
     }
 
@@ -121,6 +136,8 @@ impl Refused {
             can_repeat,
             wait,
             is_created,
+            is_reopened,
+            is_too_large,
         } = self;
         Self {
             reason: shown(&reason, secrets, REASON_BYTES),
@@ -130,6 +147,8 @@ impl Refused {
             can_repeat,
             wait,
             is_created,
+            is_reopened,
+            is_too_large,
         }
     }
 }

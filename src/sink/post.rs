@@ -38,6 +38,7 @@ pub(super) struct Post {
 }
 
 /// A request.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -53,6 +54,7 @@ pub(super) struct Answer {
 }
 
 /// The content of a request.
+#[derive(Clone)]
 pub(super) struct Body {
     pub(super) content_type: HeaderValue,
     pub(super) bytes: Bytes,
@@ -215,6 +217,9 @@ impl Post {
                 "; check the credentials of this sink"
             }
             StatusCode::NOT_FOUND => "; check the URL of this sink",
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                "; the message is too large for the receiver, see `max_bytes` and `group`"
+            }
             StatusCode::GONE => "; the receiver accepts no more messages at this URL",
             _ => "",
         };
@@ -226,6 +231,8 @@ impl Post {
             can_repeat: can_repeat(status),
             wait,
             is_created: false,
+            is_reopened: false,
+            is_too_large: status == StatusCode::PAYLOAD_TOO_LARGE,
         })
     }
 }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+use url::form_urlencoded;
 
 use super::facts::alerts;
 use super::filters::{epoch, link, markdown, shorten, slack, slack_link, wiki};
@@ -13,14 +15,14 @@ use super::open::OpenError;
 use super::samples::samples;
 use super::scope::{Scene, Scope};
 use super::unlinked::{unaddressed, unlinked};
-use crate::config::Per;
+use crate::config::{Per, scalar_text};
 use crate::model::{Message, RemoteObject, chain, one_line};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
 const FUEL: u64 = 20_000_000;
 /// Maximum size of a body: receivers reject much smaller ones.
-const MAX_BODY_BYTES: usize = 8 << 20;
+pub(super) const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// Format of the output of a template; it determines how values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(super) enum Form {
     Html,
     /// Values are not escaped.
     Text,
+    /// As JSON; the result must be an object, whose values become the fields of a form.
+    Fields,
     /// As JSON; the result may be several values, one after the other.
     JsonLines,
     /// Values are percent-encoded: none of them can add a segment or a parameter to a URL.
@@ -94,7 +98,7 @@ impl Template {
         // An undefined name is a typing error and must not render as an empty string.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.set_auto_escape_callback(move |_| match form {
-            Form::Json | Form::JsonLines => AutoEscape::Json,
+            Form::Json | Form::JsonLines | Form::Fields => AutoEscape::Json,
             Form::Html => AutoEscape::Html,
             Form::Text => AutoEscape::None,
             Form::Path => AutoEscape::Custom(Cow::Borrowed("path")),
@@ -141,21 +145,26 @@ impl Template {
 
     /// The same with secrets and variables.
     pub(super) fn render_with(&self, scope: &Scope, scene: Scene<'_>) -> Result<String, String> {
+        let body = self.render_in(scope.context(scene))?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(format!("renders more than {MAX_BODY_BYTES} bytes"));
+        }
+        Ok(body)
+    }
+
+    /// The same of any size, with all that the template sees.
+    pub(super) fn render_in(&self, context: Value) -> Result<String, String> {
         let template = self
             .templates
             .get_template(NAME)
             .map_err(|error| because(&error))?;
-        let body = template
-            .render(Value::from(Serde(scope.context(scene))))
-            .map_err(|error| because(&error))?;
-        if body.len() > MAX_BODY_BYTES {
-            return Err(format!("renders more than {MAX_BODY_BYTES} bytes"));
-        }
+        let body = template.render(context).map_err(|error| because(&error))?;
         match self.form {
             Form::Json => serde_json::from_str::<serde::de::IgnoredAny>(&body)
                 .map_err(|error| format!("does not render valid JSON: {error}"))
                 .map(|_| body),
             Form::JsonLines => lines(&body),
+            Form::Fields => form(&body),
             Form::Html | Form::Text | Form::Path => Ok(body),
         }
     }
@@ -176,7 +185,7 @@ pub(super) fn filled(name: &str, text: &str, scope: &Scope) -> Result<String, Op
 /// Each JSON value of the text on a line of its own.
 fn lines(text: &str) -> Result<String, String> {
     let mut lines = String::with_capacity(text.len());
-    for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
+    for value in serde_json::Deserializer::from_str(text).into_iter::<Json>() {
         let value = value.map_err(|error| format!("does not render valid JSON: {error}"))?;
         lines.push_str(&value.to_string());
         lines.push('\n');
@@ -185,6 +194,24 @@ fn lines(text: &str) -> Result<String, String> {
         return Err("renders nothing".to_owned());
     }
     Ok(lines)
+}
+
+/// The values of a JSON object as a form. `null` is left out.
+fn form(json: &str) -> Result<String, String> {
+    let wrong = "renders no JSON object of strings, numbers and booleans, as a form needs";
+    let Ok(Json::Object(fields)) = serde_json::from_str(json) else {
+        return Err(wrong.to_owned());
+    };
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &fields {
+        match value {
+            Json::Null => {}
+            value => {
+                form.append_pair(name, &scalar_text(value).ok_or(wrong)?);
+            }
+        }
+    }
+    Ok(form.finish())
 }
 
 /// A value for a segment or a parameter of a URL.

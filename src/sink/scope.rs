@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use minijinja::Value;
+use minijinja::value::{Serde, merge_maps};
 use serde_json::{Value as Json, json};
 
 use super::facts::facts;
@@ -32,26 +34,38 @@ impl fmt::Debug for Scope {
 }
 
 impl Scope {
-    /// The message in its JSON form, and what it says in addition.
-    pub(super) fn context(&self, scene: Scene<'_>) -> Json {
-        let message = scene.message;
+    /// All that a template sees.
+    pub(super) fn context(&self, scene: Scene<'_>) -> Value {
+        scene.about(&self.whole(scene.message))
+    }
+
+    /// The message in its JSON form, and what it says in addition: what is the same for all
+    /// of its alerts.
+    pub(super) fn whole(&self, message: &Message) -> Value {
         let mut json = serde_json::to_value(message).unwrap_or_default();
         let alerts = json.get_mut("alerts").and_then(Json::as_array_mut);
         for (json, alert) in alerts.into_iter().flatten().zip(&message.alerts) {
             *json = extended(message, alert);
         }
-        if let Some(alert) = scene.alert {
-            json["alert"] = extended(message, alert);
-            json["remembered"] = scene
-                .object
-                .and_then(|object| object.id.as_deref())
-                .unwrap_or_default()
-                .into();
-            json["was_resolved"] = scene.object.is_some_and(|one| one.is_resolved).into();
-        }
         json["vars"] = json!(self.vars);
         json["secrets"] = json!(self.secrets);
-        json
+        Value::from(Serde(json))
+    }
+}
+
+impl Scene<'_> {
+    /// What is the same for the whole message, and what is about the alert.
+    pub(super) fn about(&self, whole: &Value) -> Value {
+        let Some(alert) = self.alert else {
+            return whole.clone();
+        };
+        let id = self.object.and_then(|object| object.id.as_deref());
+        let about = json!({
+            "alert": extended(self.message, alert),
+            "remembered": id.unwrap_or_default(),
+            "was_resolved": self.object.is_some_and(|one| one.is_resolved),
+        });
+        merge_maps([Value::from(Serde(about)), whole.clone()])
     }
 }
 

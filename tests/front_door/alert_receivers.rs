@@ -236,3 +236,45 @@ async fn a_receiver_that_never_answers_holds_up_no_other() {
     }
     daemon.kill9();
 }
+
+/// What was accepted of a message that is sent in pieces is not sent again.
+#[tokio::test]
+async fn a_message_that_is_too_large_is_sent_in_halves_and_nothing_twice() {
+    let receiver = Receiver::start().await;
+    let mut world = told(&receiver.url).await;
+    world.settings.alerts.rules[0].group = Some("5m");
+    publish(&world, 5).await;
+    receiver.answer(413, None);
+    receiver.answer(200, None);
+    receiver.answer(503, None);
+    world.alert().await;
+    let sizes = |receiver: &Receiver| -> Vec<usize> {
+        let requests = receiver.received();
+        requests.iter().map(|one| one.facts().len()).collect()
+    };
+    assert_eq!(sizes(&receiver), [5, 3, 2]);
+    assert_eq!(
+        deliveries(&world).await,
+        [("waiting".to_owned(), 1, Some(503))]
+    );
+    world.later(TimeDelta::hours(1));
+    world.alert().await;
+    assert_eq!(sizes(&receiver), [5, 3, 2, 2]);
+    assert_eq!(
+        deliveries(&world).await,
+        [("delivered".to_owned(), 1, Some(200))]
+    );
+    let requests = receiver.received();
+    assert_eq!(requests[2].bytes, requests[3].bytes);
+    let id = |number: usize| requests[number].header("webhook-id").to_owned();
+    assert_eq!(id(2), id(3));
+    assert!(id(0) != id(1) && id(1) != id(2));
+    let mut told: Vec<_> = [1, 3]
+        .iter()
+        .flat_map(|one: &usize| requests[*one].facts())
+        .collect();
+    told.sort();
+    let mut wanted = requests[0].facts();
+    wanted.sort();
+    assert_eq!(told, wanted);
+}

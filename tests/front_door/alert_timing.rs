@@ -88,6 +88,67 @@ async fn a_digest_is_one_message_at_each_scheduled_time_with_everything_since() 
     assert_eq!(told(&receiver), ["daily appeared 3", "daily appeared 1"]);
 }
 
+/// Of 1,001 alerts the first 1,000 are a message, and it waits like the other one.
+#[tokio::test]
+async fn a_full_message_waits_for_its_time_too() {
+    let (world, receiver) = watched(vec![
+        rule(
+            "daily",
+            &["appeared"],
+            toml! { digest = "0 0 8 * * Mon-Fri" },
+        ),
+        rule("quiet", &["appeared"], toml! { mute_times = ["weekend"] }),
+    ])
+    .await;
+    publish(&world, 1000).await;
+    publish(&world, 1).await;
+    world.later(TimeDelta::hours(1));
+    world.alert().await;
+    assert_eq!(told(&receiver), Vec::<String>::new());
+    go_to(&world, "2026-12-06T23:00:30Z");
+    world.alert().await;
+    let mut quiet = told(&receiver);
+    quiet.sort();
+    assert_eq!(quiet, ["quiet appeared 1", "quiet appeared 1000"]);
+    go_to(&world, "2026-12-07T07:00:30Z");
+    world.alert().await;
+    let mut daily = told(&receiver)[2..].to_vec();
+    daily.sort();
+    assert_eq!(daily, ["daily appeared 1", "daily appeared 1000"]);
+}
+
+#[tokio::test]
+async fn a_digest_comes_once_on_the_days_on_which_summer_time_begins_and_ends() {
+    let digest = toml! { digest = "0 30 2 * * *" };
+    let (world, receiver) = watched(vec![rule("daily", &["appeared"], digest)]).await;
+    // It is 2:30 in Berlin at 0:30 and at 1:30 of UTC.
+    go_to(&world, "2027-10-30T20:00:00Z");
+    publish(&world, 1).await;
+    go_to(&world, "2027-10-31T00:31:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver), ["daily appeared 1"]);
+    publish(&world, 2).await;
+    go_to(&world, "2027-10-31T01:31:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 1, "it has been 2:30 before");
+    go_to(&world, "2027-11-01T01:31:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver)[1..], ["daily appeared 2"]);
+    // There is no 2:30 in Berlin.
+    go_to(&world, "2028-03-25T20:00:00Z");
+    publish(&world, 1).await;
+    go_to(&world, "2028-03-26T00:59:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 2);
+    go_to(&world, "2028-03-26T01:01:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver)[2..], ["daily appeared 1"]);
+    publish(&world, 1).await;
+    go_to(&world, "2028-03-26T02:00:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 3);
+}
+
 #[tokio::test]
 async fn messages_wait_for_the_end_of_a_mute_time() {
     let mute = toml! { mute_times = ["weekend"] };
@@ -196,6 +257,46 @@ async fn what_nobody_acknowledges_is_escalated_once() {
     world.alert().await;
     assert_eq!(told(&receiver)[2..], ["pager unacknowledged 1"]);
     assert_eq!(receiver.last().body["alerts"][0]["key"], new[1].as_str());
+}
+
+/// What waits for a digest or the end of a mute time has reached nobody yet.
+#[tokio::test]
+async fn escalation_and_reminders_count_from_when_the_alert_was_sent() {
+    let (world, receiver) = watched(vec![
+        rule(
+            "soc",
+            &["appeared"],
+            toml! { digest = "0 0 8 * * Mon-Fri" repeat = "4h" },
+        ),
+        rule("pager", &[], toml! { unacknowledged_for = "4h" }),
+    ])
+    .await;
+    publish(&world, 1).await;
+    go_to(&world, "2026-12-07T06:59:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver), Vec::<String>::new());
+    go_to(&world, "2026-12-07T07:00:30Z");
+    world.alert().await;
+    world.alert().await;
+    assert_eq!(told(&receiver), ["soc appeared 1"]);
+    world.later(TimeDelta::hours(3));
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 1);
+    world.later(TimeDelta::hours(2));
+    world.alert().await;
+    assert_eq!(told(&receiver)[1..], ["pager unacknowledged 1"]);
+    world.later(TimeDelta::days(1));
+    world.alert().await;
+    // A receiver that is away is no reason to escalate nothing.
+    assert_eq!(told(&receiver)[2..], ["soc reminder 1"]);
+    receiver.usually(503);
+    publish(&world, 1).await;
+    go_to(&world, "2026-12-09T07:00:30Z");
+    world.alert().await;
+    world.later(TimeDelta::hours(5));
+    world.alert().await;
+    let escalated = "select count(*) from advisoryd_v1.alerts where rule = 'pager'";
+    assert_eq!(world.count(escalated).await, 2);
 }
 
 #[tokio::test]

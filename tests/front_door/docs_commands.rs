@@ -62,6 +62,10 @@ const ONLY_PARSED: &[(&str, &str)] = &[
         "sinks_integrations.rs sends to it",
     ),
     (
+        "advisoryd alerts test elastic",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
         "advisoryd alerts test jira",
         "sinks_integrations.rs sends to it",
     ),

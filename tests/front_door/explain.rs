@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use advisoryd::job::alerts::evaluate::{self, Rules};
 use advisoryd::job::feeds::feed::LookBack;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use toml::toml;
 
-use crate::support::settings::{Rule, WatchList};
+use crate::support::settings::{MuteTime, Rule, WatchList};
 use crate::support::{Receiver, World, assert_reads};
 
 /// Each leads to another answer for an advisory that is new.
@@ -401,6 +401,59 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
         .map(|one| one["answer"].as_str().unwrap())
         .collect();
     assert_eq!(answers, ["delivered", "by_clock"], "{explained:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_digest_or_a_mute_time_says_for_which_and_until_when() {
+    let (mut world, _receiver) = watched().await;
+    world.settings.schedule.timezone = Some("UTC");
+    world.settings.alerts.mute_times = vec![MuteTime {
+        name: "weekend",
+        weekdays: &["saturday", "sunday"],
+    }];
+    world.settings.alerts.rules = vec![
+        Rule {
+            clauses: toml! { digest = "0 0 8 * * *" },
+            ..Rule::to_hook("daily", &["appeared"])
+        },
+        Rule {
+            clauses: toml! { mute_times = ["weekend"] },
+            ..Rule::to_hook("quiet", &["appeared"])
+        },
+    ];
+    let saturday: DateTime<Utc> = "2026-12-05T10:00:00Z".parse().unwrap();
+    world.later(saturday - world.now());
+    world.pull_one().await;
+    world.alert().await;
+    let said = new_advisory(&world).await;
+    world.alert().await;
+    for (rule, words) in [
+        ("daily", ["digest `0 0 8 * * *`", "2026-12-06 08:00:00 UTC"]),
+        ("quiet", ["mute time `weekend`", "2026-12-07 00:00:00 UTC"]),
+    ] {
+        let (answer, text) = appeared(&world, &said, rule);
+        assert_eq!(answer, "gathering");
+        assert!(words.iter().all(|one| text.contains(one)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_rule_has_sent_is_told_after_it_was_renamed() {
+    let (mut world, _receiver) = watched().await;
+    world.settings.alerts.rules = vec![Rule::to_hook("old", &["appeared"])];
+    world.pull_one().await;
+    world.alert().await;
+    let said = new_advisory(&world).await;
+    world.alert().await;
+    world.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"])];
+    world.alert().await;
+    let (answer, _) = appeared(&world, &said, "new");
+    assert_eq!(answer, "before_rule");
+    let (answer, text) = appeared(&world, &said, "old");
+    assert_eq!(answer, "delivered");
+    assert!(text.contains("not configured any more"), "{text}");
+    let only = world.told(&["explain", &said, "--rule", "old"]);
+    assert!(only.stdout.contains("not configured any more"), "{only}");
 }
 
 #[tokio::test]

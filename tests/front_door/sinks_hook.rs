@@ -1,8 +1,9 @@
 //! Requests of the generic hook: method, path, framing, secrets, tokens, certificates.
 
 use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use advisoryd::model::Alert;
 use advisoryd::sink::{Receipt, Refused, Sink};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -338,4 +339,124 @@ async fn no_more_requests_than_allowed_are_made_in_a_minute() {
         send(&sink).await.unwrap();
     }
     assert!(begun.elapsed() >= Duration::from_millis(300));
+}
+
+fn many(count: usize) -> Vec<Alert> {
+    let alerts = (1..=count).map(|number| alert(&format!("SA{number}"), "highly_critical"));
+    alerts.collect()
+}
+
+#[tokio::test]
+async fn lines_are_rendered_in_a_time_that_grows_with_their_number() {
+    let receiver = Receiver::start().await;
+    let template = "framing = \"ndjson\"\ntemplate = '{\"of\": {{ id }}, \"alert\": {{ alert }}}'";
+    let sink = hook(&receiver, template);
+    let least = async |count: usize| {
+        let message = message(many(count));
+        let mut least = Duration::MAX;
+        for _ in 0..3 {
+            let began = Instant::now();
+            sink.send(&message, now()).await.unwrap();
+            least = least.min(began.elapsed());
+        }
+        assert_eq!(
+            receiver
+                .last()
+                .bytes
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count(),
+            count
+        );
+        least
+    };
+    let (few, more) = (least(100).await, least(800).await);
+    let ratio = more.as_secs_f64() / few.as_secs_f64();
+    assert!(ratio < 20.0, "{few:?} for 100, {more:?} for 800");
+}
+
+#[tokio::test]
+async fn rendering_holds_nobody_up_and_does_not_count_as_time_of_the_receiver() {
+    let receiver = Receiver::start().await;
+    let slow = "framing = \"text\"\ntimeout = \"1s\"\ntemplate = '{% if alerts | length > 99 %}\
+         {% for a in range(1100) %}{% for b in range(1000) %}{{ b }}{% endfor %}{% endfor %}{% endif %}done'";
+    let sink = hook(&receiver, slow);
+    let waited = async {
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        began.elapsed()
+    };
+    let began = Instant::now();
+    let message = message(many(100));
+    let (sent, waited) = tokio::join!(sink.send(&message, now()), waited);
+    sent.unwrap();
+    let took = began.elapsed();
+    assert!(waited < took / 2, "others waited {waited:?} of {took:?}");
+}
+
+/// The keys of the alerts of each request.
+fn keys(receiver: &Receiver) -> Vec<Vec<String>> {
+    let requests = receiver.received();
+    let keys = requests.iter().map(|request| {
+        let keys = request.body["keys"].as_array().unwrap().iter();
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
+    });
+    keys.collect()
+}
+
+const KEYS: &str =
+    "template = '{\"id\": {{ id }}, \"keys\": {{ alerts | map(attribute=\"key\") | list }}}'";
+
+#[tokio::test]
+async fn a_message_that_is_larger_than_max_bytes_is_divided() {
+    let receiver = Receiver::start().await;
+    let sink = hook(&receiver, &format!("max_bytes = 1000\n{KEYS}"));
+    let whole = message(many(300));
+    sink.send(&whole, now()).await.unwrap();
+    let requests = receiver.received();
+    assert!(requests.len() > 1 && requests.iter().all(|one| one.bytes.len() <= 1000));
+    let wanted: Vec<String> = whole.alerts.iter().map(|one| one.key.clone()).collect();
+    assert_eq!(keys(&receiver).concat(), wanted);
+    // A receiver that drops what it knows takes each of them.
+    let mut ids: Vec<String> = requests
+        .iter()
+        .map(|one| one.body["id"].to_string())
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), requests.len());
+    for one in &requests {
+        let id = one.body["id"].as_str().unwrap();
+        assert!(id.starts_with(&whole.id), "{id}");
+        assert_eq!(one.header("idempotency-key"), id);
+    }
+    // A single alert is sent whatever its size.
+    let sink = hook(&receiver, &format!("max_bytes = 1\n{KEYS}"));
+    let before = receiver.received().len();
+    sink.send(&message(many(2)), now()).await.unwrap();
+    assert_eq!(keys(&receiver)[before..], [["SA1"], ["SA2"]]);
+}
+
+#[tokio::test]
+async fn what_a_receiver_finds_too_large_is_sent_in_halves() {
+    let receiver = Receiver::start().await;
+    let sink = hook(&receiver, KEYS);
+    receiver.answer(413, None);
+    receiver.answer(413, None);
+    sink.send(&message(many(5)), now()).await.unwrap();
+    let sizes: Vec<usize> = keys(&receiver).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [5, 3, 2, 2, 1]);
+    receiver.usually(413);
+    let refused = sink.send(&message(many(1)), now()).await.unwrap_err();
+    assert!(
+        refused.reason.contains("max_bytes") && !refused.can_repeat,
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_form_of_lists_is_refused_when_the_sink_is_opened() {
+    let text = "framing = \"form\"\ntemplate = '{\"a\": {{ title }}, \"b\": {{ alerts | map(attribute=\"key\") | list }}}'";
+    let refused = try_sink(&hook_text("http://127.0.0.1:9", text)).unwrap_err();
+    assert!(refused.to_string().contains("as a form needs"), "{refused}");
 }

@@ -85,6 +85,7 @@ async fn every_block_over_http_sends_a_message() {
             "pagerduty-routing-key",
             "splunk-token",
             "sentinel-client",
+            "elastic-api-key",
         ] {
             text = text.replace(&format!("\"{name}\""), &format!("\"{secret}\""));
         }

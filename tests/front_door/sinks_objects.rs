@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use advisoryd::config::Config;
+use advisoryd::job::trust::retention::maintain;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, patch};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use toml::Table;
 
 use crate::support::settings::{NEVER, Rule, Sink};
@@ -190,6 +194,49 @@ async fn an_advisory_has_one_object_that_is_created_updated_and_resolved() {
     assert_eq!(notes.first(), Some(&"revised"));
     assert_eq!(notes.last(), Some(&"resolved"));
     assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 true")]);
+}
+
+/// `[retention] alerts` is no reason to create a second object, or to leave one open.
+#[tokio::test]
+async fn an_object_that_is_open_is_remembered_longer_than_its_alerts() {
+    let (tracker, url) = Tracker::start().await;
+    let mut world = world(&url, false, None).await;
+    world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared", "revised"])];
+    let said = world.simulator.publish(2);
+    world.pull_one().await;
+    world.alert().await;
+    let forget = async || {
+        world.later(TimeDelta::days(400));
+        let kept = Config::from_text("c", "[retention]\nalerts = \"30d\"").unwrap();
+        let now = world.context().await.clock.now();
+        let stop = CancellationToken::new();
+        maintain(world.pool(), &kept.retention, now, &stop)
+            .await
+            .unwrap();
+        let alerts = world
+            .count("select count(*) from advisoryd_v1.alerts")
+            .await;
+        assert_eq!(alerts, 0);
+    };
+    forget().await;
+    world.simulator.revise(&said[0], false);
+    world.simulator.reject(&said[1]);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(tracker.objects().len(), 2, "{:?}", tracker.objects());
+    let stored = world.texts(STORED).await;
+    assert!(
+        stored
+            .iter()
+            .any(|one| one.starts_with(&said[1]) && one.ends_with(" true")),
+        "{stored:?}"
+    );
+    // What is resolved is forgotten.
+    forget().await;
+    let left = world
+        .texts("select key from advisoryd_v1.remote_objects")
+        .await;
+    assert_eq!(left, [said[0].clone()]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use advisoryd::config::{Preset, presets};
-use advisoryd::model::{Alert, ChangedField, Message, Purpose};
+use advisoryd::model::{Alert, ChangedField, Message, Purpose, RemoteObject};
 use advisoryd::sink::Sink;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -277,6 +277,86 @@ async fn each_preset_shows_bad_texts_as_they_are() {
     }
     // It breaks addresses and names, and cannot be seen.
     assert_reads!(page.replace('\u{200b}', "¦"));
+}
+
+/// What a ticket system is told about an object that it has.
+async fn told_of(name: &str, is_resolved: bool, told: Alert) -> Vec<Received> {
+    let (dir, receiver) = (state_dir(), Receiver::start().await);
+    receiver.usually(Reply::With(200, Vec::new(), ANSWER.to_owned()));
+    let preset = presets().find(|preset| preset.name == name).unwrap();
+    let sink = preset_sink(preset, &receiver, dir.path());
+    let known = RemoteObject {
+        id: Some("SEC-1".to_owned()),
+        is_resolved,
+    };
+    let message = message(vec![told]);
+    let sent = sink.send_part((&message, 0..1), Some(&known), now()).await;
+    assert!(!sent.unwrap().object.unwrap().is_resolved);
+    receiver.received()
+}
+
+#[tokio::test]
+async fn ticket_systems_reopen_what_was_resolved() {
+    let mut back = alert("SA1", "extremely_critical");
+    back.what = "reinstated".to_owned();
+    back.severity_rank = Some(5);
+    let requests = told_of("jira", true, back.clone()).await;
+    assert_eq!(requests.len(), 2);
+    assert_eq!(
+        requests[0].uri.path(),
+        "/rest/api/2/issue/SEC-1/transitions"
+    );
+    assert_eq!(requests[0].body, json!({"transition": {"id": "11"}}));
+    assert_eq!(requests[1].uri.path(), "/rest/api/2/issue/SEC-1");
+    let reopened = told_of("servicenow", true, back.clone()).await;
+    let body = &reopened[0].body;
+    let of = |body: &Value, keys: [&str; 3]| keys.map(|key| body[key].clone());
+    let keys = ["state", "urgency", "impact"];
+    assert_eq!(of(body, keys), [json!("1"), json!("1"), json!("1")]);
+    // What is open keeps its state, and its urgency unless the severity changes.
+    assert_eq!(told_of("jira", false, back.clone()).await.len(), 1);
+    let open = told_of("servicenow", false, back.clone()).await;
+    assert_eq!(
+        of(&open[0].body, keys),
+        [Value::Null, Value::Null, Value::Null]
+    );
+    back.severity_before = Some("less_critical".to_owned());
+    let worse = told_of("servicenow", false, back).await;
+    assert_eq!(
+        of(&worse[0].body, keys),
+        [Value::Null, json!("1"), json!("1")]
+    );
+}
+
+/// A mapping that Elasticsearch takes from the first document refuses no later one.
+#[tokio::test]
+async fn changed_values_are_sentences_for_elastic() {
+    let mut one = alert("SA1", "highly_critical");
+    let changed = |field: &str, old: &str, new: Option<&str>| ChangedField {
+        field: field.to_owned(),
+        old: Some(old.to_owned()),
+        new: new.map(str::to_owned),
+    };
+    one.changed = vec![
+        changed(
+            "released_at",
+            "2026-11-10T22:13:40+00:00",
+            Some("2026-11-11T22:13:40+00:00"),
+        ),
+        changed("cvss3_score", "9.8", None),
+    ];
+    let preset = presets().find(|preset| preset.name == "elastic").unwrap();
+    let lines = sent(preset, &message(vec![one])).await;
+    let sent = &lines[1]["advisoryd"];
+    assert_eq!(sent["changed"], Value::Null);
+    assert_eq!(
+        sent["changes"],
+        json!([
+            "released_at: 2026-11-10T22:13:40+00:00 → 2026-11-11T22:13:40+00:00",
+            "cvss3_score: 9.8 → none"
+        ])
+    );
+    assert_eq!(sent["key"], "SA1");
 }
 
 /// All texts but those of some keys.

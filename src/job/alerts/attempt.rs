@@ -204,6 +204,8 @@ mod tests {
             can_repeat,
             wait,
             is_created: false,
+            is_reopened: false,
+            is_too_large: false,
         }
     }
 

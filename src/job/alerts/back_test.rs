@@ -104,11 +104,21 @@ pub async fn back_test(
     }
     for (matcher, tried) in matchers.iter().zip(&mut tried) {
         tried.by_clock(connection, matcher, replay).await?;
-        tried.remind(connection, matcher.rule(), replay.now).await?;
+        tried.remind(connection, matcher.rule(), replay).await?;
         tried.group(matcher.rule(), replay);
         tried.silenced.retain(|one| one.alerts > 0);
     }
     Ok(tried)
+}
+
+impl<'a> Replay<'a> {
+    fn at(&self, now: DateTime<Utc>) -> Timing<'a> {
+        Timing {
+            mute_times: self.mute_times,
+            zone: self.zone,
+            now,
+        }
+    }
 }
 
 impl BackTest {
@@ -206,7 +216,7 @@ impl BackTest {
         &mut self,
         connection: &mut PgConnection,
         rule: &Rule,
-        now: DateTime<Utc>,
+        replay: Replay<'_>,
     ) -> Result<(), sqlx::Error> {
         let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
         let Some(repeat) = TimeDelta::try_seconds(repeat).filter(|repeat| !repeat.is_zero()) else {
@@ -229,7 +239,7 @@ impl BackTest {
         }
         for (key, line) in first {
             let taken = by_key.remove(&key).unwrap_or_default();
-            let open = open_periods((line.at, now), &taken);
+            let open = open_periods((replay.at(line.at).sent_at(rule).0, replay.now), &taken);
             let times = open.into_iter().flat_map(|(from, to)| {
                 let times =
                     std::iter::successors(Some(from + repeat), move |at| Some(*at + repeat));
@@ -251,13 +261,8 @@ impl BackTest {
     fn group(&mut self, rule: &Rule, replay: Replay<'_>) {
         self.lines.sort_by_key(|line| line.at);
         for line in std::mem::take(&mut self.lines) {
-            let timing = Timing {
-                mute_times: replay.mute_times,
-                zone: replay.zone,
-                now: line.at,
-            };
-            let (at, is_held) = timing.sent_at(rule);
-            let collects = is_held || rule.group_seconds > 0;
+            let (at, held_by) = replay.at(line.at).sent_at(rule);
+            let collects = held_by.is_some() || rule.group_seconds > 0;
             match self.messages.last_mut() {
                 Some(open) if collects && open.at > line.at => open.alerts.push(line),
                 _ => self.messages.push(Would {

@@ -253,7 +253,7 @@ impl Page<'_> {
             is_shadow: rule.shadow,
             sinks: rule.sinks.clone(),
             group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
-            is_held: false,
+            held_by: None,
         };
         self.rules.timing(now).hold(rule, &mut raised);
         raised

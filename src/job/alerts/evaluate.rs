@@ -307,7 +307,7 @@ impl<'a> Evaluator<'a> {
         if verdict != Verdict::Matched {
             // It goes to fewer sinks than the other alerts of its group.
             raised.group = TimeDelta::zero();
-            raised.is_held = false;
+            raised.held_by = None;
         }
         Some(raised)
     }
@@ -350,6 +350,6 @@ pub(crate) fn raised_of(
         is_shadow: rule.shadow,
         sinks: rule.sinks.clone(),
         group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
-        is_held: false,
+        held_by: None,
     }
 }

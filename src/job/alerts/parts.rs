@@ -1,4 +1,5 @@
-//! Parts of a message: a sink that gets one request per alert is sent one after the other.
+//! Parts of a message: a sink that gets one request per alert is sent one after the other,
+//! and what is too large for a receiver is sent in pieces.
 //! What was accepted is recorded before the next one, so that no attempt repeats it.
 
 use std::time::Duration;
@@ -30,11 +31,11 @@ pub(super) async fn send(
     claim: &Claim,
     now: DateTime<Utc>,
 ) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
-    let parts = sink.parts(&claim.message);
-    let mut part = claim.parts_done.min(parts.saturating_sub(1));
+    let mut division = sink.division(&claim.message, claim.parts_done);
     let mut nameless = None;
     loop {
-        let object = sink.object_of(&claim.message, part);
+        let parts = division.next();
+        let object = sink.object_of(&claim.message, parts.start);
         let known = match &object {
             Some((rule, key)) => {
                 let mut connection = context.pool.acquire().await?;
@@ -42,7 +43,7 @@ pub(super) async fn send(
             }
             None => None,
         };
-        let message = (&claim.message, part);
+        let message = (&claim.message, parts);
         let (learned, receipt) = match sink.send_part(message, known.as_ref(), now).await {
             Ok(Sent { receipt, object }) => (object, receipt),
             Err(refused) if refused.is_created => {
@@ -58,14 +59,28 @@ pub(super) async fn send(
                 nameless = nameless.or(Some(refused));
                 (Some(learned), Receipt::default())
             }
+            Err(refused) if refused.is_reopened => {
+                let learned = known.map(|known| RemoteObject {
+                    is_resolved: false,
+                    ..known
+                });
+                return Ok((Err(refused), object.zip(learned)));
+            }
+            Err(refused) if division.divides(&refused) => {
+                // The lease must not end while smaller and smaller ones are tried.
+                if !record(context, claim, (division.accepted(), None)).await? {
+                    return Ok((Err(Refused::lost()), None));
+                }
+                continue;
+            }
             Err(refused) => return Ok((Err(refused), None)),
         };
         let learned = object.zip(learned);
-        part += 1;
-        if part >= parts {
+        division.advance();
+        if division.is_done() {
             return Ok((nameless.map_or(Ok(receipt), Err), learned));
         }
-        if !record(context, claim, (part, learned.as_ref())).await? {
+        if !record(context, claim, (division.accepted(), learned.as_ref())).await? {
             let lost = Refused::lost();
             return Ok((Err(lost), None));
         }

@@ -20,24 +20,38 @@ pub(crate) struct Timing<'a> {
 impl Timing<'_> {
     /// Lets an alert wait for the digest of its rule and the end of a mute time.
     pub(crate) fn hold(&self, rule: &Rule, raised: &mut Raised) {
-        let (at, is_held) = self.sent_at(rule);
-        raised.is_held = is_held;
+        let (at, held_by) = self.sent_at(rule);
+        raised.held_by = held_by;
         raised.group = at - self.now;
     }
 
-    /// When an alert of a rule that is raised now is sent, and whether a digest or a mute
-    /// time decides that.
-    pub(crate) fn sent_at(&self, rule: &Rule) -> (DateTime<Utc>, bool) {
+    /// When an alert of a rule that is raised now is sent, and the digest or the mute times
+    /// that decide that.
+    pub(crate) fn sent_at(&self, rule: &Rule) -> (DateTime<Utc>, Option<String>) {
         let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
         let digest = rule.digest.as_deref();
         let digest = digest.and_then(|text| CronExpression::parse(text).ok());
-        let scheduled = digest.and_then(|schedule| schedule.next_after(self.now, self.zone));
+        let scheduled = digest.and_then(|schedule| schedule.next_once_after(self.now, self.zone));
         let planned = scheduled.unwrap_or(self.now + group);
         let mutes = self.mute_times.iter();
         let mutes: Vec<&MuteTime> = mutes
             .filter(|mute| rule.mute_times.contains(&mute.name))
             .collect();
         let at = end_of_mute(&mutes, planned, self.zone);
-        (at, scheduled.is_some() || at > planned)
+        let digest = scheduled.and(rule.digest.as_deref());
+        let mut held_by: Vec<String> = digest
+            .map(|digest| format!("digest `{digest}`"))
+            .into_iter()
+            .collect();
+        let last = at - TimeDelta::seconds(1);
+        held_by.extend(
+            mutes
+                .iter()
+                .filter(|mute| {
+                    at > planned && [planned, last].iter().any(|at| mute.holds(*at, self.zone))
+                })
+                .map(|mute| format!("mute time `{}`", mute.name)),
+        );
+        (at, (!held_by.is_empty()).then(|| held_by.join(", ")))
     }
 }

@@ -128,7 +128,7 @@ fn raise(
         is_shadow: !health.enabled,
         sinks,
         group,
-        is_held: false,
+        held_by: None,
     })
 }
 

@@ -93,7 +93,7 @@ async fn raise(
         silences: Vec::new(),
         sinks: settings.sinks.clone(),
         group: TimeDelta::zero(),
-        is_held: false,
+        held_by: None,
     })
 }
 

@@ -3,8 +3,10 @@
 
 mod oauth2;
 mod objects;
+mod rendering;
 mod request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,12 +35,13 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Debug)]
 pub(super) struct Hook {
     post: Post,
-    scope: Scope,
+    scope: Arc<Scope>,
     per: Per,
     tokens: Option<Tokens>,
     success: Option<SuccessTest>,
     create: Request,
     update: Option<Request>,
+    reopen: Option<Request>,
     resolve: Option<Request>,
     remember: Option<String>,
     lookup: Option<(Request, String)>,
@@ -51,7 +54,7 @@ impl Hook {
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let scope = scope(settings, secrets)?;
+        let scope = Arc::new(scope(settings, secrets)?);
         let preparation = Preparation {
             scope: &scope,
             settings,
@@ -79,6 +82,7 @@ impl Hook {
             success: settings.success.clone(),
             create: preparation.request(&settings.create)?,
             update: optional(&settings.update)?,
+            reopen: optional(&settings.reopen)?,
             resolve: optional(&settings.resolve)?,
             remember: settings.remember.clone(),
             lookup: lookup.transpose()?,
@@ -87,11 +91,11 @@ impl Hook {
         })
     }
 
-    /// How many requests a message needs.
-    pub(super) fn parts(&self, message: &Message) -> usize {
+    /// How many alerts a request can have.
+    pub(super) fn together(&self) -> usize {
         match self.per {
-            Per::Message => 1,
-            Per::Alert => alerts(message).len(),
+            Per::Message => usize::MAX,
+            Per::Alert => 1,
         }
     }
 
@@ -103,35 +107,44 @@ impl Hook {
         self.remember.is_some()
     }
 
-    /// Makes the requests of one part, within the timeout. `known` is the object outside
-    /// that belongs to it.
-    pub(super) async fn send(
+    /// Makes the request about a message, within the timeout. Its rendering does not count:
+    /// it is no time of the receiver.
+    pub(super) async fn send_whole(
+        &self,
+        message: &Message,
+        now: DateTime<Utc>,
+    ) -> Result<Sent, Refused> {
+        let scene = Scene {
+            message,
+            alert: None,
+            object: None,
+        };
+        let call = self.prepare(&self.create, scene).await?;
+        let answer = self.within(self.judged(call, now)).await?;
+        Ok(Sent::from(answer.receipt()))
+    }
+
+    /// Makes the requests about an alert of a message, within the timeout. `known` is the
+    /// object outside that belongs to it.
+    pub(super) async fn send_one(
         &self,
         (message, part): (&Message, usize),
         known: Option<&RemoteObject>,
         now: DateTime<Utc>,
     ) -> Result<Sent, Refused> {
-        let attempt = async {
-            match self.per {
-                Per::Message => {
-                    let scene = Scene {
-                        message,
-                        alert: None,
-                        object: None,
-                    };
-                    let answer = self.call(&self.create, scene, now).await?;
-                    Ok(Sent::from(answer.receipt()))
-                }
-                Per::Alert => {
-                    let all = alerts(message);
-                    let alert = all
-                        .get(part)
-                        .ok_or_else(|| Refused::unbuilt("the message has no such alert"))?;
-                    let single = single(message, alert);
-                    self.send_alert(&single, alert, known.cloned(), now).await
-                }
-            }
-        };
+        let all = alerts(message);
+        let alert = all
+            .get(part)
+            .ok_or_else(|| Refused::unbuilt("the message has no such alert"))?;
+        let single = single(message, alert);
+        let sending = self.send_alert(&single, alert, known.cloned(), now);
+        self.within(sending).await
+    }
+
+    async fn within<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, Refused>>,
+    ) -> Result<T, Refused> {
         // A single request has the same limit, and its error names it: that one comes first.
         match tokio::time::timeout(self.timeout + MARGIN, attempt).await {
             Ok(outcome) => outcome,
@@ -146,7 +159,12 @@ impl Hook {
         scene: Scene<'_>,
         now: DateTime<Utc>,
     ) -> Result<Answer, Refused> {
-        let answer = self.call_once_or_twice(request, scene, now).await?;
+        let call = self.prepare(request, scene).await?;
+        self.judged(call, now).await
+    }
+
+    async fn judged(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
+        let answer = self.call_once_or_twice(call, now).await?;
         let Some(SuccessTest { pointer, equals }) = &self.success else {
             return Ok(answer);
         };
@@ -169,20 +187,14 @@ impl Hook {
     }
 
     /// Makes a request; once more with a new access token if the token was rejected.
-    async fn call_once_or_twice(
-        &self,
-        request: &Request,
-        scene: Scene<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<Answer, Refused> {
+    async fn call_once_or_twice(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
         let Some(tokens) = &self.tokens else {
-            let call = self.prepare(request, scene).await?;
             return self.post.call(call, now).await;
         };
         let mut rejected = None;
         loop {
             let token = tokens.get(rejected.as_deref(), now).await?;
-            let mut call = self.prepare(request, scene).await?;
+            let mut call = call.clone();
             call.headers.insert(AUTHORIZATION, token.header()?);
             match self.post.call(call, now).await {
                 Err(refused) if refused.status == Some(401) && rejected.is_none() => {
@@ -194,22 +206,17 @@ impl Hook {
     }
 
     async fn prepare(&self, request: &Request, scene: Scene<'_>) -> Result<Call, Refused> {
-        let unbuilt = |what: &str, why: String| Refused::unbuilt(format!("{what} {why}"));
         let url = match &request.path {
             Some(path) => {
                 let path = path
                     .render_with(&self.scope, scene)
-                    .map_err(|why| unbuilt("the path", why))?;
+                    .map_err(|why| Refused::unbuilt(format!("the path {why}")))?;
                 self.post.url_at(path.trim())
             }
             None => self.post.url_at(""),
         };
         let body = match &request.body {
-            Some(body) => Some(
-                body.render(&self.scope, scene)
-                    .await
-                    .map_err(|why| unbuilt("the template", why))?,
-            ),
+            Some(body) => Some(body.render(scene).await?),
             None => None,
         };
         let mut headers = HeaderMap::new();
@@ -233,10 +240,13 @@ fn single(message: &Message, alert: &Alert) -> Message {
     } else {
         Message::title_of(&message.rule, std::slice::from_ref(alert))
     };
+    // Not a copy of all alerts for each of them.
     Message {
         title,
         alerts: vec![alert.clone()],
-        ..message.clone()
+        id: message.id.clone(),
+        rule: message.rule.clone(),
+        ..*message
     }
 }
 

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::super::outcome::{Receipt, Refused, Sent};
+use super::super::post::Answer;
 use super::super::scope::Scene;
 use super::Hook;
+use super::request::Request;
 use crate::config::scalar_text;
 use crate::model::{Alert, Message, RemoteObject, holds_secret, is_unsafe};
 
@@ -118,33 +120,62 @@ impl Hook {
         now: DateTime<Utc>,
     ) -> Result<Option<Sent>, Refused> {
         let is_resolved = scene.alert.is_some_and(|alert| alert.resolved);
+        let scene = Scene {
+            object: Some(&object),
+            ..scene
+        };
+        let reopen = self.reopen.as_ref();
+        let reopen = reopen.filter(|_| object.is_resolved && !is_resolved);
+        let reopened = match reopen {
+            Some(request) => match self.call(request, scene, now).await {
+                Ok(answer) => Some(answer),
+                Err(refused) if is_gone(&refused) => return Ok(None),
+                Err(refused) => return Err(refused),
+            },
+            None => None,
+        };
         let resolve = self.resolve.as_ref().filter(|_| is_resolved);
         let Some(request) = resolve.or(self.update.as_ref()) else {
-            let receipt = said(&format!("{} exists; `update` is not set", shown(&object)));
-            let object = Some(object);
-            return Ok(Some(Sent { receipt, object }));
+            let nothing = || said(&format!("{} exists; `update` is not set", shown(&object)));
+            return Ok(Some(Sent {
+                object: Some(RemoteObject {
+                    id: object.id.clone(),
+                    is_resolved: object.is_resolved && reopened.is_none(),
+                }),
+                receipt: reopened.map_or_else(nothing, Answer::receipt),
+            }));
         };
         if is_resolved && object.is_resolved {
             let receipt = said(&format!("{} is resolved already", shown(&object)));
             let object = Some(object);
             return Ok(Some(Sent { receipt, object }));
         }
-        let scene = Scene {
-            object: Some(&object),
-            ..scene
-        };
         let outcome = self.call(request, scene, now).await;
         match outcome {
             Ok(answer) => Ok(Some(Sent {
                 receipt: answer.receipt(),
                 object: Some(RemoteObject {
+                    id: object.id.clone(),
                     is_resolved,
-                    ..object
                 }),
             })),
-            Err(refused) if matches!(refused.status, Some(404 | 410)) => Ok(None),
-            Err(refused) => Err(refused),
+            Err(refused) if is_gone(&refused) => Ok(None),
+            // The next attempt does not reopen it again: that may be refused then.
+            Err(refused) => Err(Refused {
+                is_reopened: reopened.is_some(),
+                ..refused
+            }),
         }
+    }
+
+    async fn look(
+        &self,
+        request: &Request,
+        scene: Scene<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Refused> {
+        let call = self.prepare(request, scene).await?;
+        self.call_once_or_twice(call, now).await
     }
 
     /// The id of the object that an attempt created whose answer was lost, or had no id.
@@ -156,7 +187,7 @@ impl Hook {
         let Some((request, pointer)) = &self.lookup else {
             return Ok(None);
         };
-        let text = match self.call_once_or_twice(request, scene, now).await {
+        let text = match self.look(request, scene, now).await {
             Ok(answer) => answer.text,
             Err(refused) if refused.status == Some(404) => return Ok(None),
             Err(refused) => return Err(refused),
@@ -170,6 +201,11 @@ impl Hook {
             .map_err(|why| Refused::permanent(format!("lookup: found an object, but {why}")))?;
         Ok(Some(id))
     }
+}
+
+/// Whether the object does not exist any more.
+fn is_gone(refused: &Refused) -> bool {
+    matches!(refused.status, Some(404 | 410))
 }
 
 /// A receipt without a request.

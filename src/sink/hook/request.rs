@@ -1,20 +1,20 @@
 //! Requests of a hook: method, path and body, with framing and compression.
 
 use std::io;
+use std::sync::Arc;
 
 use async_compression::tokio::write::GzipEncoder;
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, HeaderValue};
-use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt as _;
-use url::form_urlencoded;
 
-use super::super::facts::alerts;
 use super::super::open::OpenError;
+use super::super::outcome::Refused;
 use super::super::post::Body;
-use super::super::render::{Form, Template};
+use super::super::render::{Form, MAX_BODY_BYTES, Template};
 use super::super::scope::{Scene, Scope};
-use crate::config::{self, Framing, scalar_text};
+use super::rendering::{Owned, Rendering};
+use crate::config::{self, Framing};
 
 /// A request whose templates are compiled.
 #[derive(Debug)]
@@ -27,16 +27,17 @@ pub(super) struct Request {
 /// The body of a request.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    template: Template,
-    framing: Framing,
+    rendering: Arc<Rendering>,
     content_type: HeaderValue,
     is_compressed: bool,
+    /// Maximum size before compression, of several alerts.
+    most: usize,
 }
 
 /// What requests are compiled with.
 #[derive(Clone, Copy)]
 pub(super) struct Preparation<'a> {
-    pub(super) scope: &'a Scope,
+    pub(super) scope: &'a Arc<Scope>,
     pub(super) settings: &'a config::Hook,
 }
 
@@ -44,7 +45,7 @@ impl Preparation<'_> {
     pub(super) fn request(&self, request: &config::HookRequest) -> Result<Request, OpenError> {
         let config::HookRequest { method, path, body } = request;
         let compiled = |template: &config::Template, form| {
-            let about = (self.scope, self.settings.per);
+            let about = (&**self.scope, self.settings.per);
             Template::compile_with(&template.name, &template.text, form, about)
         };
         let method = match method {
@@ -55,19 +56,24 @@ impl Preparation<'_> {
             config::Method::Delete => Method::DELETE,
         };
         let form = match self.settings.framing {
-            Framing::Json | Framing::Form => Form::Json,
+            Framing::Json => Form::Json,
+            Framing::Form => Form::Fields,
             Framing::Ndjson => Form::JsonLines,
             Framing::Text => Form::Text,
         };
         let path = path.as_ref().map(|path| compiled(path, Form::Path));
         let body = body.as_ref().map(|body| {
             Ok::<_, OpenError>(RequestBody {
-                template: compiled(body, form)?,
-                framing: self.settings.framing,
+                rendering: Arc::new(Rendering {
+                    template: compiled(body, form)?,
+                    scope: Arc::clone(self.scope),
+                    is_by_line: self.settings.framing == Framing::Ndjson,
+                }),
                 content_type: HeaderValue::from_str(&self.settings.content_type).map_err(|_| {
                     OpenError::unusable("`content_type` contains characters that cannot be sent")
                 })?,
                 is_compressed: self.settings.is_compressed,
+                most: self.settings.max_bytes.unwrap_or(MAX_BODY_BYTES),
             })
         });
         Ok(Request {
@@ -79,28 +85,28 @@ impl Preparation<'_> {
 }
 
 impl RequestBody {
-    pub(super) async fn render(&self, scope: &Scope, scene: Scene<'_>) -> Result<Body, String> {
-        let text = match (self.framing, scene.alert) {
-            (Framing::Ndjson, None) => {
-                let mut lines = String::new();
-                for alert in alerts(scene.message).iter() {
-                    let scene = Scene {
-                        alert: Some(alert),
-                        ..scene
-                    };
-                    lines.push_str(&self.template.render_with(scope, scene)?);
-                }
-                lines
-            }
-            (Framing::Form, _) => form(&self.template.render_with(scope, scene)?)?,
-            _ => self.template.render_with(scope, scene)?,
+    /// Renders the body. The alerts of a message are not rendered on the threads that
+    /// everything else needs.
+    pub(super) async fn render(&self, scene: Scene<'_>) -> Result<Body, Refused> {
+        let text = match scene.alert {
+            Some(_) => self.rendering.render(scene),
+            None => Owned::of(scene).render(&self.rendering).await,
         };
+        let text = text.map_err(|why| Refused::unbuilt(format!("the template {why}")))?;
+        let is_divisible = scene.alert.is_none() && scene.message.alerts.len() > 1;
+        if text.len() > self.most && is_divisible {
+            return Err(Refused::too_large(self.most));
+        }
+        if text.len() > MAX_BODY_BYTES {
+            let why = format!("the template renders more than {MAX_BODY_BYTES} bytes");
+            return Err(Refused::unbuilt(why));
+        }
         if !self.is_compressed {
             return Ok(Body::of(&self.content_type, text));
         }
         let bytes = compressed(text.as_bytes())
             .await
-            .map_err(|error| format!("cannot be compressed: {error}"))?;
+            .map_err(|error| Refused::unbuilt(format!("the body cannot be compressed: {error}")))?;
         let mut body = Body::of(&self.content_type, bytes);
         let encoding = HeaderValue::from_static("gzip");
         body.headers.insert(CONTENT_ENCODING, encoding);
@@ -113,22 +119,4 @@ async fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.write_all(bytes).await?;
     encoder.shutdown().await?;
     Ok(encoder.into_inner())
-}
-
-/// The values of a JSON object as a form. `null` is left out.
-fn form(json: &str) -> Result<String, String> {
-    let wrong = "renders no JSON object of strings, numbers and booleans, as a form needs";
-    let Ok(Json::Object(fields)) = serde_json::from_str(json) else {
-        return Err(wrong.to_owned());
-    };
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in &fields {
-        match value {
-            Json::Null => {}
-            value => {
-                form.append_pair(name, &scalar_text(value).ok_or(wrong)?);
-            }
-        }
-    }
-    Ok(form.finish())
 }

@@ -120,20 +120,28 @@ pub struct Former {
     pub sinks: Vec<String>,
 }
 
-/// The earlier alerts of these keys, by rule and key.
+/// The earlier alerts of these keys, by rule and key. An object outside that is open counts
+/// for the alerts that created it, which may be forgotten.
 pub async fn former(
     connection: &mut PgConnection,
     keys: &[String],
 ) -> Result<HashMap<(String, String), Former>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select a.rule, a.key,
-                  array_agg(distinct coalesce(a.body ->> 'severity', '')) as "severities!",
-                  array_remove(array_agg(distinct d.sink), null) as "sinks!"
-           from alert a
-           left join delivery d on d.message_id = a.message_id
-           where a.key = any($1)
-             and not a.is_resolved
-           group by a.rule, a.key"#,
+        r#"select f.rule as "rule!", f.key as "key!",
+                  array_remove(array_agg(distinct f.severity), null) as "severities!",
+                  array_remove(array_agg(distinct f.sink), null) as "sinks!"
+           from (
+               select a.rule, a.key, coalesce(a.body ->> 'severity', '') as severity, d.sink
+               from alert a
+               left join delivery d on d.message_id = a.message_id
+               where a.key = any($1)
+                 and not a.is_resolved
+               union all
+               select o.rule, o.key, null, o.sink
+               from remote_object o
+               where o.key = any($1)
+                 and not o.is_resolved) as f
+           group by f.rule, f.key"#,
         keys
     )
     .fetch_all(connection)

@@ -188,7 +188,10 @@ pub(crate) async fn tickets(
 /// Advisories with an alert that nobody has acknowledged for so many seconds, in the order of
 /// their identifiers. With `reminders` only the alerts of the rule itself count, and the
 /// period begins anew after each so many seconds; otherwise those of all other rules. It also
-/// begins anew when an acknowledgement has expired or was withdrawn.
+/// begins anew when an acknowledgement has expired or was withdrawn. An alert counts from the
+/// first attempt to send it: a digest or a mute time may hold it for days, and a receiver that
+/// is away is no reason to wait with the escalation.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,
@@ -206,12 +209,17 @@ pub(crate) async fn unacknowledged(
                           floor(extract(epoch from $3 - s.since) / $1::integer)::integer as times
                    from (
                        select a.key,
-                              greatest(min(a.raised_at),
+                              greatest(min(sent.at),
                                        (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key)) as since
                        from alert a
                        join advisory v on v.said = a.key
+                       cross join lateral (
+                           select min(t.at) as at
+                           from delivery d
+                           join delivery_attempt t on t.delivery_id = d.id
+                           where d.message_id = a.message_id) as sent
                        where a.kind = 'advisory'
-                         and a.message_id is not null
+                         and sent.at is not null
                          and not a.is_resolved
                          and not v.is_rejected
                          and a.what not in ('reminder', 'unacknowledged')
@@ -262,12 +270,17 @@ pub(crate) async fn unacknowledged_since(
     said: &str,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select greatest(min(a.raised_at),
+        "select greatest(min(sent.at),
                          (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = $3))
          from alert a
+         cross join lateral (
+             select min(t.at) as at
+             from delivery d
+             join delivery_attempt t on t.delivery_id = d.id
+             where d.message_id = a.message_id) as sent
          where a.kind = 'advisory'
            and a.key = $3
-           and a.message_id is not null
+           and sent.at is not null
            and not a.is_resolved
            and a.what not in ('reminder', 'unacknowledged')
            and (a.rule = $1) = $2

@@ -26,6 +26,7 @@ struct Carrier {
     is_new: bool,
     is_sealed: bool,
     is_held: bool,
+    held_by: Option<String>,
     closes_at: DateTime<Utc>,
     sinks: Vec<String>,
 }
@@ -112,7 +113,8 @@ impl Carrier {
             has_ends: raised.alert.resolved,
             is_new: true,
             is_sealed,
-            is_held: raised.is_held,
+            is_held: raised.held_by.is_some(),
+            held_by: raised.held_by.clone(),
             closes_at: now + raised.group,
             sinks: raised.sinks.clone(),
         }
@@ -138,7 +140,7 @@ async fn find_open(
     .execute(&mut *connection)
     .await?;
     let found = sqlx::query!(
-        "select id, alerts, has_ends, closes_at
+        "select id, alerts, has_ends, is_held, held_by, closes_at
          from message
          where rule = $1
            and sealed_at is null
@@ -155,7 +157,8 @@ async fn find_open(
         has_ends: row.has_ends,
         is_new: false,
         is_sealed: false,
-        is_held: raised.is_held,
+        is_held: row.is_held,
+        held_by: row.held_by,
         closes_at: row.closes_at,
         sinks: Vec::new(),
     }))
@@ -176,13 +179,19 @@ async fn update(
             carrier.id,
             carrier.alerts,
             carrier.is_sealed,
-            now,
+            if carrier.is_held {
+                carrier.closes_at
+            } else {
+                now
+            },
             carrier.has_ends
         )
         .execute(&mut *connection)
         .await?;
     }
-    let full = carriers.iter().filter(|carrier| carrier.is_sealed);
+    let full = carriers
+        .iter()
+        .filter(|carrier| carrier.is_sealed && !carrier.is_held);
     let full: Vec<Uuid> = full.map(|carrier| carrier.id).collect();
     if !full.is_empty() {
         sqlx::query!(
@@ -218,13 +227,14 @@ async fn create(
     let close: Vec<DateTime<Utc>> = carriers.iter().map(|carrier| carrier.closes_at).collect();
     let sealed: Vec<bool> = carriers.iter().map(|carrier| carrier.is_sealed).collect();
     let held: Vec<bool> = carriers.iter().map(|carrier| carrier.is_held).collect();
+    let held_by: Vec<Option<String>> = carriers.iter().map(|one| one.held_by.clone()).collect();
     let ends: Vec<bool> = carriers.iter().map(|carrier| carrier.has_ends).collect();
     sqlx::query!(
-        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends, is_held)
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends, is_held, held_by)
          select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at,
-                case when n.is_sealed then $7::timestamptz end, n.has_ends, n.is_held
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[], $9::boolean[])
-             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends, is_held)",
+                case when n.is_sealed then greatest($7, case when n.is_held then n.closes_at end) end, n.has_ends, n.is_held, n.held_by
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[], $9::boolean[], $10::text[])
+             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends, is_held, held_by)",
         &ids,
         &rules,
         &purposes,
@@ -233,12 +243,14 @@ async fn create(
         &sealed,
         now,
         &ends,
-        &held
+        &held,
+        &held_by as &[Option<String>]
     )
     .execute(&mut *connection)
     .await?;
     let duties = carriers.iter().flat_map(|carrier| {
-        let due_at = if carrier.is_sealed {
+        // A full one that is held waits for its time as well.
+        let due_at = if carrier.is_sealed && !carrier.is_held {
             now
         } else {
             carrier.closes_at

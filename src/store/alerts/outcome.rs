@@ -170,6 +170,8 @@ pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Val
 pub struct AlertOutcome {
     /// Id of the alert.
     pub alert_id: Uuid,
+    /// The rule.
+    pub rule: String,
     /// State over all sinks.
     pub state: AlertState,
     /// End and reason of the silence that suppresses it.
@@ -189,6 +191,8 @@ pub struct CarryingMessage {
     pub alerts: i32,
     /// When it is sealed.
     pub closes_at: DateTime<Utc>,
+    /// The digest or the mute times for which it waits, in words.
+    pub held_by: Option<String>,
 }
 
 /// The delivery to one sink.
@@ -213,12 +217,14 @@ pub struct Delivery {
 /// All columns of a row.
 struct Row {
     alert_id: Uuid,
+    rule: String,
     state: String,
     until: Option<DateTime<Utc>>,
     reason: Option<String>,
     message_id: Option<Uuid>,
     alerts: Option<i32>,
     closes_at: Option<DateTime<Utc>>,
+    held_by: Option<String>,
     sink: Option<String>,
     delivery_state: Option<String>,
     failures: Option<i32>,
@@ -235,9 +241,10 @@ pub async fn of_key(
 ) -> Result<Vec<AlertOutcome>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select a.id as "alert_id!", a.state as "state!",
+        r#"select a.id as "alert_id!", a.rule as "rule!", a.state as "state!",
                   least(s.until, s.expired_at) as until, s.reason as "reason?",
                   m.id as "message_id?", m.alerts as "alerts?", m.closes_at as "closes_at?",
+                  m.held_by as "held_by?",
                   d.sink as "sink?", d.state as "delivery_state?", d.failures as "failures?",
                   d.due_at as "due_at?", d.settled_at as "settled_at?",
                   d.last_status as "last_status?", d.last_error as "last_error?"
@@ -258,12 +265,14 @@ pub async fn of_key(
 fn told(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
+        rule,
         state,
         until,
         reason,
         message_id,
         alerts,
         closes_at,
+        held_by,
         sink,
         delivery_state,
         failures,
@@ -277,6 +286,7 @@ fn told(row: Row) -> Option<AlertOutcome> {
             id: message_id?,
             alerts: alerts?,
             closes_at: closes_at?,
+            held_by: held_by.clone(),
         })
     };
     let delivery = || {
@@ -292,6 +302,7 @@ fn told(row: Row) -> Option<AlertOutcome> {
     };
     Some(AlertOutcome {
         alert_id,
+        rule,
         state: AlertState::from_name(&state)?,
         silence: until.zip(reason),
         message: message(),

@@ -28,9 +28,9 @@ pub struct Raised {
     pub sinks: Vec<String>,
     /// Grouping time of its message; zero = a message of its own.
     pub group: TimeDelta,
-    /// Whether its message waits for a digest or the end of a mute time: nothing sends it
+    /// The digest or the mute times for which its message waits, in words: nothing sends it
     /// earlier.
-    pub is_held: bool,
+    pub held_by: Option<String>,
 }
 
 impl Raised {

@@ -29,8 +29,8 @@ pub async fn drop_evaluations(
 
 /// Removes alerts created before `before`: those that were not sent, and whole
 /// messages without a pending delivery to a configured sink. Also removes expired
-/// silences that suppressed none of the remaining alerts, and what is remembered of objects
-/// outside without alerts.
+/// silences that suppressed none of the remaining alerts, and what is remembered of resolved
+/// objects outside without alerts: one that is open would be created again, or never resolved.
 pub async fn drop_alerts(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -58,6 +58,8 @@ pub async fn drop_alerts(
     sqlx::query!(
         "delete from remote_object o
          where o.changed_at < $1
+           and (o.is_resolved
+                or not exists (select from sink s where s.name = o.sink and s.configured))
            and not exists (
                select
                from alert a

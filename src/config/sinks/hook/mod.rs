@@ -18,12 +18,14 @@ use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
 use super::super::setting_error::NOT_SHOWN;
 use super::super::tree::Node;
-use super::super::values::text;
+use super::super::values::{number, text};
 use super::preset::Preset;
 use super::target::{MAX_VALUE_CHARS, Target};
 
 /// Maximum number of secrets, and of variables, of a sink.
 const MAX_NAMES: usize = 32;
+/// Upper limit of `max_bytes`: larger bodies are not rendered.
+const MAX_BYTES: usize = 8 << 20;
 /// Maximum length of a variable, in characters.
 const MAX_VARIABLE_CHARS: usize = 1000;
 
@@ -46,6 +48,8 @@ pub struct Hook {
     pub content_type: String,
     /// Whether bodies are compressed by gzip.
     pub is_compressed: bool,
+    /// Maximum size of a body of several alerts before compression; what is larger is divided.
+    pub max_bytes: Option<usize>,
     /// OAuth 2.0 client credentials; if omitted, none.
     pub oauth2: Option<Oauth2>,
     /// Test of the response; if omitted, the status alone decides.
@@ -54,6 +58,8 @@ pub struct Hook {
     pub create: HookRequest,
     /// The request of a further alert about an object that was created.
     pub update: Option<HookRequest>,
+    /// The request that reopens a resolved object before `update`.
+    pub reopen: Option<HookRequest>,
     /// The request of an alert that is resolved.
     pub resolve: Option<HookRequest>,
     /// JSON pointer of the id of the created object in the response; if omitted, none is
@@ -125,6 +131,7 @@ impl Hook {
         let (framing, content_type) = framing(section);
         let per = section.value("per", Per::Message, per);
         let is_compressed = section.value("compress", false, compress);
+        let max_bytes = section.optional("max_bytes", number(1..=MAX_BYTES));
         let create = HookRequest::read_main(section, path);
         let allows_private = target.as_ref().is_some_and(|target| target.allow_private);
         let hook = Self {
@@ -135,9 +142,11 @@ impl Hook {
             framing,
             content_type,
             is_compressed,
+            max_bytes,
             oauth2: Oauth2::read(section, env, allows_private),
             success: SuccessTest::read(section),
             update: HookRequest::read(section, "update"),
+            reopen: HookRequest::read(section, "reopen"),
             resolve: HookRequest::read(section, "resolve"),
             remember: section.optional("remember", json_pointer::pointer),
             lookup: Lookup::read(section),
@@ -163,15 +172,18 @@ impl Hook {
             target,
             oauth2,
             update,
+            reopen,
             resolve,
             remember,
             lookup,
+            max_bytes,
             ..
         } = self;
         if *per == Per::Message {
             for (key, is_set) in [
                 ("remember", remember.is_some()),
                 ("update", update.is_some()),
+                ("reopen", reopen.is_some()),
                 ("resolve", resolve.is_some()),
             ] {
                 if is_set {
@@ -179,8 +191,18 @@ impl Hook {
                 }
             }
         }
+        if *per == Per::Alert && max_bytes.is_some() {
+            section.unusable(
+                "max_bytes",
+                "needs `per = \"message\"`: it divides messages",
+            );
+        }
         if remember.is_none() {
-            for (key, is_set) in [("update", update.is_some()), ("lookup", lookup.is_some())] {
+            for (key, is_set) in [
+                ("update", update.is_some()),
+                ("reopen", reopen.is_some()),
+                ("lookup", lookup.is_some()),
+            ] {
                 if is_set {
                     section.unusable(key, "needs `remember`, the place of the object's id");
                 }

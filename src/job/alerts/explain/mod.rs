@@ -2,6 +2,8 @@
 //! ([`Answer`]) for each change and rule.
 
 mod answer;
+mod judged;
+mod lists;
 mod words;
 
 use std::collections::HashMap;
@@ -13,10 +15,14 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 
+use judged::{falsehood, judge};
+use lists::{by_alert, names};
+
+use super::by_clock::kind_of_alert;
 use super::try_one::{by_clock, clock_kind};
 use super::would::Would;
 use crate::model::{
-    Clause, Matcher, Receipt, RecordKind, Rule, Subject, Verdict, alert_id, words as of_rules,
+    Clause, Matcher, Receipt, RecordKind, Subject, Verdict, alert_id, words as of_rules,
 };
 use crate::store::alerts::by_clock as clock;
 use crate::store::alerts::evaluation;
@@ -57,7 +63,7 @@ pub async fn explain(
     (receipt, now): (&Receipt, DateTime<Utc>),
 ) -> Result<Vec<Explained>, sqlx::Error> {
     let definitions = rule::all(connection).await?;
-    let names = names(&definitions, only);
+    let current = names(&definitions, only);
     let last = subject::last_seq(connection).await?;
     let words: Vec<String> = definitions
         .iter()
@@ -73,37 +79,39 @@ pub async fn explain(
         as_of: None,
     };
     let subjects = subject::of_span(connection, span).await?;
-    let history = History {
-        evaluated: evaluation::evaluated(connection).await?,
-        verdicts: evaluation::of_key(connection, key).await?,
-        values: evaluation::values_of_key(connection, key).await?,
-        outcomes: by_alert(outcome::of_key(connection, key).await?),
-        definitions,
-    };
-    let mut all = Vec::new();
-    for subject in &subjects {
-        // A rule that is evaluated by the clock does not see changes.
-        for name in names.iter().filter(|name| !history.is_by_clock(name)) {
-            all.push(history.explain(subject, name));
-        }
-    }
+    let history = History::of(connection, key, definitions).await?;
+    let former = history.former(&current, only);
+    let names: Vec<String> = current.iter().chain(&former).cloned().collect();
+    let mut all = history.of_changes(&subjects, &names, &current);
     let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
     if !subjects.is_empty() {
         let found = clock::found_of(connection, key).await?;
         for name in &names {
             all.extend(history.found_by_clock(name, &found));
-            all.extend(
-                history
-                    .clock_says(connection, name, (key, is_ticket), now)
-                    .await?,
-            );
+            if current.contains(name) {
+                let says = history.clock_says(connection, name, (key, is_ticket), now);
+                all.extend(says.await?);
+            }
         }
     }
-    all.extend(history.without_change(&subjects, &names));
+    let backlog: Vec<Explained> = history.without_change(&subjects, &names).collect();
+    // The baseline was sent after all.
+    all.retain(|one| !is_baseline_of(one, &backlog));
+    all.extend(backlog);
     for (at, answer) in not_stored(receipt, subjects.is_empty()) {
-        all.extend(names.iter().map(|name| without_event(name, at, &answer)));
+        all.extend(current.iter().map(|name| without_event(name, at, &answer)));
+    }
+    for one in all.iter_mut().filter(|one| former.contains(&one.rule)) {
+        one.text = format!("{}; the rule is not configured any more", one.text);
     }
     Ok(all)
+}
+
+/// Whether it says of one of these alerts that it belongs to the baseline.
+fn is_baseline_of(explained: &Explained, sent: &[Explained]) -> bool {
+    let event = |one: &Explained| (one.rule.clone(), one.version, one.what.clone());
+    matches!(explained.answer, "baseline" | "before_rule")
+        && sent.iter().any(|one| event(one) == event(explained))
 }
 
 /// What is known of what is not stored.
@@ -122,24 +130,6 @@ fn not_stored(receipt: &Receipt, is_without_change: bool) -> Vec<(Option<DateTim
         answers.push((None, answer));
     }
     answers
-}
-
-/// The names of the current rules, or of the requested one.
-fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
-    definitions
-        .iter()
-        .filter(|one| one.is_current)
-        .map(|one| one.rule.name.clone())
-        .filter(|name| only.is_none_or(|only| only == name))
-        .collect()
-}
-
-fn by_alert(outcomes: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
-    let mut map = HashMap::<Uuid, Vec<AlertOutcome>>::new();
-    for one in outcomes {
-        map.entry(one.alert_id).or_default().push(one);
-    }
-    map
 }
 
 fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &Answer) -> Explained {
@@ -170,6 +160,56 @@ struct History {
 }
 
 impl History {
+    async fn of(
+        connection: &mut PgConnection,
+        key: &str,
+        definitions: Vec<Definition>,
+    ) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            evaluated: evaluation::evaluated(connection).await?,
+            verdicts: evaluation::of_key(connection, key).await?,
+            values: evaluation::values_of_key(connection, key).await?,
+            outcomes: by_alert(outcome::of_key(connection, key).await?),
+            definitions,
+        })
+    }
+
+    /// The names of rules that have alerts and are not configured any more.
+    fn former(&self, current: &[String], only: Option<&str>) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .outcomes
+            .values()
+            .flatten()
+            .map(|one| one.rule.clone())
+            .filter(|name| !current.contains(name) && only.is_none_or(|only| only == name))
+            // advisoryd's own conditions have no rule.
+            .filter(|name| self.newest(name).is_some_and(|one| !one.is_current))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Every change for every rule. Of a rule that is gone, only what it has raised is of
+    /// interest; one that is evaluated by the clock does not see changes.
+    fn of_changes(
+        &self,
+        subjects: &[Subject],
+        names: &[String],
+        current: &[String],
+    ) -> Vec<Explained> {
+        let mut all = Vec::new();
+        for subject in subjects {
+            for name in names.iter().filter(|name| !self.is_by_clock(name)) {
+                let explained = self.explain(subject, name);
+                if explained.alert_id.is_some() || current.contains(name) {
+                    all.push(explained);
+                }
+            }
+        }
+        all
+    }
+
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
         let rule = self.definition(subject, name).map(|one| &one.rule);
         let seen = rule.map(|rule| rule.seen(subject));
@@ -267,14 +307,17 @@ impl History {
     ) -> impl Iterator<Item = Explained> + 'a {
         let of_rule = found.iter().filter(move |(rule, ..)| rule == name);
         of_rule.map(|(rule, what, at, id)| {
-            let answer = match self.outcomes.get(id) {
-                Some(outcomes) => Answer::Raised(outcomes.clone()),
-                None => Answer::NoLongerKept,
+            let (answer, what) = if let Some(outcomes) = self.outcomes.get(id) {
+                (Answer::Raised(outcomes.clone()), what.as_str())
+            } else {
+                let newest = self.newest(rule);
+                let what = newest.map_or(what.as_str(), |one| kind_of_alert(&one.rule));
+                (Answer::NoLongerKept, what)
             };
             Explained {
                 seq: None,
                 at: Some(*at),
-                what: Some(what.clone()),
+                what: Some(what.to_owned()),
                 version: None,
                 rule: rule.clone(),
                 answer: words::name(&answer),
@@ -349,21 +392,4 @@ impl History {
             })
         })
     }
-}
-
-fn falsehood(rule: &Rule, subject: &Subject, clause: Clause) -> (String, String) {
-    match Matcher::new(rule.clone()) {
-        Ok(matcher) => of_rules::falsehood(&matcher, subject, clause),
-        // A rule that was loaded before compiles.
-        Err(_) => (
-            of_rules::requirement(&rule.clauses, clause),
-            of_rules::actual_value(&rule.clauses, subject, clause),
-        ),
-    }
-}
-
-/// The verdict today, if the former one is no longer stored.
-fn judge(rule: &Rule, subject: &Subject) -> Verdict {
-    // A rule that was loaded before compiles.
-    Matcher::new(rule.clone()).map_or(Verdict::NotAsked, |matcher| matcher.judge(subject))
 }

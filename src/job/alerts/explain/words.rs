@@ -85,7 +85,13 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
         (AlertState::Recorded, ..) => "matched; the rule has no sinks".to_owned(),
         (AlertState::Gathering, _, Some(message)) => {
             let sent = at(message.closes_at);
-            format!("grouped into message {}, to be sent at {sent}", message.id)
+            match &message.held_by {
+                Some(held_by) => format!(
+                    "held back by {held_by} until {sent}, in message {}",
+                    message.id
+                ),
+                None => format!("grouped into message {}, to be sent at {sent}", message.id),
+            }
         }
         (
             AlertState::Silenced
@@ -99,8 +105,22 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
         ) => {
             let sinks = outcomes.iter().filter_map(|one| one.delivery.as_ref());
             let sinks: Vec<String> = sinks.map(delivery).collect();
-            format!("{}{}", sinks.join("; "), group(message.as_ref()))
+            let held = held(outcomes, message.as_ref());
+            format!("{held}{}{}", sinks.join("; "), group(message.as_ref()))
         }
+    }
+}
+
+/// What a full message waits for before its first attempt.
+fn held(outcomes: &[AlertOutcome], message: Option<&CarryingMessage>) -> String {
+    let mut deliveries = outcomes.iter().filter_map(|one| one.delivery.as_ref());
+    let is_due_later = deliveries.any(|one| {
+        let is_waiting = one.state == DeliveryState::Waiting && one.failures == 0;
+        is_waiting && message.is_some_and(|message| one.due_at >= message.closes_at)
+    });
+    match message.and_then(|message| message.held_by.as_ref()) {
+        Some(held_by) if is_due_later => format!("held back by {held_by}; "),
+        _ => String::new(),
     }
 }
 
