@@ -198,8 +198,12 @@ pub(crate) async fn record(
     store::health::condition::follow(connection, now).await?;
     // Where the KEV catalogue and EPSS scores come from.
     for catalogue in Catalogue::ALL {
-        let place = config.enrichment.place(catalogue).map(ToString::to_string);
-        store::enrichment::state::configure(connection, catalogue, place.as_deref(), now).await?;
+        let location = config
+            .enrichment
+            .location(catalogue)
+            .map(ToString::to_string);
+        store::enrichment::state::configure(connection, catalogue, location.as_deref(), now)
+            .await?;
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ impl Anonymiser {
     pub fn body(&mut self, response: &CapturedResponse) -> Option<String> {
         let text = response.text.as_deref()?;
         let owner = response.owner;
-        let mut change = |place: ValuePath<'_>, value: &str| self.value(owner, place, value);
+        let mut change = |path: ValuePath<'_>, value: &str| self.value(owner, path, value);
         let body = match response.form() {
             Form::Json => json_text::rewrite(text, &mut change),
             Form::Xml => xml::rewrite(text, &mut change),
@@ -157,19 +157,17 @@ impl Anonymiser {
         self.names.name(What::Secret, value)
     }
 
-    fn value(&mut self, owner: Owner, place: ValuePath<'_>, value: &str) -> Option<String> {
-        let is_namespace = place
-            .attribute
-            .is_some_and(|name| name.starts_with("xmlns"));
-        if place.is_key || is_namespace {
-            return self.key(place, value);
+    fn value(&mut self, owner: Owner, path: ValuePath<'_>, value: &str) -> Option<String> {
+        let is_namespace = path.attribute.is_some_and(|name| name.starts_with("xmlns"));
+        if path.is_key || is_namespace {
+            return self.key(path, value);
         }
         let inner = value.trim();
-        let personal = is_personal(place) || owner == Owner::WatchLists && place.name() == "name";
+        let personal = is_personal(path) || owner == Owner::WatchLists && path.name() == "name";
         let own = match owner {
             Owner::Account | Owner::WatchLists => true,
-            Owner::Choices => place.names.iter().any(|name| name == "choices"),
-            Owner::Vendor => place.names.iter().any(|name| name == "custom_info"),
+            Owner::Choices => path.names.iter().any(|name| name == "choices"),
+            Owner::Vendor => path.names.iter().any(|name| name == "custom_info"),
         };
         let stays = !own && !personal || self.is_harmless(inner);
         if stays || self.patterns.is_address(inner) {
@@ -189,8 +187,8 @@ impl Anonymiser {
 
     /// Keys are structure and stay, except addresses. A namespace is always an
     /// address.
-    fn key(&mut self, place: ValuePath<'_>, value: &str) -> Option<String> {
-        let is_address = place.is_key && value.contains(['@', '.', ':']);
+    fn key(&mut self, path: ValuePath<'_>, value: &str) -> Option<String> {
+        let is_address = path.is_key && value.contains(['@', '.', ':']);
         let known = self
             .fixed
             .iter()
@@ -223,9 +221,9 @@ impl Anonymiser {
 }
 
 /// Whether the key of a value suggests people, machines or objects of the account.
-fn is_personal(place: ValuePath<'_>) -> bool {
-    let name = place.name().to_lowercase();
-    let parent = place.parent().to_lowercase();
+fn is_personal(path: ValuePath<'_>) -> bool {
+    let name = path.name().to_lowercase();
+    let parent = path.parent().to_lowercase();
     let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
     // CVSS keys contain `user`, too.
     if name.contains("interaction") {

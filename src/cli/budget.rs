@@ -118,8 +118,8 @@ async fn show(config: &Config, opened: &Opened, as_json: bool) -> anyhow::Result
     if budgets.is_empty() {
         print_line("no requests were sent yet");
     }
-    for (place, budget) in budgets.iter().enumerate() {
-        if place > 0 {
+    for (index, budget) in budgets.iter().enumerate() {
+        if index > 0 {
             print_line("");
         }
         budget.print();

@@ -175,11 +175,11 @@ fn of_texts(old: &str, new: &str) -> String {
     }
     let last = runs.len().saturating_sub(1);
     let mut text = String::new();
-    for (place, (tag, run)) in runs.iter().enumerate() {
+    for (index, (tag, run)) in runs.iter().enumerate() {
         match tag {
             ChangeTag::Delete => text.push_str(&marked(run, ("[-", "-]"), removed)),
             ChangeTag::Insert => text.push_str(&marked(run, ("{+", "+}"), added)),
-            ChangeTag::Equal => text.push_str(&near(run, place > 0, place < last)),
+            ChangeTag::Equal => text.push_str(&near(run, index > 0, index < last)),
         }
     }
     text

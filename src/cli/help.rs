@@ -133,15 +133,15 @@ pub(super) fn command() -> Command {
 /// What could have been written in place of an unknown command of a command. All commands
 /// are in `--help`, which is named already.
 pub(super) fn commands_expected() -> Option<String> {
-    let mut place = command();
+    let mut current = command();
     for argument in std::env::args().skip(1) {
-        if let Some(inner) = place.find_subcommand(&argument) {
-            place = inner.clone();
+        if let Some(inner) = current.find_subcommand(&argument) {
+            current = inner.clone();
         }
     }
-    let inner = place.get_subcommands().filter(|one| !one.is_hide_set());
+    let inner = current.get_subcommands().filter(|one| !one.is_hide_set());
     let names: Vec<&str> = inner.map(Command::get_name).collect();
-    (place.get_name() != command().get_name()).then(|| format!("commands: {}", names.join(", ")))
+    (current.get_name() != command().get_name()).then(|| format!("commands: {}", names.join(", ")))
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ async fn show(
     } else {
         vec![key.to_owned()]
     };
-    for (place, key) in saids.iter().enumerate() {
-        if place > 0 && !wanted.json {
+    for (index, key) in saids.iter().enumerate() {
+        if index > 0 && !wanted.json {
             print_line("");
         }
         let found = find(connection, key, (details, times)).await?;
@@ -262,7 +262,7 @@ async fn absence(
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];
-    for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
+    for (index, StoredVersion { version, at }) in versions.iter().enumerate() {
         lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
@@ -272,7 +272,7 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Time
             wrapped(&format!("    {line}"), indent, width)
         }));
         if lines.len() == before {
-            lines.push(match (place, version) {
+            lines.push(match (index, version) {
                 (0, 1) => "    first seen".to_owned(),
                 (0, _) => "    the versions before are no longer kept".to_owned(),
                 _ => "    no column changed, only the raw text".to_owned(),

@@ -92,10 +92,10 @@ fn within(
         }
     }
     let numbers: Vec<usize> = (0..heading.len())
-        .filter(|place| is_of_numbers(*place, &rows))
+        .filter(|index| is_of_numbers(*index, &rows))
         .collect();
     if let Some(width) = width {
-        let times = (0..heading.len()).filter(|place| is_of_times(*place, &rows));
+        let times = (0..heading.len()).filter(|index| is_of_times(*index, &rows));
         let fixed: Vec<usize> = numbers.iter().copied().chain(times).collect();
         fit(&mut widths, &fixed, width);
     }
@@ -105,8 +105,8 @@ fn within(
         numbers,
     };
     let mut text = layout.line(heading, None, false);
-    for (place, row) in rows.iter().enumerate() {
-        let link = links.get(place).and_then(Option::as_deref);
+    for (index, row) in rows.iter().enumerate() {
+        let link = links.get(index).and_then(Option::as_deref);
         text.push('\n');
         text.push_str(&layout.line(row, link, true));
     }
@@ -124,22 +124,22 @@ struct Layout<'a> {
 impl Layout<'_> {
     fn line(&self, cells: &[String], address: Option<&str>, is_row: bool) -> String {
         let mut line = String::new();
-        for (place, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+        for (index, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
             let cell = truncate_str(cell, *width, "…");
             let padding = width - measure_text_width(&cell);
             let padding = std::iter::repeat_n(' ', padding);
-            if place > 0 {
+            if index > 0 {
                 line.push_str("  ");
             }
-            let shown = match self.heading.get(place) {
+            let shown = match self.heading.get(index) {
                 Some(heading) if is_row => {
-                    let address = address.filter(|_| place == 0);
+                    let address = address.filter(|_| index == 0);
                     let cell = colour::of_cell(heading, &cell).apply_to(&cell).to_string();
                     hyperlink(&cell, address)
                 }
                 _ => cell.into_owned(),
             };
-            if self.numbers.contains(&place) {
+            if self.numbers.contains(&index) {
                 line.extend(padding);
                 line.push_str(&shown);
             } else {
@@ -165,18 +165,18 @@ fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
     let mut excess = taken.saturating_sub(width + 2);
     let mut narrower = widths.to_vec();
     let last = widths.len().saturating_sub(1);
-    let mut others: Vec<usize> = (1..last).filter(|place| !fixed.contains(place)).collect();
-    others.sort_by_key(|place| std::cmp::Reverse(widths[*place]));
+    let mut others: Vec<usize> = (1..last).filter(|index| !fixed.contains(index)).collect();
+    others.sort_by_key(|index| std::cmp::Reverse(widths[*index]));
     let is_cut = last > 0 && !fixed.contains(&last);
     let title = |least| is_cut.then_some((last, least));
-    let others = others.into_iter().map(|place| (place, WORD));
-    for (place, least) in title(READABLE)
+    let others = others.into_iter().map(|index| (index, WORD));
+    for (index, least) in title(READABLE)
         .into_iter()
         .chain(others)
         .chain(title(LEAST))
     {
-        let cut = excess.min(narrower[place].saturating_sub(least));
-        narrower[place] -= cut;
+        let cut = excess.min(narrower[index].saturating_sub(least));
+        narrower[index] -= cut;
         excess -= cut;
     }
     if excess == 0 {
@@ -186,8 +186,8 @@ fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
 
 /// Whether all cells of a column that are not empty begin with a date: a part of a time
 /// would be taken for another one.
-fn is_of_times(place: usize, rows: &[Vec<String>]) -> bool {
-    let cells = rows.iter().filter_map(|row| row.get(place));
+fn is_of_times(index: usize, rows: &[Vec<String>]) -> bool {
+    let cells = rows.iter().filter_map(|row| row.get(index));
     let mut cells = cells.filter(|cell| !cell.is_empty()).peekable();
     let is_time = |cell: &String| {
         let date = cell.get(..10);
@@ -198,8 +198,8 @@ fn is_of_times(place: usize, rows: &[Vec<String>]) -> bool {
 
 /// Whether all cells of a column that are not empty are numbers: they are aligned on the
 /// right.
-fn is_of_numbers(place: usize, rows: &[Vec<String>]) -> bool {
-    let cells = rows.iter().filter_map(|row| row.get(place));
+fn is_of_numbers(index: usize, rows: &[Vec<String>]) -> bool {
+    let cells = rows.iter().filter_map(|row| row.get(index));
     let mut cells = cells.filter(|cell| !cell.is_empty()).peekable();
     let is_number = |cell: &String| {
         cell.parse::<f64>().is_ok() && cell.ends_with(|end: char| end.is_ascii_digit())

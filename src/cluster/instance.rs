@@ -157,7 +157,7 @@ impl Cluster {
     }
 
     /// The directory of this server, and the user it runs as.
-    pub(super) fn place(&self) -> (&Directory, &Account) {
+    pub(super) fn location(&self) -> (&Directory, &Account) {
         (&self.site.directory, &self.site.account)
     }
 

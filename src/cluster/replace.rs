@@ -27,7 +27,7 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`], among others [`ClusterError::NoServer`].
     pub fn versions(&self) -> Result<ServerVersions, ClusterError> {
-        let (directory, account) = self.place();
+        let (directory, account) = self.location();
         let search = self.search();
         let newest = match binaries::newest(search, account) {
             Some(newest) => newest,
@@ -46,7 +46,7 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`], among others [`ClusterError::FormerData`].
     pub fn next_state_dir(&self) -> Result<PathBuf, ClusterError> {
-        let (directory, account) = self.place();
+        let (directory, account) = self.location();
         let old = directory.path().join(OLD);
         if old.symlink_metadata().is_ok() {
             return Err(ClusterError::FormerData { path: old });
@@ -67,7 +67,7 @@ impl Cluster {
     pub async fn replace_by(mut self, next: Self) -> Result<PathBuf, ClusterError> {
         next.stop().await?;
         self.halt().await?;
-        let (directory, account) = self.place();
+        let (directory, account) = self.location();
         let files = UserFiles::new(account, directory.path());
         files.rename(&format!("{NEXT}/postgresql/{DATA}"), COMPLETE)?;
         files.rename(DATA, OLD)?;

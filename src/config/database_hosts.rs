@@ -139,10 +139,10 @@ fn of_lists(whole: &Url, names: &[&str]) -> Result<Vec<Url>, String> {
     if ports.len() > 1 && ports.len() != names.len() {
         return Err("not as many ports as hosts".into());
     }
-    let one = |(place, name): (usize, &&str)| {
+    let one = |(index, name): (usize, &&str)| {
         let mut url = without(whole, &["host", "port"]);
         url.query_pairs_mut().append_pair("host", name);
-        if let Some(port) = ports.get(place).or_else(|| ports.first()) {
+        if let Some(port) = ports.get(index).or_else(|| ports.first()) {
             url.query_pairs_mut().append_pair("port", port);
         }
         url

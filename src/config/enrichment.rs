@@ -18,11 +18,11 @@ use crate::model::Catalogue;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enrichment {
     /// Where the KEV catalogue is. Default: nowhere.
-    pub kev: Option<FilePlace>,
+    pub kev: Option<FileLocation>,
     /// When it is read. Default: once a day.
     pub kev_schedule: CronExpression,
     /// Where the EPSS scores are. Default: nowhere.
-    pub epss: Option<FilePlace>,
+    pub epss: Option<FileLocation>,
     /// When they are read. Default: once a day.
     pub epss_schedule: CronExpression,
     /// The score from which on `epss_crossed` is recorded. Default: it never is.
@@ -31,14 +31,14 @@ pub struct Enrichment {
 
 /// Where a published file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FilePlace {
+pub enum FileLocation {
     /// A URL, which is requested without the token of upstream.
     Url(SecretUrl),
     /// A file that something else keeps up to date.
     Path(PathBuf),
 }
 
-impl fmt::Display for FilePlace {
+impl fmt::Display for FileLocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => url.fmt(formatter),
@@ -49,7 +49,7 @@ impl fmt::Display for FilePlace {
 
 impl Enrichment {
     /// Where a file is; `None` if it is not configured.
-    pub fn place(&self, catalogue: Catalogue) -> Option<&FilePlace> {
+    pub fn location(&self, catalogue: Catalogue) -> Option<&FileLocation> {
         match catalogue {
             Catalogue::Kev => self.kev.as_ref(),
             Catalogue::Epss => self.epss.as_ref(),
@@ -77,14 +77,15 @@ impl Enrichment {
         let kev_schedule = schedule("kev_schedule", "0 10 6 * * *")?;
         let epss_schedule = schedule("epss_schedule", "0 40 15 * * *")?;
         let enrichment = Self {
-            kev: section.optional("kev", place),
+            kev: section.optional("kev", location),
             kev_schedule,
-            epss: section.optional("epss", place),
+            epss: section.optional("epss", location),
             epss_schedule,
             epss_threshold: section.optional("epss_threshold", score),
         };
         for catalogue in Catalogue::ALL {
-            if let (true, Some(FilePlace::Url(_))) = (is_offline, enrichment.place(catalogue)) {
+            if let (true, Some(FileLocation::Url(_))) = (is_offline, enrichment.location(catalogue))
+            {
                 let why = "is a URL, but `[upstream] offline` is true; expected a file, or nothing: `advisoryd import` takes the file of the bundle";
                 section.unusable(catalogue.name(), why);
             }
@@ -111,16 +112,16 @@ fn score(node: &Node) -> Result<f64, String> {
         .ok_or_else(|| "expected a number from 0.001 to 1.0, such as `0.5`".to_owned())
 }
 
-fn place(node: &Node) -> Result<FilePlace, String> {
+fn location(node: &Node) -> Result<FileLocation, String> {
     let advice = "expected `https://…`, or an absolute path (starting with `/`)";
     let text = text(node).map_err(|_| advice)?;
     if text.starts_with('/') {
-        return Ok(FilePlace::Path(text.into()));
+        return Ok(FileLocation::Path(text.into()));
     }
     let url: Url = text.parse().map_err(|_| advice)?;
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if is_safe && url.has_host() && url.fragment().is_none() {
-        Ok(FilePlace::Url(SecretUrl::new(&url)))
+        Ok(FileLocation::Url(SecretUrl::new(&url)))
     } else {
         Err(advice.to_owned())
     }

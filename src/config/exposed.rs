@@ -62,7 +62,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with each such key; no secret is shown.
     pub fn refuse_misplaced_secrets(&self) -> Result<(), ConfigError> {
-        let place = self.file.as_deref().map_or_else(
+        let origin = self.file.as_deref().map_or_else(
             || Arc::from("environment"),
             |file| Arc::from(file.display().to_string()),
         );
@@ -71,7 +71,7 @@ impl Config {
             .into_iter()
             .filter(|(_, value)| holds_secret(value))
             .map(|(key, _)| SettingError {
-                place: Arc::clone(&place),
+                origin: Arc::clone(&origin),
                 key,
                 text: "contains a secret that is configured elsewhere, such as the token; \
                        expected another value"

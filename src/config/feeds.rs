@@ -120,9 +120,9 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
             }
             Ok(_) => {
                 let advice = format!("expected at most {MAX_ALIASES} names");
-                section.wrong_at(&node.place, &field, &said(&node), &advice);
+                section.wrong_at(&node.origin, &field, &said(&node), &advice);
             }
-            Err(advice) => section.wrong_at(&node.place, &field, &said(&node), &advice),
+            Err(advice) => section.wrong_at(&node.origin, &field, &said(&node), &advice),
         }
     }
     section.close();

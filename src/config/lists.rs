@@ -207,14 +207,14 @@ fn query(mut section: Section<'_>, reserved: &[&str]) -> Vec<(String, String)> {
     for (key, node) in section.rest() {
         if reserved.contains(&key.as_str()) {
             let advice = "remove it; advisoryd sets it";
-            section.wrong_at(&node.place, &key, &said(&node), advice);
+            section.wrong_at(&node.origin, &key, &said(&node), advice);
             continue;
         }
         match query_value(&node) {
             Ok(value) => {
                 pairs.insert(key, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, NOT_SHOWN, &advice),
+            Err(advice) => section.wrong_at(&node.origin, &key, NOT_SHOWN, &advice),
         }
     }
     if pairs.len() > MAX_QUERY_PAIRS {

@@ -57,7 +57,7 @@ pub use cron::CronExpression;
 pub use database::{Database, DatabaseError, State};
 pub use database_hosts::DatabaseUrl;
 pub use discovery::Discovery;
-pub use enrichment::{Enrichment, FilePlace};
+pub use enrichment::{Enrichment, FileLocation};
 pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
@@ -164,17 +164,17 @@ impl Config {
         };
         environment.instance = Instance::of(&path);
         environment.installation = splay::installation(&path);
-        let place: Arc<str> = Arc::from(shown_path(&path));
+        let origin: Arc<str> = Arc::from(shown_path(&path));
         let text = match read_file(&path) {
             Ok(text) => Some(text),
             Err(error) if !named && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(one(SettingError::whole(place, unreadable(&error))));
+                return Err(one(SettingError::whole(origin, unreadable(&error))));
             }
         };
         let root = match &text {
-            Some(text) => Node::parse(&place, text).map_err(one)?,
-            None => Node::empty(&place),
+            Some(text) => Node::parse(&origin, text).map_err(one)?,
+            None => Node::empty(&origin),
         };
         let mut config = Self::read(root, environment)?;
         config.file = text.map(|_| path);
@@ -182,12 +182,12 @@ impl Config {
     }
 
     /// Reads a configuration from its text only, without the environment;
-    /// `place` is its name in errors.
+    /// `origin` is its name in errors.
     ///
     /// # Errors
     /// [`ConfigError`] with every error in the configuration.
-    pub fn from_text(place: &str, text: &str) -> Result<Self, ConfigError> {
-        let root = Node::parse(&Arc::from(place), text).map_err(one)?;
+    pub fn from_text(origin: &str, text: &str) -> Result<Self, ConfigError> {
+        let root = Node::parse(&Arc::from(origin), text).map_err(one)?;
         Self::read(root, Environment::default())
     }
 

@@ -96,9 +96,9 @@ impl MuteTime {
             None if !has_name => section.missing("name", "add one, such as `name = \"nights\"`"),
             _ => {}
         }
-        let weekday = |text: &str| place(&WEEKDAYS, text);
+        let weekday = |text: &str| position(&WEEKDAYS, text);
         let month = |text: &str| {
-            place(&MONTHS, text)
+            position(&MONTHS, text)
                 .map(|month| month + 1)
                 .or_else(|| numbered(text, 1..=12))
         };
@@ -188,10 +188,10 @@ fn days_in_month(day: NaiveDate) -> u32 {
         .map_or(31, |last| last.day())
 }
 
-fn place(names: &[&str], text: &str) -> Option<i32> {
+fn position(names: &[&str], text: &str) -> Option<i32> {
     let text = text.trim().to_ascii_lowercase();
-    let place = names.iter().position(|name| *name == text)?;
-    i32::try_from(place).ok()
+    let position = names.iter().position(|name| *name == text)?;
+    i32::try_from(position).ok()
 }
 
 fn numbered(text: &str, limits: std::ops::RangeInclusive<i32>) -> Option<i32> {

@@ -32,7 +32,8 @@ impl Config {
         feeds.sort_unstable();
         sinks.sort_unstable();
         rules.sort_unstable();
-        let files = Catalogue::ALL.map(|one| self.enrichment.place(one).map(ToString::to_string));
+        let files =
+            Catalogue::ALL.map(|one| self.enrichment.location(one).map(ToString::to_string));
         let recorded = (
             self.upstream.base_url.origin().ascii_serialization(),
             (lists, unfollowed, self.discovery.watch_lists, feeds),

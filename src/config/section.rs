@@ -27,13 +27,13 @@ pub(super) struct Section<'m> {
     path: String,
     /// Name for error messages ("watch list 4"), where the path alone would not be clear.
     label: Option<String>,
-    place: Arc<str>,
+    origin: Arc<str>,
     nodes: BTreeMap<String, Node>,
     /// Whether the value is a table; if not, that is the only error worth reporting.
     is_table: bool,
     known: Vec<&'static str>,
     /// Origin of the keys that were read, for errors that are found later.
-    places: BTreeMap<&'static str, Arc<str>>,
+    origins: BTreeMap<&'static str, Arc<str>>,
     errors: &'m mut Vec<SettingError>,
 }
 
@@ -47,11 +47,11 @@ impl<'m> Section<'m> {
         let mut section = Self {
             path,
             label: None,
-            place: Arc::clone(&node.place),
+            origin: Arc::clone(&node.origin),
             nodes: BTreeMap::new(),
             is_table: true,
             known: Vec::new(),
-            places: BTreeMap::new(),
+            origins: BTreeMap::new(),
             errors,
         };
         if let Some(Said::Table(nodes)) = node.expanded().map(|node| node.value) {
@@ -59,7 +59,7 @@ impl<'m> Section<'m> {
         } else {
             section.is_table = false;
             section.errors.push(SettingError {
-                place: node.place,
+                origin: node.origin,
                 key: section.path.clone(),
                 text: "expected a table of keys and values".into(),
             });
@@ -85,7 +85,7 @@ impl<'m> Section<'m> {
     fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known.push(key);
         let node = self.nodes.remove(key)?;
-        self.places.insert(key, Arc::clone(&node.place));
+        self.origins.insert(key, Arc::clone(&node.origin));
         Some(node)
     }
 
@@ -100,14 +100,14 @@ impl<'m> Section<'m> {
             Ok(value) => Some(value),
             Err(advice) => {
                 if advice.contains('\n') {
-                    self.invalid(&node.place, key, &advice);
+                    self.invalid(&node.origin, key, &advice);
                     return None;
                 }
                 let advice = without_parts(&advice, &node);
                 let said = said(&node);
                 let written = as_written(&node, &said, &advice);
                 let (said, advice) = written.unwrap_or((said, advice));
-                self.wrong_at(&node.place, key, &said, &advice);
+                self.wrong_at(&node.origin, key, &said, &advice);
                 None
             }
         }
@@ -133,7 +133,7 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                self.wrong_at(&node.place, key, NOT_SHOWN, &advice);
+                self.wrong_at(&node.origin, key, NOT_SHOWN, &advice);
                 None
             }
         }
@@ -194,17 +194,17 @@ impl<'m> Section<'m> {
     /// Reports a key that is not allowed here, with the reason.
     pub(super) fn refuse(&mut self, key: &'static str, why: &str) {
         if let Some(node) = self.nodes.remove(key) {
-            self.push(&node.place, key, why.into());
+            self.push(&node.origin, key, why.into());
         }
     }
 
     /// Reports a value that was parsed but is invalid.
     pub(super) fn wrong(&mut self, key: &str, said: &str, advice: &str) {
-        let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
-        self.wrong_at(&place, key, said, advice);
+        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
+        self.wrong_at(&origin, key, said, advice);
     }
 
-    pub(super) fn wrong_at(&mut self, place: &Arc<str>, key: &str, said: &str, advice: &str) {
+    pub(super) fn wrong_at(&mut self, origin: &Arc<str>, key: &str, said: &str, advice: &str) {
         let advice = without_secrets(advice, said);
         let is_choice = CHOICES.iter().any(|words| advice.starts_with(words))
             && !["expected `http", "expected `[["]
@@ -219,37 +219,37 @@ impl<'m> Section<'m> {
             Some(label) => format!("{label} has {} `{said}`; {advice}", self.shown(key)),
             None => format!("got `{said}`; {advice}"),
         };
-        self.push(place, key, text);
+        self.push(origin, key, text);
     }
 
     /// Reports an invalid value without showing it.
     pub(super) fn unusable(&mut self, key: &str, why: &str) {
-        let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
+        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
         let text = match &self.label {
             Some(label) => format!("{label} has a {} that {why}", self.shown(key)),
             None => why.to_owned(),
         };
-        self.push(&place, key, text);
+        self.push(&origin, key, text);
     }
 
     /// Reports a value that the advice shows with the place of the error.
-    fn invalid(&mut self, place: &Arc<str>, key: &str, advice: &str) {
+    fn invalid(&mut self, origin: &Arc<str>, key: &str, advice: &str) {
         let text = match &self.label {
             Some(label) => format!("{label}: {} is not valid: {advice}", self.shown(key)),
             None => format!("not valid: {advice}"),
         };
-        self.push(place, key, text);
+        self.push(origin, key, text);
     }
 
     /// Reports in the words of `text`, without the name of this table.
     pub(super) fn say(&mut self, key: &str, text: String) {
-        let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
-        self.push(&place, key, text);
+        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
+        self.push(&origin, key, text);
     }
 
     /// Reports an unknown key.
     pub(super) fn unknown(&mut self, node: &Node, key: &str, advice: &str) {
-        self.push(&node.place, key, format!("unknown key; {advice}"));
+        self.push(&node.origin, key, format!("unknown key; {advice}"));
     }
 
     /// Reports a missing required key.
@@ -257,18 +257,18 @@ impl<'m> Section<'m> {
         if !self.is_table {
             return;
         }
-        let place = Arc::clone(&self.place);
+        let origin = Arc::clone(&self.origin);
         let text = match &self.label {
             Some(label) => format!("{label} has no {}; {advice}", self.shown(key)),
             None => format!("missing; {advice}"),
         };
-        self.push(&place, key, text);
+        self.push(&origin, key, text);
     }
 
-    fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
+    fn push(&mut self, origin: &Arc<str>, key: &str, text: String) {
         let key = self.key(&self.shown(key));
         self.errors.push(SettingError {
-            place: Arc::clone(place),
+            origin: Arc::clone(origin),
             key,
             text,
         });
@@ -284,7 +284,7 @@ impl<'m> Section<'m> {
 
     /// A subtable; an empty one if it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'_> {
-        let node = self.take(key).unwrap_or_else(|| Node::empty(&self.place));
+        let node = self.take(key).unwrap_or_else(|| Node::empty(&self.origin));
         let mut section = Section::new(self.key(key), node, self.errors);
         section.label.clone_from(&self.label);
         section
@@ -304,7 +304,7 @@ impl<'m> Section<'m> {
                 "expected `[[{}]]` for each, or a list of tables",
                 self.key(key)
             );
-            self.wrong_at(&node.place, key, &said(&node), &advice);
+            self.wrong_at(&node.origin, key, &said(&node), &advice);
             return Vec::new();
         };
         let mut entries = Vec::new();
@@ -325,7 +325,7 @@ impl<'m> Section<'m> {
                 None if self.known.is_empty() => "unknown key".into(),
                 None => format!("unknown key; expected one of: {}", self.known.join(", ")),
             };
-            self.push(&node.place, &key, text);
+            self.push(&node.origin, &key, text);
         }
     }
 }

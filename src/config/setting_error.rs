@@ -30,7 +30,7 @@ pub struct ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
     /// The file or environment variable that contains the setting.
-    pub place: Arc<str>,
+    pub origin: Arc<str>,
     /// The key (`watch_lists[1].schedule`), entries counted from 1; empty if the error concerns the whole file.
     pub key: String,
     /// What is wrong, and what is expected.
@@ -38,10 +38,10 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    /// An error that concerns all of `place`.
-    pub(super) fn whole(place: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
+    /// An error that concerns all of `origin`.
+    pub(super) fn whole(origin: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
         Self {
-            place: place.into(),
+            origin: origin.into(),
             key: String::new(),
             text: text.into(),
         }
@@ -50,11 +50,11 @@ impl SettingError {
 
 impl fmt::Display for SettingError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, key, text } = self;
+        let Self { origin, key, text } = self;
         if key.is_empty() {
-            write!(formatter, "{place}: {text}")
+            write!(formatter, "{origin}: {text}")
         } else {
-            write!(formatter, "{place}: `{key}`: {text}")
+            write!(formatter, "{origin}: `{key}`: {text}")
         }
     }
 }

@@ -52,10 +52,10 @@ pub enum TokenError {
         source: io::Error,
     },
     /// The content is not a token.
-    #[error("{place} does not contain a valid token: {why}")]
+    #[error("{origin} does not contain a valid token: {why}")]
     Malformed {
         /// The file or variable.
-        place: String,
+        origin: String,
         /// What is wrong with the content.
         why: &'static str,
     },
@@ -167,9 +167,9 @@ impl TokenSources {
     /// units pass an empty credential if there is no such file.
     fn behind(&self, error: TokenError) -> TokenError {
         match (error, &self.fallback) {
-            (TokenError::Malformed { place, why }, Some(file)) => TokenError::Malformed {
-                place: format!(
-                    "{place}, which systemd reads from the file of `LoadCredential=` (usually {}),",
+            (TokenError::Malformed { origin, why }, Some(file)) => TokenError::Malformed {
+                origin: format!(
+                    "{origin}, which systemd reads from the file of `LoadCredential=` (usually {}),",
                     file.display()
                 ),
                 why: if why == EMPTY { EMPTY_OR_MISSING } else { why },
@@ -238,9 +238,9 @@ fn from_file(path: &Path) -> Result<Token, TokenError> {
     token(&shown_path(path), &String::from_utf8_lossy(&text))
 }
 
-fn token(place: &str, text: &str) -> Result<Token, TokenError> {
+fn token(origin: &str, text: &str) -> Result<Token, TokenError> {
     Token::parse(text).map_err(|why| TokenError::Malformed {
-        place: place.into(),
+        origin: origin.into(),
         why,
     })
 }

@@ -11,7 +11,7 @@ use super::setting_error::{SettingError, quoted_name};
 /// A value and its origin, a file or environment variable.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
-    pub(super) place: Arc<str>,
+    pub(super) origin: Arc<str>,
     pub(super) value: Said,
 }
 
@@ -46,14 +46,14 @@ impl Place<'_> {
 pub(super) const PREFIX: &str = "ADVISORYD_";
 
 impl Node {
-    fn new(place: &Place<'_>, value: toml::Value, span: Option<&Spanned<DeValue<'_>>>) -> Self {
+    fn new(origin: &Place<'_>, value: toml::Value, span: Option<&Spanned<DeValue<'_>>>) -> Self {
         let inner = span.map(Spanned::get_ref);
-        let shown = place.of(span);
+        let shown = origin.of(span);
         let value = match value {
             toml::Value::Table(table) => {
                 let table = table.into_iter().map(|(key, value)| {
                     let span = inner.and_then(DeValue::as_table);
-                    let node = Self::new(place, value, span.and_then(|table| table.get(&*key)));
+                    let node = Self::new(origin, value, span.and_then(|table| table.get(&*key)));
                     (key, node)
                 });
                 Said::Table(table.collect())
@@ -61,38 +61,38 @@ impl Node {
             toml::Value::Array(list) => {
                 let list = list.into_iter().enumerate().map(|(at, value)| {
                     let span = inner.and_then(DeValue::as_array);
-                    Self::new(place, value, span.and_then(|list| list.get(at)))
+                    Self::new(origin, value, span.and_then(|list| list.get(at)))
                 });
                 Said::List(list.collect())
             }
             plain => Said::Plain(plain),
         };
         Self {
-            place: shown,
+            origin: shown,
             value,
         }
     }
 
     /// An empty table.
-    pub(super) fn empty(place: &Arc<str>) -> Self {
+    pub(super) fn empty(origin: &Arc<str>) -> Self {
         Self {
-            place: Arc::clone(place),
+            origin: Arc::clone(origin),
             value: Said::Table(BTreeMap::new()),
         }
     }
 
     /// Parses a file. A syntax error names line and column, but does not repeat
     /// the line, which may contain a secret.
-    pub(super) fn parse(place: &Arc<str>, text: &str) -> Result<Self, SettingError> {
+    pub(super) fn parse(origin: &Arc<str>, text: &str) -> Result<Self, SettingError> {
         // Windows editors add a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match text.parse::<toml::Table>() {
-            Ok(table) => Ok(Self::of_file(place, text, table)),
+            Ok(table) => Ok(Self::of_file(origin, text, table)),
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let (line, column) = position(text, start);
                 Err(SettingError::whole(
-                    format!("{place}:{line}:{column}"),
+                    format!("{origin}:{line}:{column}"),
                     format!("invalid TOML: {}", error.message().replace('\n', ", ")),
                 ))
             }
@@ -100,9 +100,9 @@ impl Node {
     }
 
     /// A file whose settings know their lines. The file itself is not a line.
-    fn of_file(place: &Arc<str>, text: &str, table: toml::Table) -> Self {
+    fn of_file(origin: &Arc<str>, text: &str, table: toml::Table) -> Self {
         let lines = Place {
-            name: place,
+            name: origin,
             ends: text.match_indices('\n').map(|(at, _)| at).collect(),
         };
         // The same text was parsed before.
@@ -113,7 +113,7 @@ impl Node {
             (key, node)
         });
         Self {
-            place: Arc::clone(place),
+            origin: Arc::clone(origin),
             value: Said::Table(entries.collect()),
         }
     }
@@ -125,11 +125,11 @@ impl Node {
         };
         let mut table = format!("it = {text}").parse::<toml::Table>().ok()?;
         let value = table.remove("it").filter(|_| table.is_empty())?;
-        let place = Place {
-            name: &self.place,
+        let origin = Place {
+            name: &self.origin,
             ends: Vec::new(),
         };
-        Some(Self::new(&place, value, None))
+        Some(Self::new(&origin, value, None))
     }
 
     /// Overrides one key of this table with a variable; `path` is the path of the key.
@@ -145,7 +145,7 @@ impl Node {
         if let Said::Table(table) = &mut self.value {
             table
                 .entry(key.clone())
-                .or_insert_with(|| Self::empty(&node.place))
+                .or_insert_with(|| Self::empty(&node.origin))
                 .set(rest, node);
         }
     }
@@ -160,7 +160,7 @@ impl Node {
                 let shown = format!("{PREFIX}{}", quoted_name(path));
                 let path = path.split("__").map(str::to_ascii_lowercase).collect();
                 let node = Self {
-                    place: Arc::from(shown),
+                    origin: Arc::from(shown),
                     value: Said::Raw(text.clone()),
                 };
                 Some((path, node))

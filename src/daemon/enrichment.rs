@@ -22,7 +22,7 @@ pub(super) fn files(config: &Config) -> Vec<(Catalogue, Woken)> {
     let enrichment = &config.enrichment;
     Catalogue::ALL
         .into_iter()
-        .filter(|catalogue| enrichment.place(*catalogue).is_some())
+        .filter(|catalogue| enrichment.location(*catalogue).is_some())
         .map(|catalogue| (catalogue, Woken::by(enrichment.schedule(catalogue))))
         .collect()
 }

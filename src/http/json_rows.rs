@@ -63,7 +63,7 @@ pub(super) struct PageRows {
     next_row: Option<BytesMut>,
     /// What is kept of the page.
     pub(super) text: BytesMut,
-    place: Place,
+    section: Section,
     depth: u32,
     is_string: bool,
     is_escaped: bool,
@@ -82,7 +82,7 @@ pub(super) struct PageRows {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     Before,
     InRows,
     Behind,
@@ -107,7 +107,7 @@ impl PageRows {
             has_count: false,
             next_row: None,
             text: BytesMut::new(),
-            place: Place::Before,
+            section: Section::Before,
             depth: 0,
             is_string: false,
             is_escaped: false,
@@ -145,7 +145,7 @@ impl PageRows {
             }
             let at = next;
             next += 1;
-            let is_in_rows = self.place == Place::InRows;
+            let is_in_rows = self.section == Section::InRows;
             match byte {
                 b'"' => {
                     self.is_string = true;
@@ -158,7 +158,7 @@ impl PageRows {
                 b'[' => {
                     self.values += ARRAY;
                     self.depth += 1;
-                    let is_first = self.place == Place::Before && self.depth == 2;
+                    let is_first = self.section == Section::Before && self.depth == 2;
                     if is_first && self.name == b"results" {
                         self.take(&piece[from..=at]);
                         from = at + 1;
@@ -196,14 +196,14 @@ impl PageRows {
         } else {
             self.depth -= 1;
             self.end_row()?;
-            self.place = Place::Behind;
+            self.section = Section::Behind;
         }
         Ok(())
     }
 
     /// Ends the part before the current row, if that would be too much for it.
     fn ends_part(&mut self) -> bool {
-        let is_row = self.place == Place::InRows && self.dropped.is_none();
+        let is_row = self.section == Section::InRows && self.dropped.is_none();
         let has_rows = self.kept > 0 || !self.rows.large.is_empty();
         if self.overflow == Overflow::LeftOut || !is_row || !has_rows {
             return false;
@@ -256,7 +256,7 @@ impl PageRows {
         self.add_to_name(&text[..end]);
         if text[end] == b'"' {
             self.is_string = false;
-            let is_before = self.place == Place::Before && self.depth == 1;
+            let is_before = self.section == Section::Before && self.depth == 1;
             self.has_count |= is_before && self.name == b"count";
         } else {
             self.add_to_name(b"\\");
@@ -274,7 +274,7 @@ impl PageRows {
 
     /// Whether the current row is left for another answer, like all behind it.
     fn is_left(&self) -> bool {
-        self.rows.is_part && self.place == Place::InRows
+        self.rows.is_part && self.section == Section::InRows
     }
 
     fn take(&mut self, piece: &[u8]) {
@@ -290,7 +290,7 @@ impl PageRows {
     fn check(&mut self) -> Result<(), TooMuch> {
         let values = self.kept_values + self.values;
         // What follows the rows must not cost them.
-        let is_behind = self.place == Place::Behind;
+        let is_behind = self.section == Section::Behind;
         let part = if is_behind { BEHIND_PART } else { 0 };
         let too_much = if self.text.len() > self.most_bytes + self.most_bytes * part / 100 {
             TooMuch::Bytes
@@ -299,7 +299,7 @@ impl PageRows {
         } else {
             return Ok(());
         };
-        if self.place != Place::InRows {
+        if self.section != Section::InRows {
             return Err(too_much);
         }
         if self.dropped.is_none() && !self.is_left() {
@@ -312,7 +312,7 @@ impl PageRows {
     }
 
     fn begin_rows(&mut self) {
-        self.place = Place::InRows;
+        self.section = Section::InRows;
         self.kept_values = std::mem::take(&mut self.values);
         if self.overflow == Overflow::NextPart {
             self.before = (self.text.clone(), self.kept_values);

@@ -51,8 +51,8 @@ impl Values {
     }
 
     fn put(&mut self, field: &Field, value: Owned) {
-        if let Some(place) = self.0.get_mut(field.index()) {
-            *place = Some(value);
+        if let Some(slot) = self.0.get_mut(field.index()) {
+            *slot = Some(value);
         }
     }
 

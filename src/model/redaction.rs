@@ -236,23 +236,23 @@ impl Redaction {
 
     fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
         let lower = view.compact_lower();
-        let place = |(start, end): (usize, usize)| (lower.spans[start].0, lower.spans[end - 1].1);
+        let span = |(start, end): (usize, usize)| (lower.spans[start].0, lower.spans[end - 1].1);
         for form in &self.forms {
             match form.search {
                 Search::Word => words(&form.bytes, view, found),
                 Search::Anywhere => {
-                    found.extend(anywhere(&form.bytes, text, &lower).map(place));
+                    found.extend(anywhere(&form.bytes, text, &lower).map(span));
                 }
                 Search::Base64 => found.extend(
                     anywhere(&form.bytes, text, &lower).map(|range| run_of_base64(&lower, range)),
                 ),
             }
         }
-        found.extend(self.parts.find(&lower.bytes).map(place));
+        found.extend(self.parts.find(&lower.bytes).map(span));
         if !self.bare_parts.is_empty() {
             let bare = bare(&lower);
-            let place = |(start, end): (usize, usize)| (bare.spans[start].0, bare.spans[end - 1].1);
-            found.extend(self.bare_parts.find(&bare.bytes).map(place));
+            let span = |(start, end): (usize, usize)| (bare.spans[start].0, bare.spans[end - 1].1);
+            found.extend(self.bare_parts.find(&bare.bytes).map(span));
         }
         let in_base64 = self.base64_parts.find(&lower.bytes);
         found.extend(in_base64.map(|range| run_of_base64(&lower, range)));

@@ -35,8 +35,8 @@ impl Verdict {
             Self::NotFollowed => 2,
             Self::Baseline => 3,
             Self::Reported => 4,
-            Self::False(clause) => FALSE + place(clause),
-            Self::Missing(clause) => MISSING + place(clause),
+            Self::False(clause) => FALSE + position(clause),
+            Self::Missing(clause) => MISSING + position(clause),
         }
     }
 
@@ -55,11 +55,11 @@ impl Verdict {
     }
 }
 
-fn place(clause: Clause) -> i16 {
+fn position(clause: Clause) -> i16 {
     Clause::ALL
         .iter()
         .position(|other| *other == clause)
-        .and_then(|place| i16::try_from(place).ok())
+        .and_then(|position| i16::try_from(position).ok())
         .unwrap_or(i16::MAX - MISSING)
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::model::Advisory;
 
 use super::Simulator;
-use super::record::Place;
+use super::record::Entry;
 use super::world::Step;
 
 /// Changes of the world, and facts about it for tests to compare with.
@@ -17,39 +17,39 @@ impl Simulator {
     pub fn publish(&self, count: u32) -> Vec<String> {
         let mut world = self.shared.world();
         let published = world.publish(count, self.now());
-        let places = published.into_iter().filter_map(|index| world.place(index));
-        places.map(Place::said).collect()
+        let entries = published.into_iter().filter_map(|index| world.entry(index));
+        entries.map(Entry::said).collect()
     }
 
     /// Gives an advisory a new revision; `worse` raises its criticality by one level.
     /// `false` when there is none of this identifier.
     pub fn revise(&self, said: &str, worse: bool) -> bool {
         let mut world = self.shared.world();
-        let place = world.find(said);
-        place.is_some_and(|place| world.revise(place.index, worse, self.now()))
+        let entry = world.find(said);
+        entry.is_some_and(|entry| world.revise(entry.index, worse, self.now()))
     }
 
     /// Withdraws an advisory. `false` when there is none of this identifier.
     pub fn reject(&self, said: &str) -> bool {
         let mut world = self.shared.world();
-        let place = world.find(said);
-        place.is_some_and(|place| world.reject(place.index, self.now()))
+        let entry = world.find(said);
+        entry.is_some_and(|entry| world.reject(entry.index, self.now()))
     }
 
     /// Takes an advisory out of a watch list, without a new revision.
     /// `false` when one of them does not exist.
     pub fn leave(&self, said: &str, list: i64) -> bool {
         let mut world = self.shared.world();
-        let place = world.find(said);
-        place.is_some_and(|place| world.leave(place.index, list))
+        let entry = world.find(said);
+        entry.is_some_and(|entry| world.leave(entry.index, list))
     }
 
     /// Puts an advisory into a further watch list, without a new revision.
     /// `false` when one of them does not exist.
     pub fn join(&self, said: &str, list: i64) -> bool {
         let mut world = self.shared.world();
-        let place = world.find(said);
-        place.is_some_and(|place| world.join(place.index, list))
+        let entry = world.find(said);
+        entry.is_some_and(|entry| world.join(entry.index, list))
     }
 
     /// Adds a watch list with nothing in it and returns its number; `None` when there are 64.
@@ -128,8 +128,8 @@ impl Simulator {
 
     /// The identifiers of all advisories ever in `list`, oldest first.
     pub fn saids(&self, list: i64) -> Vec<String> {
-        let places = self.shared.world().feed(Some(list), None, self.now());
-        places.into_iter().map(Place::said).collect()
+        let entries = self.shared.world().feed(Some(list), None, self.now());
+        entries.into_iter().map(Entry::said).collect()
     }
 
     /// The identifiers of all advisories, oldest first.
@@ -138,7 +138,7 @@ impl Simulator {
         world
             .advisories()
             .iter()
-            .map(|place| place.said())
+            .map(|entry| entry.said())
             .collect()
     }
 

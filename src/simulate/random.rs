@@ -7,7 +7,7 @@ use fastrand::Rng;
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
 pub enum Stream {
-    Place = 1,
+    Entry = 1,
     Base,
     Products,
     Cves,

@@ -128,16 +128,16 @@ mod tests {
     fn every_string_is_told_with_its_place_and_nothing_else_changes() {
         let text = "{ \"a\\u00e9\" : [\"x\\\"y\", {\"b\":\"ü\", \"c\": 1.50}], \"d\":\t\"z\" }";
         let mut told = Vec::new();
-        let same = rewrite(text, &mut |place, value| {
-            if !place.is_key {
-                told.push(format!("{}={value}", place.names.join("/")));
+        let same = rewrite(text, &mut |path, value| {
+            if !path.is_key {
+                told.push(format!("{}={value}", path.names.join("/")));
             }
             None
         });
         assert_eq!(same, text);
         assert_eq!(told, ["aé=x\"y", "aé/b=ü", "d=z"]);
-        let other = rewrite(text, &mut |place, _| {
-            (!place.is_key).then(|| "1 \"<\n".to_owned())
+        let other = rewrite(text, &mut |path, _| {
+            (!path.is_key).then(|| "1 \"<\n".to_owned())
         });
         let value: Value = serde_json::from_str(&other).unwrap();
         assert_eq!(value["aé"][1], json!({"b": "1 \"<\n", "c": 1.5}));

@@ -2,7 +2,7 @@
 //! simulated upstream that keeps changing, a private database and the daemon
 //! against both; all of it is gone at the end.
 
-mod place;
+mod directory;
 mod show;
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::place::Place;
+use self::directory::DemoDirectory;
 use self::show::Show;
 use super::output::print_line;
 use crate::clock::Clock;
@@ -52,14 +52,14 @@ pub struct Options {
 
 /// Runs the demo to its end; false when `once` was asked and the pass failed.
 pub async fn run(options: Options) -> anyhow::Result<bool> {
-    let place = Place::make()?;
+    let directory = DemoDirectory::make()?;
     let simulator = upstream(options.port).await?;
     if !options.once {
         simulator.keep_changing(CHANGE_EVERY);
     }
-    place.write_token(simulate::DEFAULT_TOKEN)?;
-    let text = configuration(&simulator, &place);
-    place.write_config(&text)?;
+    directory.write_token(simulate::DEFAULT_TOKEN)?;
+    let text = configuration(&simulator, &directory);
+    directory.write_config(&text)?;
     print_line(&format!(
         "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets listens on {}.",
         simulator.base_url()
@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     // The terminal was closed: to the daemon alone this means to reload.
     let mut closed = signal(SignalKind::hangup())?;
     let watched = tokio::select! {
-        watched = watch(&place, &options) => watched,
+        watched = watch(&directory, &options) => watched,
         _ = closed.recv() => Ok(true),
         ended = &mut daemon => {
             // Ctrl-C, or it could not start.
@@ -113,7 +113,7 @@ async fn upstream(port: u16) -> anyhow::Result<Simulator> {
         .context("the simulated upstream")
 }
 
-fn configuration(simulator: &Simulator, place: &Place) -> String {
+fn configuration(simulator: &Simulator, directory: &DemoDirectory) -> String {
     let mut text = format!(
         r#"
 [upstream]
@@ -140,8 +140,8 @@ severity = "highly_critical"
 sinks = ["log"]
 "#,
         simulator.base_url(),
-        place.token_file().display(),
-        place.state_dir().display(),
+        directory.token_file().display(),
+        directory.state_dir().display(),
     );
     for (id, name) in (1..).zip(["Linux servers", "Workstations", "Mail & groupware"]) {
         // Writing to a string cannot fail.
@@ -151,8 +151,8 @@ sinks = ["log"]
 }
 
 /// Watches the database from beside the daemon and tells what happens.
-async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
-    let cluster = join(place).await?;
+async fn watch(directory: &DemoDirectory, options: &Options) -> anyhow::Result<bool> {
+    let cluster = join(directory).await?;
     let pool = database::pool(cluster.connect_options(), 2);
     let mut show = Show::new(pool);
     let began = Instant::now();
@@ -166,7 +166,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             if options.once {
                 return show.all_succeeded().await;
             }
-            show::commands(place.config_file());
+            show::commands(directory.config_file());
             print_line(
                 "\nChanges occur every few seconds; Ctrl-C ends the demo and removes everything.\n",
             );
@@ -185,10 +185,10 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
 }
 
 /// Joins the daemon's private server once its database is there.
-async fn join(place: &Place) -> anyhow::Result<Cluster> {
+async fn join(directory: &DemoDirectory) -> anyhow::Result<Cluster> {
     let deadline = Instant::now() + READY_WITHIN;
-    place.wait_for_database(deadline).await?;
-    let cluster = Cluster::open(place.state_dir(), ClusterOptions::new(Role::Client)).await?;
+    directory.wait_for_database(deadline).await?;
+    let cluster = Cluster::open(directory.state_dir(), ClusterOptions::new(Role::Client)).await?;
     let pool = database::pool(cluster.connect_options(), 1);
     while !matches!(
         database::schema_state(&pool).await,

@@ -99,8 +99,8 @@ impl Preset {
 
     /// The keys of its entry.
     fn entry(self) -> BTreeMap<String, Node> {
-        let place: Arc<str> = Arc::from(format!("preset `{}`", self.name));
-        let mut found = Node::parse(&place, self.text).ok().map(|node| node.value);
+        let origin: Arc<str> = Arc::from(format!("preset `{}`", self.name));
+        let mut found = Node::parse(&origin, self.text).ok().map(|node| node.value);
         for key in ["alerts", "sinks"] {
             found = match found {
                 Some(Said::Table(mut table)) => table.remove(key).map(|node| node.value),

@@ -308,7 +308,7 @@ pub(super) fn pairs(
             Ok((name, value)) => {
                 pairs.insert(name, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, NOT_SHOWN, &advice),
+            Err(advice) => section.wrong_at(&node.origin, &key, NOT_SHOWN, &advice),
         }
     }
     if pairs.len() > MAX_PAIRS {

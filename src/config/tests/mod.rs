@@ -24,7 +24,7 @@ fn errors(text: &str) -> Vec<String> {
     let error = Config::from_text("c.toml", text).unwrap_err();
     let mut errors = error.errors;
     for error in errors.iter_mut().filter(|error| !error.key.is_empty()) {
-        error.place = error.place.split(':').next().unwrap().into();
+        error.origin = error.origin.split(':').next().unwrap().into();
     }
     let lines = errors.iter().map(ToString::to_string);
     lines

@@ -97,7 +97,7 @@ fn errors_name_the_line_of_their_setting() {
     let places: Vec<String> = error
         .errors
         .iter()
-        .map(|one| format!("{} {}", one.place, one.key))
+        .map(|one| format!("{} {}", one.origin, one.key))
         .collect();
     assert_eq!(
         places,

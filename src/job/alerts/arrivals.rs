@@ -104,11 +104,11 @@ impl Arrivals {
         let places: HashMap<Uuid, usize> = raised
             .iter()
             .enumerate()
-            .map(|(place, one)| (one.id, place))
+            .map(|(index, one)| (one.id, index))
             .collect();
         let mut stored = Vec::new();
         for (id, list) in self.added {
-            match places.get(&id).and_then(|place| raised.get_mut(*place)) {
+            match places.get(&id).and_then(|index| raised.get_mut(*index)) {
                 Some(raised) => {
                     let lists = &mut raised.alert.watch_list_ids;
                     lists.push(list);

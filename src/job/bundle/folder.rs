@@ -51,7 +51,7 @@ pub struct Unfinished {
 
 impl Unfinished {
     /// The same directory, whatever becomes of its name.
-    pub fn place(&self) -> PathBuf {
+    pub fn own_path(&self) -> PathBuf {
         self.own.path()
     }
 }
@@ -79,15 +79,15 @@ pub fn resume(
         _ => {}
     }
     let own = OwnDirectory::open(directory).map_err(failed(directory))?;
-    let place = own.path();
-    let path = place.join(JOURNAL);
+    let own_path = own.path();
+    let path = own_path.join(JOURNAL);
     let failed = |source| failed(&directory.join(JOURNAL))(source);
-    if place.join(MANIFEST).exists() {
+    if own_path.join(MANIFEST).exists() {
         return Err(NotABundle::Complete {
             directory: directory.to_owned(),
         });
     }
-    let mut entries = std::fs::read_dir(&place).map_err(failed)?;
+    let mut entries = std::fs::read_dir(&own_path).map_err(failed)?;
     if !path.exists() && entries.next().is_some() {
         return Err(NotABundle::NotEmpty {
             directory: directory.to_owned(),
@@ -101,7 +101,7 @@ pub fn resume(
         base_url: base_url.to_string(),
         days,
     };
-    let (head, responses) = read(&place, &text).unwrap_or_else(|| (new.clone(), Vec::new()));
+    let (head, responses) = read(&own_path, &text).unwrap_or_else(|| (new.clone(), Vec::new()));
     check(directory, &head, &new)?;
     // Also without the half of a line that a crash left.
     let first = line(&head).map_err(failed)?;
@@ -113,7 +113,7 @@ pub fn resume(
     journal.write_all(all.as_bytes()).map_err(failed)?;
     journal.sync_all().map_err(failed)?;
     let resumed = responses.len();
-    let saved = SavedResponses::recording((&place, directory), responses, (journal, first));
+    let saved = SavedResponses::recording((&own_path, directory), responses, (journal, first));
     Ok(Unfinished {
         directory: directory.to_owned(),
         saved: Arc::new(saved),
@@ -177,10 +177,10 @@ pub fn finish(
         own,
         ..
     } = unfinished;
-    let place = own.path();
+    let own_path = own.path();
     let mut files = Vec::new();
     for file in published {
-        let hashed = hash_file(&place.join(file));
+        let hashed = hash_file(&own_path.join(file));
         let (bytes, sha256) = hashed.map_err(failed(&directory.join(file)))?;
         files.push(PublishedFile {
             file: file.clone(),
@@ -206,12 +206,12 @@ pub fn finish(
     let text = format!("{text}\n");
     let signature = format!("{}\n", key.sign(text.as_bytes()));
     for (name, text) in [(SIGNATURE, &signature), (MANIFEST, &text)] {
-        let written = replace(&place.join(name), text.as_bytes(), 0o666);
+        let written = replace(&own_path.join(name), text.as_bytes(), 0o666);
         written.map_err(failed(&directory.join(name)))?;
     }
-    let removed = std::fs::remove_file(place.join(JOURNAL));
+    let removed = std::fs::remove_file(own_path.join(JOURNAL));
     removed.map_err(failed(&directory.join(JOURNAL)))?;
-    remove_leftovers(&place, &manifest);
+    remove_leftovers(&own_path, &manifest);
     Ok(count)
 }
 

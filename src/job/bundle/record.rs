@@ -10,7 +10,7 @@ use tracing::warn;
 use super::error::NotABundle;
 use super::folder::Unfinished;
 use super::manifest::failed;
-use crate::config::{Config, FilePlace, ListSource};
+use crate::config::{Config, FileLocation, ListSource};
 use crate::http::{Answer, ClientError, Kind, Request, SavedResponses};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::links::Links;
@@ -107,12 +107,12 @@ pub async fn published(
     recorded: &mut Recorded,
 ) -> Result<(), NotABundle> {
     for catalogue in Catalogue::ALL {
-        let Some(place) = context.config.enrichment.place(catalogue) else {
+        let Some(location) = context.config.enrichment.location(catalogue) else {
             continue;
         };
         let name = format!("{}.published", catalogue.name());
-        let path = unfinished.place().join(&name);
-        match save(context, catalogue, place, &path).await {
+        let path = unfinished.own_path().join(&name);
+        match save(context, catalogue, location, &path).await {
             Ok(()) => recorded.published.push(name),
             Err(NotEnriched::File(error)) => {
                 return Err(failed(&unfinished.directory.join(&name))(error));
@@ -130,10 +130,10 @@ pub async fn published(
 async fn save(
     context: &Context,
     catalogue: Catalogue,
-    place: &FilePlace,
+    location: &FileLocation,
     path: &Path,
 ) -> Result<(), NotEnriched> {
-    let mut body = pull::body(context, place).await?;
+    let mut body = pull::body(context, location).await?;
     let mut file = tokio::fs::File::create(path)
         .await
         .map_err(NotEnriched::File)?;

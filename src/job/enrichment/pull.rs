@@ -11,7 +11,7 @@ use super::applied::Applied;
 use super::apply::{Terms, apply};
 use super::failure::NotEnriched;
 use super::file::{MAX_FILE_BYTES, Read, read, read_file};
-use crate::config::{Config, FilePlace};
+use crate::config::{Config, FileLocation};
 use crate::http::{Body, FetchedFile, Seal, fetch_file, saved};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -39,7 +39,7 @@ pub enum Pulled {
 /// Reads a file if it is configured. Fails only on database errors and if advisoryd stops;
 /// all other failures are recorded.
 pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<Pulled, Failure> {
-    let Some(place) = context.config.enrichment.place(catalogue) else {
+    let Some(location) = context.config.enrichment.location(catalogue) else {
         return Ok(Pulled::Skipped);
     };
     let now = context.clock.now();
@@ -50,7 +50,7 @@ pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<Pulled, Fai
     }
     let state = of(&mut connection, catalogue).await?;
     drop(connection);
-    let reading = tokio::time::timeout(TIMEOUT, read_place(context, &state, place));
+    let reading = tokio::time::timeout(TIMEOUT, read_location(context, &state, location));
     let result = match context.or_stopped(reading).await? {
         Ok(Ok(Some(read))) => {
             let terms = terms(&context.config);
@@ -112,15 +112,15 @@ async fn settle(
 }
 
 /// `None` if the server says that it has not changed.
-async fn read_place(
+async fn read_location(
     context: &Context,
     state: &State,
-    place: &FilePlace,
+    location: &FileLocation,
 ) -> Result<Option<Read>, NotEnriched> {
     let expected = Some(state.catalogue);
-    let url = match place {
-        FilePlace::Path(path) => return read_file(path, expected).await.map(Some),
-        FilePlace::Url(url) => url,
+    let url = match location {
+        FileLocation::Path(path) => return read_file(path, expected).await.map(Some),
+        FileLocation::Url(url) => url,
     };
     let url = url.expose().parse().map_err(|_| NotEnriched::Unknown)?;
     let seal = Seal {
@@ -136,15 +136,15 @@ async fn read_place(
 }
 
 /// The body of a configured file, decompressed.
-pub(crate) async fn body(context: &Context, place: &FilePlace) -> Result<Body, NotEnriched> {
-    let url = match place {
-        FilePlace::Path(path) => {
+pub(crate) async fn body(context: &Context, location: &FileLocation) -> Result<Body, NotEnriched> {
+    let url = match location {
+        FileLocation::Path(path) => {
             let file = tokio::fs::File::open(path)
                 .await
                 .map_err(NotEnriched::File)?;
             return Ok(saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?);
         }
-        FilePlace::Url(url) => url.expose().parse().map_err(|_| NotEnriched::Unknown)?,
+        FileLocation::Url(url) => url.expose().parse().map_err(|_| NotEnriched::Unknown)?,
     };
     let (settings, now) = (&context.config.upstream, context.clock.now());
     match fetch_file(&url, settings, &Seal::default(), MAX_FILE_BYTES, now).await? {
@@ -177,7 +177,7 @@ pub async fn enrich_file(
 /// ended.
 pub async fn is_due(context: &Context, catalogue: Catalogue) -> Result<bool, Failure> {
     let enrichment = &context.config.enrichment;
-    if enrichment.place(catalogue).is_none() {
+    if enrichment.location(catalogue).is_none() {
         return Ok(false);
     }
     let mut connection = context.pool.acquire().await?;

@@ -26,8 +26,8 @@ pub(super) fn sort_out(newest: &mut HashMap<i64, Copied>, page: &mut TicketPage,
         let known = newest.get(&ticket.id);
         let is_older = known.is_some_and(|(known_at, _)| modified_at < *known_at);
         let is_other = known.is_some_and(|(_, known)| *known != hash);
-        let place = places.get(&ticket.id).and_then(|at| current.get_mut(*at));
-        let older = match place {
+        let slot = places.get(&ticket.id).and_then(|at| current.get_mut(*at));
+        let older = match slot {
             _ if is_older => Some(ticket),
             Some(before) => {
                 newest.insert(ticket.id, (modified_at, hash));

@@ -205,7 +205,7 @@ fn list(field: ListField, advisory: &AdvisorySubject) -> Vec<&str> {
 
 /// The vendor in a CPE of either version.
 fn vendor(product: &str) -> Option<&str> {
-    let place = if product.starts_with("cpe:2.3:") {
+    let index = if product.starts_with("cpe:2.3:") {
         3
     } else {
         2
@@ -213,7 +213,7 @@ fn vendor(product: &str) -> Option<&str> {
     if !product.starts_with("cpe:") {
         return None;
     }
-    let vendor = product.split(':').nth(place)?;
+    let vendor = product.split(':').nth(index)?;
     (!vendor.is_empty()).then_some(vendor)
 }
 

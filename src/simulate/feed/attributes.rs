@@ -15,9 +15,9 @@ pub fn record(xml: &mut Xml, record: &Record) {
     xml.raw("<advisory");
     for (name, value) in [
         ("said", record.said()),
-        ("id", record.place.id().to_string()),
-        ("released", time(record.place.released_at)),
-        ("modified", time(record.place.modified_at)),
+        ("id", record.entry.id().to_string()),
+        ("released", time(record.entry.released_at)),
+        ("modified", time(record.entry.modified_at)),
         ("criticality", record.criticality.to_string()),
         ("where", record.reach.to_string()),
         ("solution_status", record.solution_status.to_string()),

@@ -69,8 +69,8 @@ fn tracking(xml: &mut Xml, record: &Record) {
         xml.close("cvrf:Revision");
     }
     xml.close("cvrf:RevisionHistory");
-    xml.element("cvrf:InitialReleaseDate", &time(record.place.released_at));
-    xml.element("cvrf:CurrentReleaseDate", &time(record.place.modified_at));
+    xml.element("cvrf:InitialReleaseDate", &time(record.entry.released_at));
+    xml.element("cvrf:CurrentReleaseDate", &time(record.entry.modified_at));
     xml.raw("</cvrf:DocumentTracking>\n");
 }
 

@@ -51,7 +51,7 @@ impl Damage {
     pub fn apply(self, xml: &str, record: &Record) -> String {
         match self {
             Self::ControlCharacters => insert(xml, "<note>\u{1}</note>"),
-            Self::NotRecognised => format!("<entry><code>X-{}</code></entry>", record.place.index),
+            Self::NotRecognised => format!("<entry><code>X-{}</code></entry>", record.entry.index),
             Self::Empty => String::new(),
             Self::OneBadRecord => xml.replace(&record.said(), ""),
             Self::EntityBomb => insert(xml, "<note>&a9;</note>"),

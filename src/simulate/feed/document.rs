@@ -4,7 +4,7 @@ use super::damage::Damage;
 use super::xml::Xml;
 use super::{attributes, cvrf, encode, names};
 use crate::simulate::options::{Encoding, Note, Options, Profile};
-use crate::simulate::record::{Place, Record};
+use crate::simulate::record::{Entry, Record};
 
 /// A piece is sent when it is at least this long: few system calls, little memory.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -21,7 +21,7 @@ pub struct Feed {
     told_apart: Option<i64>,
     is_sparse: bool,
     damage: Option<Damage>,
-    places: std::vec::IntoIter<Place>,
+    entries: std::vec::IntoIter<Entry>,
     /// How many records come before the one that is damaged.
     until_damage: usize,
     stage: Stage,
@@ -36,7 +36,7 @@ enum Stage {
 
 impl Feed {
     /// A document of these advisories, in this order, for `list`.
-    pub fn new(options: &Options, list: Option<i64>, places: Vec<Place>) -> Self {
+    pub fn new(options: &Options, list: Option<i64>, entries: Vec<Entry>) -> Self {
         let usual = match options.profile {
             Profile::Attributes => Encoding::Iso8859_1,
             _ => Encoding::Utf8,
@@ -49,8 +49,8 @@ impl Feed {
             told_apart: list.filter(|_| options.feed.lists_disagree),
             is_sparse: options.feed.is_sparse,
             damage: None,
-            until_damage: places.len() / 2,
-            places: places.into_iter(),
+            until_damage: entries.len() / 2,
+            entries: entries.into_iter(),
             stage: Stage::Head,
         }
     }
@@ -59,7 +59,7 @@ impl Feed {
     #[must_use]
     pub fn damaged(mut self, damage: Damage) -> Self {
         if damage == Damage::Empty {
-            self.places = Vec::new().into_iter();
+            self.entries = Vec::new().into_iter();
         }
         self.damage = Some(damage);
         self
@@ -83,12 +83,12 @@ impl Feed {
             self.stage = Stage::Records;
         }
         while xml.text.len() < PIECE_BYTES {
-            let Some(place) = self.places.next() else {
+            let Some(entry) = self.entries.next() else {
                 self.tail(&mut xml);
                 self.stage = Stage::Over;
                 break;
             };
-            self.record(&mut xml, place);
+            self.record(&mut xml, entry);
         }
         Some(encode::encode(&xml.text, self.encoding, first))
     }
@@ -118,8 +118,8 @@ impl Feed {
         });
     }
 
-    fn record(&mut self, xml: &mut Xml, place: Place) {
-        let mut record = Record::generate(self.seed, place);
+    fn record(&mut self, xml: &mut Xml, entry: Entry) {
+        let mut record = Record::generate(self.seed, entry);
         record.add(self.note.as_ref());
         if let Some(list) = self.told_apart {
             record.title = format!("{} (list {list})", record.title);

@@ -54,12 +54,12 @@ pub fn write_feed(
         let later = now + TimeDelta::minutes(i64::from(revision));
         world.revise_share(file.changed_per_mille, later);
     }
-    let places = world.feed(file.list, None, now);
+    let entries = world.feed(file.list, None, now);
     let mut written = FeedWritten {
-        records: places.len(),
+        records: entries.len(),
         bytes: 0,
     };
-    let mut feed = Feed::new(options, file.list, places);
+    let mut feed = Feed::new(options, file.list, entries);
     while let Some(piece) = feed.piece() {
         out.write_all(&piece)?;
         written.bytes += piece.len() as u64;

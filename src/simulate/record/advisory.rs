@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
+use super::entry::Entry;
 use super::parts::{self, Item, Link, RevisionNote, Weakness};
-use super::place::Place;
 use super::scores::{self, Scores};
 use super::text;
 use crate::simulate::options::Note;
@@ -16,7 +16,7 @@ const ZERO_DAYS: u32 = 7;
 /// One advisory whole.
 #[derive(Debug, Clone)]
 pub struct Record {
-    pub place: Place,
+    pub entry: Entry,
     pub title: String,
     /// 1 = worst … 5, 0 = rejected.
     pub criticality: u8,
@@ -41,23 +41,23 @@ pub struct Record {
 }
 
 impl Record {
-    /// Makes the advisory at `place`.
-    pub fn generate(seed: u64, place: Place) -> Self {
-        let mut base = random::rng(seed, place.index, Stream::Base);
+    /// Makes the advisory at `entry`.
+    pub fn generate(seed: u64, entry: Entry) -> Self {
+        let mut base = random::rng(seed, entry.index, Stream::Base);
         let vendor = pick(&mut base, words::VENDORS);
         let product = pick(&mut base, words::PRODUCTS);
         let kind = pick(&mut base, words::KINDS);
-        let born = criticality(&mut base, place.in_proportion);
-        let is_withdrawn_later = chance(&mut base, 1) && !place.in_proportion;
-        let withdrawn = place.rejected || born == 0 || is_withdrawn_later;
-        let criticality = if born == 0 || place.rejected {
+        let born = criticality(&mut base, entry.in_proportion);
+        let is_withdrawn_later = chance(&mut base, 1) && !entry.in_proportion;
+        let withdrawn = entry.rejected || born == 0 || is_withdrawn_later;
+        let criticality = if born == 0 || entry.rejected {
             0
         } else {
-            born.saturating_sub(place.escalations).max(1)
+            born.saturating_sub(entry.escalations).max(1)
         };
-        let weaknesses = parts::weaknesses(seed, place, vendor, product);
+        let weaknesses = parts::weaknesses(seed, entry, vendor, product);
         Self {
-            place,
+            entry,
             title: format!("{vendor} {product} {kind}"),
             criticality,
             reach: reach(&mut base),
@@ -67,20 +67,20 @@ impl Record {
                 base.u8(0..5)
             },
             impacts: impacts(&mut base),
-            scores: scores::scores(seed, place, criticality),
+            scores: scores::scores(seed, entry, criticality),
             kind: (withdrawn || chance(&mut base, 90)).then_some(u8::from(withdrawn)),
-            is_zero_day: if place.in_proportion {
+            is_zero_day: if entry.in_proportion {
                 base.u32(0..1000) < ZERO_DAYS
             } else {
                 chance(&mut base, 2)
             },
-            description: text::description(seed, place, (vendor, product)),
-            solution: text::solution(seed, place),
+            description: text::description(seed, entry, (vendor, product)),
+            solution: text::solution(seed, entry),
             provided_by: pick(&mut base, words::CREDITS).to_owned(),
             reason_for_rating: pick(&mut base, words::RATINGS).to_owned(),
-            products: parts::products(seed, place, vendor, product),
-            references: parts::references(seed, place, vendor),
-            revisions: parts::revisions(seed, place),
+            products: parts::products(seed, entry, vendor, product),
+            references: parts::references(seed, entry, vendor),
+            revisions: parts::revisions(seed, entry),
             weaknesses,
         }
     }
@@ -95,7 +95,7 @@ impl Record {
 
     /// Such as `SA70000`.
     pub fn said(&self) -> String {
-        self.place.said()
+        self.entry.said()
     }
 
     /// Whether it is about this product.

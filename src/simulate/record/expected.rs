@@ -24,11 +24,11 @@ impl Record {
     fn whole(&self) -> Advisory {
         Advisory {
             said: self.said(),
-            upstream_id: i64::try_from(self.place.id()).ok(),
+            upstream_id: i64::try_from(self.entry.id()).ok(),
             title: text(&self.title),
             criticality: Some(i32::from(self.criticality)),
-            released_at: Some(self.place.released_at),
-            modified_at: Some(self.place.modified_at),
+            released_at: Some(self.entry.released_at),
+            modified_at: Some(self.entry.modified_at),
             attack_vector: Some(attack_vector(self.reach)),
             solution_status: text(words::SOLUTION_STATUS[usize::from(self.solution_status)]),
             impacts: self.impact_names().map(str::to_owned).collect(),

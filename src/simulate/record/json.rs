@@ -86,11 +86,11 @@ impl Record {
         let reach = usize::from(self.reach);
         let solved = usize::from(self.solution_status);
         let keys = json!({
-            "id": self.place.id(),
+            "id": self.entry.id(),
             "advisory_identifier": self.said(),
             "title": self.title,
-            "released": time(self.place.released_at),
-            "modified_date": time(self.place.modified_at),
+            "released": time(self.entry.released_at),
+            "modified_date": time(self.entry.modified_at),
             "criticality": self.criticality,
             "criticality_description": words::CRITICALITY[usize::from(self.criticality)],
             "solution_status": self.solution_status,

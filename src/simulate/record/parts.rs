@@ -6,7 +6,7 @@ use fastrand::Rng;
 use crate::simulate::random::{self, Stream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::place::{FIRST_SAID, Place};
+use super::entry::{Entry, FIRST_SAID};
 
 /// An affected product.
 #[derive(Debug, Clone)]
@@ -43,9 +43,9 @@ pub struct RevisionNote {
 }
 
 /// 1 to 60 products, mostly few; every third revision adds one.
-pub fn products(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<Item> {
-    let mut rng = random::rng(seed, place.index, Stream::Products);
-    let count = skewed(&mut rng, 1, 60, 18) + place.revision / 3;
+pub fn products(seed: u64, entry: Entry, vendor: &str, product: &str) -> Vec<Item> {
+    let mut rng = random::rng(seed, entry.index, Stream::Products);
+    let count = skewed(&mut rng, 1, 60, 18) + entry.revision / 3;
     (0..count)
         .map(|number| item(&mut rng, number, (vendor, product)))
         .collect()
@@ -87,10 +87,10 @@ fn cpe_name(name: &str) -> String {
 }
 
 /// 0 to 40 CVEs, mostly few, each once.
-pub fn weaknesses(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<Weakness> {
-    let mut rng = random::rng(seed, place.index, Stream::Cves);
-    let count = skewed(&mut rng, 0, 40, 26) + place.revision / 5;
-    let year = place.released_at.year();
+pub fn weaknesses(seed: u64, entry: Entry, vendor: &str, product: &str) -> Vec<Weakness> {
+    let mut rng = random::rng(seed, entry.index, Stream::Cves);
+    let count = skewed(&mut rng, 0, 40, 26) + entry.revision / 5;
+    let year = entry.released_at.year();
     let first = 1000 + rng.u32(0..90_000);
     (0..count)
         .map(|number| Weakness {
@@ -105,13 +105,13 @@ pub fn weaknesses(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<W
 }
 
 /// 1 to 8 references, some into upstream's own rooms (contract §7).
-pub fn references(seed: u64, place: Place, vendor: &str) -> Vec<Link> {
-    let mut rng = random::rng(seed, place.index, Stream::Place);
-    let count = skewed(&mut rng, 1, 8, 3) + place.revision / 4;
+pub fn references(seed: u64, entry: Entry, vendor: &str) -> Vec<Link> {
+    let mut rng = random::rng(seed, entry.index, Stream::Entry);
+    let count = skewed(&mut rng, 1, 8, 3) + entry.revision / 4;
     (1..)
         .take(usize::try_from(count).unwrap_or(1))
         .map(|ordinal| {
-            let other = FIRST_SAID + rng.u64(0..=place.index);
+            let other = FIRST_SAID + rng.u64(0..=entry.index);
             if chance(&mut rng, 15) {
                 let path = "#/vt/advisory-database/advisories/?advisory_id=SA";
                 Link {
@@ -135,19 +135,19 @@ pub fn references(seed: u64, place: Place, vendor: &str) -> Vec<Link> {
 }
 
 /// The initial release and one line a revision, evenly spread over the time between.
-pub fn revisions(seed: u64, place: Place) -> Vec<RevisionNote> {
-    let mut rng = random::rng(seed, place.index, Stream::Revision);
-    let between = place.modified_at - place.released_at;
-    let steps = i32::try_from(place.revision).unwrap_or(i32::MAX).max(1);
+pub fn revisions(seed: u64, entry: Entry) -> Vec<RevisionNote> {
+    let mut rng = random::rng(seed, entry.index, Stream::Revision);
+    let between = entry.modified_at - entry.released_at;
+    let steps = i32::try_from(entry.revision).unwrap_or(i32::MAX).max(1);
     let mut notes = vec![RevisionNote {
         number: "1.0".to_owned(),
-        at: place.released_at,
+        at: entry.released_at,
         description: "Initial release".to_owned(),
     }];
-    for step in 1..=i32::try_from(place.revision).unwrap_or(i32::MAX) {
+    for step in 1..=i32::try_from(entry.revision).unwrap_or(i32::MAX) {
         notes.push(RevisionNote {
             number: format!("1.{step}"),
-            at: place.released_at + between / steps * step,
+            at: entry.released_at + between / steps * step,
             description: pick(&mut rng, words::REVISION_NOTES).to_owned(),
         });
     }

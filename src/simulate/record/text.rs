@@ -5,11 +5,11 @@ use std::fmt::Write;
 use crate::simulate::random::{self, Stream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::place::Place;
+use super::entry::Entry;
 
 /// Plain text with CRLF, `<`, `&` and non-ASCII letters. Each revision adds a sentence.
-pub fn description(seed: u64, place: Place, (vendor, product): (&str, &str)) -> String {
-    let mut rng = random::rng(seed, place.index, Stream::Text);
+pub fn description(seed: u64, entry: Entry, (vendor, product): (&str, &str)) -> String {
+    let mut rng = random::rng(seed, entry.index, Stream::Text);
     let mut text = format!(
         "Weaknesses have been reported in {vendor} {product}, which can be exploited by malicious people to compromise an affected system."
     );
@@ -28,19 +28,19 @@ pub fn description(seed: u64, place: Place, (vendor, product): (&str, &str)) -> 
         "\r\n\r\nThe weaknesses are reported in versions prior to {versions}.{}.\r\nOther versions may also be affected.",
         versions * 2
     );
-    if place.revision > 0 {
+    if entry.revision > 0 {
         let _ = write!(
             text,
             "\r\n\r\nRevision {}: further versions are under review.",
-            place.revision
+            entry.revision
         );
     }
     text
 }
 
 /// A sentence or two; a few advisories have none.
-pub fn solution(seed: u64, place: Place) -> String {
-    let mut rng = random::rng(seed, place.index, Stream::Change);
+pub fn solution(seed: u64, entry: Entry) -> String {
+    let mut rng = random::rng(seed, entry.index, Stream::Change);
     if chance(&mut rng, 5) {
         return String::new();
     }
@@ -49,7 +49,7 @@ pub fn solution(seed: u64, place: Place) -> String {
         let _ = write!(
             text,
             "\r\nBranch {line}.x: update to {line}.{}.",
-            line * 3 + place.revision
+            line * 3 + entry.revision
         );
     }
     text

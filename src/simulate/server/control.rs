@@ -97,23 +97,23 @@ async fn obey(shared: &Shared, command: Command) -> Value {
         Command::Publish { count } => return json!(shared.world().publish(count, now)),
         Command::Revise { said, worse } => {
             let mut world = shared.world();
-            let place = world.find(&said);
-            return json!(place.is_some_and(|place| world.revise(place.index, worse, now)));
+            let entry = world.find(&said);
+            return json!(entry.is_some_and(|entry| world.revise(entry.index, worse, now)));
         }
         Command::Reject { said } => {
             let mut world = shared.world();
-            let place = world.find(&said);
-            return json!(place.is_some_and(|place| world.reject(place.index, now)));
+            let entry = world.find(&said);
+            return json!(entry.is_some_and(|entry| world.reject(entry.index, now)));
         }
         Command::Join { said, list } => {
             let mut world = shared.world();
-            let place = world.find(&said);
-            return json!(place.is_some_and(|place| world.join(place.index, list)));
+            let entry = world.find(&said);
+            return json!(entry.is_some_and(|entry| world.join(entry.index, list)));
         }
         Command::Leave { said, list } => {
             let mut world = shared.world();
-            let place = world.find(&said);
-            return json!(place.is_some_and(|place| world.leave(place.index, list)));
+            let entry = world.find(&said);
+            return json!(entry.is_some_and(|entry| world.leave(entry.index, list)));
         }
         Command::Tick {} => return json!(shared.world().tick(now)),
         Command::TouchTicket { id } => return json!(shared.world().touch_ticket(id, now)),

@@ -139,17 +139,17 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
         Some(Ok(days)) if days > 0 => days,
         Some(_) => return Reply::json(400, &json!({"days": ["Enter a whole number."]})),
     };
-    let mut places = world.feed(list, Some(days), shared.clock.now());
+    let mut entries = world.feed(list, Some(days), shared.clock.now());
     let damage = match asked.fault {
         Some(Fault::Damaged(damage)) => Some(damage),
         _ => None,
     };
-    if places.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
+    if entries.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
         // A fault that was asked for strikes, even where there would be nothing; it
         // makes no members of a list that are none.
-        places = world.feed(list, None, shared.clock.now());
+        entries = world.feed(list, None, shared.clock.now());
     }
-    let mut document = Feed::new(&shared.options, list, places);
+    let mut document = Feed::new(&shared.options, list, entries);
     if let Some(damage) = damage {
         document = document.damaged(damage);
     }
@@ -167,24 +167,24 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     let created = query.window("created")?;
     let mut world = shared.world();
     let mut rows = world.advisories().to_vec();
-    rows.retain(|place| {
-        modified(place.modified_at) && released(place.released_at) && created(place.released_at)
+    rows.retain(|entry| {
+        modified(entry.modified_at) && released(entry.released_at) && created(entry.released_at)
     });
-    sort_rows(&mut rows, shared.options.ticket.order, |place| {
-        (place.id(), place.modified_at)
+    sort_rows(&mut rows, shared.options.ticket.order, |entry| {
+        (entry.id(), entry.modified_at)
     });
-    let page = page(&shared.options, asked, &rows, |place| {
-        world.record(*place).list_element()
+    let page = page(&shared.options, asked, &rows, |entry| {
+        world.record(*entry).list_element()
     });
     if let (Some(Fault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
         let shown = page["results"].as_array().into_iter().flatten();
         let saids = shown.filter_map(|row| row["advisory_identifier"].as_str());
-        for place in saids
+        for entry in saids
             .take(*rows)
             .filter_map(|said| world.find(said))
             .collect::<Vec<_>>()
         {
-            world.revise(place.index, false, shared.clock.now());
+            world.revise(entry.index, false, shared.clock.now());
         }
         world.publish(1, shared.clock.now());
     }
@@ -258,8 +258,8 @@ fn watch_list_part(shared: &Shared, asked: &Asked, id: &str, part: &str) -> Repl
 fn approvals(shared: &Shared, asked: &Asked) -> Reply {
     let world = shared.world();
     let rows = world.awaiting_approval();
-    page_reply(page(&shared.options, asked, &rows, |(place, list)| {
-        json!({"id": place.index * 64 + list.id.unsigned_abs(), "asset_list": {"id": list.id, "name": list.name},
-               "advisory": world.record(*place).list_element()})
+    page_reply(page(&shared.options, asked, &rows, |(entry, list)| {
+        json!({"id": entry.index * 64 + list.id.unsigned_abs(), "asset_list": {"id": list.id, "name": list.name},
+               "advisory": world.record(*entry).list_element()})
     }))
 }

@@ -78,8 +78,8 @@ impl Shared {
     /// The EPSS scores of all CVEs that advisories name.
     pub fn epss(&self) -> String {
         let world = self.world();
-        let cves = world.advisories().iter().flat_map(|place| {
-            let record = world.record(*place);
+        let cves = world.advisories().iter().flat_map(|entry| {
+            let record = world.record(*entry);
             let cves: Vec<String> = record.cves().map(str::to_owned).collect();
             cves
         });

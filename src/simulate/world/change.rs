@@ -29,24 +29,24 @@ impl World {
     /// Gives an advisory a new revision; `worse` raises it by one level.
     /// `false` when it does not exist.
     pub fn revise(&mut self, index: u64, worse: bool, now: DateTime<Utc>) -> bool {
-        self.change(index, now, |place| {
-            place.escalations = place.escalations.saturating_add(u8::from(worse));
+        self.change(index, now, |entry| {
+            entry.escalations = entry.escalations.saturating_add(u8::from(worse));
         })
     }
 
     /// Withdraws an advisory, as a new revision. `false` when it does not exist.
     pub fn reject(&mut self, index: u64, now: DateTime<Utc>) -> bool {
-        self.change(index, now, |place| place.rejected = true)
+        self.change(index, now, |entry| entry.rejected = true)
     }
 
     /// Puts an advisory into a further watch list, without a new revision: as
     /// when a customer adds a product. `false` when one of them does not exist.
     pub fn join(&mut self, index: u64, list: i64) -> bool {
         let exists = self.watch_list(list).is_some();
-        let Some(place) = self.place_mut(index).filter(|_| exists) else {
+        let Some(entry) = self.place_mut(index).filter(|_| exists) else {
             return false;
         };
-        place.lists |= 1 << (list - 1);
+        entry.lists |= 1 << (list - 1);
         true
     }
 
@@ -54,10 +54,10 @@ impl World {
     /// removes a product. `false` when it does not exist.
     pub fn leave(&mut self, index: u64, list: i64) -> bool {
         let exists = self.watch_list(list).is_some();
-        let Some(place) = self.place_mut(index).filter(|_| exists) else {
+        let Some(entry) = self.place_mut(index).filter(|_| exists) else {
             return false;
         };
-        place.lists &= !(1 << (list - 1));
+        entry.lists &= !(1 << (list - 1));
         true
     }
 
@@ -105,18 +105,18 @@ impl World {
         &mut self,
         index: u64,
         now: DateTime<Utc>,
-        change: impl FnOnce(&mut crate::simulate::record::Place),
+        change: impl FnOnce(&mut crate::simulate::record::Entry),
     ) -> bool {
-        let Some(place) = self.place_mut(index) else {
+        let Some(entry) = self.place_mut(index) else {
             return false;
         };
-        place.revision += 1;
-        place.modified_at = now;
-        change(place);
+        entry.revision += 1;
+        entry.modified_at = now;
+        change(entry);
         true
     }
 
-    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::Place> {
+    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::Entry> {
         self.advisories.get_mut(usize::try_from(index).ok()?)
     }
 }

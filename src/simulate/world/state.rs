@@ -9,7 +9,7 @@ use super::ticket_place::TicketPlace;
 use super::watch_list_place::WatchListPlace;
 use crate::simulate::options::{FeedCounts, MAX_WATCH_LISTS, Options, Order};
 use crate::simulate::random::{self, Stream, chance};
-use crate::simulate::record::{FIRST_ID, FIRST_SAID, Place, Record};
+use crate::simulate::record::{Entry, FIRST_ID, FIRST_SAID, Record};
 
 /// Rejected advisories of ten thousand, in the vendor's proportions.
 const REJECTED: u32 = 2_335;
@@ -19,7 +19,7 @@ const REJECTED: u32 = 2_335;
 pub struct World {
     pub(super) seed: u64,
     pub(super) options: Options,
-    pub(super) advisories: Vec<Place>,
+    pub(super) advisories: Vec<Entry>,
     pub(super) tickets: BTreeMap<u64, TicketPlace>,
     pub(super) next_ticket: u64,
     pub(super) watch_lists: Vec<WatchListPlace>,
@@ -90,20 +90,20 @@ impl World {
     /// Lets the newest advisory have been revised at some time of its `age`; a fifth of all have.
     fn age_last(&mut self, age: i64) {
         let seed = self.seed;
-        let Some(place) = self.advisories.last_mut() else {
+        let Some(entry) = self.advisories.last_mut() else {
             return;
         };
-        let mut rng = random::rng(seed, place.index, Stream::Step);
+        let mut rng = random::rng(seed, entry.index, Stream::Step);
         if age > 60 && chance(&mut rng, 20) {
-            place.revision = random::skewed(&mut rng, 1, 6, 3);
-            place.modified_at += TimeDelta::seconds(rng.i64(1..age));
+            entry.revision = random::skewed(&mut rng, 1, 6, 3);
+            entry.modified_at += TimeDelta::seconds(rng.i64(1..age));
         }
     }
 
     /// Adds an advisory and returns its number.
     pub(super) fn release(&mut self, at: DateTime<Utc>) -> u64 {
         let index = self.advisories.len() as u64;
-        self.advisories.push(Place {
+        self.advisories.push(Entry {
             index,
             revision: 0,
             escalations: 0,
@@ -123,7 +123,7 @@ impl World {
 
     /// One list, and in a quarter of all cases a second one.
     fn draw_lists(&self, index: u64) -> u64 {
-        let mut rng = random::rng(self.seed, index, Stream::Place);
+        let mut rng = random::rng(self.seed, index, Stream::Entry);
         let count = u32::try_from(self.options.watch_lists).unwrap_or(1);
         let mut lists = 1 << random::skewed(&mut rng, 0, count - 1, 2);
         if chance(&mut rng, 25) {
@@ -133,46 +133,46 @@ impl World {
     }
 
     /// Every advisory's place, oldest first.
-    pub fn advisories(&self) -> &[Place] {
+    pub fn advisories(&self) -> &[Entry] {
         &self.advisories
     }
 
     /// The advisory with this number.
-    pub fn place(&self, index: u64) -> Option<Place> {
+    pub fn entry(&self, index: u64) -> Option<Entry> {
         self.advisories.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// The advisory at `place`, whole.
-    pub fn record(&self, place: Place) -> Record {
-        let mut record = Record::generate(self.seed, place);
+    /// The advisory at `entry`, whole.
+    pub fn record(&self, entry: Entry) -> Record {
+        let mut record = Record::generate(self.seed, entry);
         record.add(self.options.note.as_ref());
         record
     }
 
     /// By identifier (`SA70000`) or by number (`200000`).
-    pub fn find(&self, name: &str) -> Option<Place> {
+    pub fn find(&self, name: &str) -> Option<Entry> {
         let index = match name.strip_prefix("SA") {
             Some(digits) => digits.parse::<u64>().ok()?.checked_sub(FIRST_SAID)?,
             None => name.parse::<u64>().ok()?.checked_sub(FIRST_ID)?,
         };
-        self.place(index)
+        self.entry(index)
     }
 
     /// The whole advisory with what belongs to the account (contract §7).
-    pub fn advisory_detail(&self, place: Place) -> Option<Value> {
-        let mut detail = self.record(place).detail();
+    pub fn advisory_detail(&self, entry: Entry) -> Option<Value> {
+        let mut detail = self.record(entry).detail();
         let related = self
             .tickets
             .values()
-            .filter(|ticket| ticket.advisory == Some(place.index));
+            .filter(|ticket| ticket.advisory == Some(entry.index));
         let related: Vec<Value> = related
             .map(|ticket| json!({"id": ticket.id, "pretty_id": ticket.pretty_id()}))
             .collect();
-        let lists = self.watch_lists.iter().filter(|list| place.is_in(list.id));
+        let lists = self.watch_lists.iter().filter(|list| entry.is_in(list.id));
         let lists: Vec<Value> = lists
             .map(|list| {
                 json!({"asset_list_id": list.id, "asset_list_name": list.name,
-                       "advisory_identifier": place.said(), "full_vector": "(None)",
+                       "advisory_identifier": entry.said(), "full_vector": "(None)",
                        "environmental_metrics_vector": "", "temporal_metrics_vector": null})
             })
             .collect();
@@ -183,32 +183,32 @@ impl World {
     }
 
     /// The newest advisories of lists that need approval, at most three each.
-    pub fn awaiting_approval(&self) -> Vec<(Place, &WatchListPlace)> {
+    pub fn awaiting_approval(&self) -> Vec<(Entry, &WatchListPlace)> {
         let lists = self.watch_lists.iter().filter(|list| list.needs_approval());
         let newest = |list: &WatchListPlace| {
             let id = list.id;
             self.advisories
                 .iter()
                 .rev()
-                .filter(move |place| place.is_in(id))
+                .filter(move |entry| entry.is_in(id))
                 .take(3)
         };
         lists
-            .flat_map(|list| newest(list).map(move |place| (*place, list)))
+            .flat_map(|list| newest(list).map(move |entry| (*entry, list)))
             .collect()
     }
 
     /// What a feed of `list` (`None`: all) over `days` (`None`: ever) holds, oldest first.
-    pub fn feed(&self, list: Option<i64>, days: Option<u32>, now: DateTime<Utc>) -> Vec<Place> {
+    pub fn feed(&self, list: Option<i64>, days: Option<u32>, now: DateTime<Utc>) -> Vec<Entry> {
         let since = days.and_then(|days| now.checked_sub_signed(TimeDelta::days(i64::from(days))));
-        let counted = |place: &Place| match self.options.feed.counts {
-            FeedCounts::Released => place.released_at,
-            FeedCounts::Modified => place.modified_at,
+        let counted = |entry: &Entry| match self.options.feed.counts {
+            FeedCounts::Released => entry.released_at,
+            FeedCounts::Modified => entry.modified_at,
         };
         self.advisories
             .iter()
-            .filter(|place| list.is_none_or(|list| place.is_in(list)))
-            .filter(|place| since.is_none_or(|since| counted(place) >= since))
+            .filter(|entry| list.is_none_or(|list| entry.is_in(list)))
+            .filter(|entry| since.is_none_or(|since| counted(entry) >= since))
             .copied()
             .collect()
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::simulate::options::TicketShape;
 use crate::simulate::random::{self, Stream, chance};
-use crate::simulate::record::{Place, time};
+use crate::simulate::record::{Entry, time};
 use crate::simulate::words;
 
 use super::state::World;
@@ -68,7 +68,7 @@ impl World {
         let shape = || self.shape(id);
         let status = (rng.usize(0..words::STATUSES.len()) + ticket.revision as usize)
             % words::STATUSES.len();
-        let list = about.map(|place| i64::from(place.lists.trailing_zeros()) + 1);
+        let list = about.map(|entry| i64::from(entry.lists.trailing_zeros()) + 1);
         let list = list.and_then(|id| self.watch_list(id));
         let person = rng.usize(0..words::PEOPLE.len());
         let assigned = chance(&mut rng, 67);
@@ -91,7 +91,7 @@ impl World {
             "asset_list": list.map(|list| {
                 named(shape(), usize::try_from(list.id).unwrap_or(0), "name", &list.name)
             }),
-            "advisory": about.map(|place| self.advisory_json(*place, shape())),
+            "advisory": about.map(|entry| self.advisory_json(*entry, shape())),
         });
         if let Some(note) = &self.options.note {
             told["comments"] = json!([{"author": note.author, "text": note.text}]);
@@ -110,14 +110,14 @@ impl World {
         }
     }
 
-    fn advisory_json(&self, place: Place, shape: TicketShape) -> Value {
+    fn advisory_json(&self, entry: Entry, shape: TicketShape) -> Value {
         match shape {
-            TicketShape::Ids => json!(place.id()),
-            TicketShape::Names => json!(place.said()),
+            TicketShape::Ids => json!(entry.id()),
+            TicketShape::Names => json!(entry.said()),
             TicketShape::Nulls => Value::Null,
             TicketShape::Objects | TicketShape::Mixed => {
-                let record = self.record(place);
-                json!({"id": place.id(), "advisory_identifier": place.said(),
+                let record = self.record(entry);
+                json!({"id": entry.id(), "advisory_identifier": entry.said(),
                        "title": record.title, "criticality": record.criticality})
             }
         }

@@ -66,10 +66,10 @@ impl World {
         let number = (0..words::PRODUCTS.len()).find(|number| !list.products.contains(number))?;
         list.products.insert(number);
         let name = words::PRODUCTS[number];
-        let places = self.advisories.clone();
-        for place in places {
-            if self.record(place).is_about(name) {
-                self.join(place.index, id);
+        let entries = self.advisories.clone();
+        for entry in entries {
+            if self.record(entry).is_about(name) {
+                self.join(entry.index, id);
             }
         }
         Some(name)

@@ -278,14 +278,14 @@ fn headers(
         if !text.contains("{{") {
             continue;
         }
-        let place = format!("the header `{name}`");
-        let value = filled(&place, text, scope)?;
+        let label = format!("the header `{name}`");
+        let value = filled(&label, text, scope)?;
         let (Ok(name), Ok(mut sendable)) = (
             HeaderName::from_bytes(name.as_bytes()),
             HeaderValue::from_str(&value),
         ) else {
             return Err(OpenError::unusable(format!(
-                "{place} contains characters that cannot be sent"
+                "{label} contains characters that cannot be sent"
             )));
         };
         secrets.add_header(name.as_str(), &value);

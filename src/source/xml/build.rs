@@ -117,7 +117,7 @@ impl<'r> Builder<'r, '_> {
             attributes: self.attributes(token)?,
             at: self.open.last().map_or(0, |parent| parent.text.len()),
             is_apart: std::mem::take(&mut self.is_blank),
-            place: token.start..token.end,
+            span: token.start..token.end,
             ..Node::default()
         };
         self.open.push(node);
@@ -208,7 +208,7 @@ impl<'r> Builder<'r, '_> {
         let Some(mut node) = self.open.pop() else {
             return;
         };
-        node.place.end = end;
+        node.span.end = end;
         tidy(&mut node);
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),

@@ -100,12 +100,12 @@ impl Cves {
     /// Takes the names in a text; what else it says is unexpected only where
     /// nothing but names belongs, or where it looks like one. A text that says more
     /// elsewhere stays left over.
-    fn take(&mut self, place: u64, found: Found<'_>) {
+    fn take(&mut self, name: u64, found: Found<'_>) {
         let text = found.text();
         let Some(pattern) = NAME.as_ref().filter(|_| !text.is_empty()) else {
             return;
         };
-        let has_only_names = ONLY.contains(&place);
+        let has_only_names = ONLY.contains(&name);
         let mut rest = String::new();
         let mut from = 0;
         for name in pattern.captures_iter(text) {

@@ -106,7 +106,7 @@ impl<'s> Search<'s> {
         if named.len() < MOST_NAMED && named.iter().all(|known| known != said) {
             named.push(said.to_owned());
         }
-        let raw = self.text.get(node.place.clone()).unwrap_or_default();
+        let raw = self.text.get(node.span.clone()).unwrap_or_default();
         let length = if raw.len() <= self.room {
             node.mark_all();
             raw.len()

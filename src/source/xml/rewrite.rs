@@ -182,14 +182,14 @@ mod tests {
     fn every_text_and_attribute_is_told_with_its_place_and_the_structure_stays() {
         let text = "<?xml version=\"1.0\"?><!-- for ada --><a x='1 &amp; 2'\n y = \"\"><b>\r\n t &lt; u </b><c z=\"3\"/><![CDATA[<raw>]]></a>";
         let mut told = Vec::new();
-        let same = rewrite(text, &mut |place, value| {
-            if place.is_key {
+        let same = rewrite(text, &mut |path, value| {
+            if path.is_key {
                 return None;
             }
-            let at = place.attribute.map(|name| format!("@{name}"));
+            let at = path.attribute.map(|name| format!("@{name}"));
             told.push(format!(
                 "{}{}={value}",
-                place.names.join("/"),
+                path.names.join("/"),
                 at.unwrap_or_default()
             ));
             None
@@ -199,8 +199,8 @@ mod tests {
             told,
             ["a@x=1 & 2", "a@y=", "a/b=t < u", "a/c@z=3", "a=<raw>"]
         );
-        let other = rewrite(text, &mut |place, _| {
-            (!place.is_key).then(|| "\"<&'".to_owned())
+        let other = rewrite(text, &mut |path, _| {
+            (!path.is_key).then(|| "\"<&'".to_owned())
         });
         assert!(
             other.contains("<b>\r\n &quot;&lt;&amp;&apos; </b>"),
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn every_name_is_told_and_changed_at_both_ends() {
         let text = "<?xml version='1.0' encoding='ada'?><adas><x ada='1' ada><ada/></x ada></adas>";
-        let other = rewrite(text, &mut |place, value| {
-            place.is_key.then(|| value.replace("ada", "n-1"))
+        let other = rewrite(text, &mut |path, value| {
+            path.is_key.then(|| value.replace("ada", "n-1"))
         });
         assert_eq!(other, text.replace("ada", "n-1"));
     }

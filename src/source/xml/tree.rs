@@ -58,7 +58,7 @@ pub(super) struct Node<'r> {
     /// Whether its own text was read.
     pub is_taken: Cell<bool>,
     /// Where it stands in the text of the record.
-    pub place: Range<usize>,
+    pub span: Range<usize>,
 }
 
 /// An attribute: its value trimmed, references resolved.

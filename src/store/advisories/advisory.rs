@@ -110,7 +110,7 @@ pub async fn merge(
     let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
     let received: Vec<Hashed<'_>> = received
         .into_iter()
-        .map(|(place, record)| (place, record, record.advisory.content_hash()))
+        .map(|(index, record)| (index, record, record.advisory.content_hash()))
         .collect();
     add_same_time(connection, origin, &received, &mut stored).await?;
     put_forward::mark(&received, &mut stored, document.has_local_times);
@@ -118,20 +118,20 @@ pub async fn merge(
     add_replaced(connection, &corrected, &mut details, read).await?;
 
     let mut plan = Plan::of(origin);
-    for (place, record, content_hash) in received {
+    for (index, record, content_hash) in received {
         let said = &record.advisory.said;
         let stored = stored.get(said);
         let again = sighted.get(said).is_some_and(|known| is_seen(known.id));
         if again
             && stored.is_some_and(|stored| is_conflicting_duplicate(record, &content_hash, stored))
         {
-            conflicting_duplicates.push(place);
+            conflicting_duplicates.push(index);
             continue;
         }
         let compared = (stored, sighted.get(said));
         if plan.add(record, content_hash, compared, details.get(said)) == Added::TakenBack {
             let known = stored.and_then(|stored| stored.record_modified_at);
-            taken_back.push((place, known));
+            taken_back.push((index, known));
         }
     }
     let former = history::keep_advisories(connection, &plan.changed, origin.at).await?;
@@ -276,10 +276,10 @@ fn is_conflicting_duplicate(
 fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
     let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
     let mut left_out = Vec::new();
-    for (place, record) in received.iter().enumerate() {
+    for (index, record) in received.iter().enumerate() {
         match chosen.entry(record.advisory.said.as_str()) {
             Entry::Vacant(free) => {
-                free.insert((place, record));
+                free.insert((index, record));
             }
             Entry::Occupied(mut other) => {
                 let (other_place, other_record) = *other.get();
@@ -293,10 +293,10 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
                     (advisory.has_substance(), advisory.modified_at, is_intact)
                 };
                 if rank(record) > rank(other_record) {
-                    other.insert((place, record));
+                    other.insert((index, record));
                     left_out.push(other_place);
                 } else {
-                    left_out.push(place);
+                    left_out.push(index);
                 }
             }
         }

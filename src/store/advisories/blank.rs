@@ -43,7 +43,7 @@ pub(super) async fn without_blank<'r>(
         .partition(|(_, record)| blank.contains(&record.advisory.said));
     Ok((
         received,
-        blank.into_iter().map(|(place, _)| place).collect(),
+        blank.into_iter().map(|(index, _)| index).collect(),
     ))
 }
 

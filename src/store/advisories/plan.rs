@@ -210,7 +210,7 @@ impl<'a> Plan<'a> {
                 if sighted.is_some_and(|known| known.taken_back.is_some()) {
                     self.want_again(record, detail);
                 }
-                self.place(version, stored);
+                self.sort_in(version, stored);
             }
         }
         self.sightings.push(Seen {
@@ -288,7 +288,7 @@ impl<'a> Plan<'a> {
 
     /// Only a change of the merged content creates a version: a record with content
     /// that is already known from the details creates none.
-    fn place(&mut self, mut version: Version<'a>, stored: Option<&Stored>) {
+    fn sort_in(&mut self, mut version: Version<'a>, stored: Option<&Stored>) {
         let Some(stored) = stored else {
             self.new.push(version);
             return;

@@ -41,8 +41,8 @@ pub struct NoServer {
 impl fmt::Display for NoServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no host of [database] url can be used")?;
-        for (place, (host, reason)) in self.hosts.iter().enumerate() {
-            let separator = if place == 0 { ':' } else { ';' };
+        for (index, (host, reason)) in self.hosts.iter().enumerate() {
+            let separator = if index == 0 { ':' } else { ';' };
             write!(f, "{separator} {host}: {reason}")?;
         }
         Ok(())
@@ -92,9 +92,9 @@ impl Servers {
 
     async fn search(&self) -> Result<(PgConnectOptions, PgConnection), NoServer> {
         let mut asked = JoinSet::new();
-        for (place, options) in self.hosts.iter().enumerate() {
+        for (index, options) in self.hosts.iter().enumerate() {
             let (options, is_writable) = (options.clone(), self.is_writable);
-            asked.spawn(async move { (place, usable(&options, is_writable).await) });
+            asked.spawn(async move { (index, usable(&options, is_writable).await) });
         }
         let mut hosts: Vec<(String, String)> = self
             .hosts
@@ -102,10 +102,10 @@ impl Servers {
             .map(|host| (name(host), "no answer".to_owned()))
             .collect();
         while let Some(answer) = asked.join_next().await {
-            let Ok((place, answer)) = answer else {
+            let Ok((index, answer)) = answer else {
                 continue;
             };
-            match (answer, self.hosts.get(place), hosts.get_mut(place)) {
+            match (answer, self.hosts.get(index), hosts.get_mut(index)) {
                 (Ok(connection), Some(options), _) => return Ok((options.clone(), connection)),
                 (Err(error), _, Some(host)) => host.1 = reason(&error),
                 _ => {}

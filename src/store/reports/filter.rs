@@ -74,8 +74,8 @@ impl Statement {
         if parts.is_empty() {
             self.text(none);
         }
-        for (place, part) in parts.iter().enumerate() {
-            if place > 0 {
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
                 self.text(between);
             }
             self.part(part, now, is_positive);

@@ -295,7 +295,7 @@ fn named<T>(
             Ok(value) => {
                 all.insert(name, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &name, NOT_SHOWN, &advice),
+            Err(advice) => section.wrong_at(&node.origin, &name, NOT_SHOWN, &advice),
         }
     }
     if all.len() > MAX_NAMES {

@@ -245,9 +245,9 @@ fn no_fault_between_records_hides_one_before_or_behind_it() {
     const RECORDS: u32 = 4;
     let all: Vec<String> = (1..=RECORDS).map(|number| format!("SA{number}")).collect();
     for fault in FAULTS {
-        for place in 0..=RECORDS {
-            let before: String = (1..=place).map(whole).collect();
-            let behind: String = (place + 1..=RECORDS).map(whole).collect();
+        for position in 0..=RECORDS {
+            let before: String = (1..=position).map(whole).collect();
+            let behind: String = (position + 1..=RECORDS).map(whole).collect();
             for (start, end) in [("<r>", "</r>"), ("<r><g>", "</g></r>")] {
                 let document = format!("{start}{before}{fault}{behind}{end}");
                 for piece in PIECES {

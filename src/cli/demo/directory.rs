@@ -8,14 +8,14 @@ use anyhow::Context as _;
 use tokio::time::Instant;
 
 /// A directory that is removed at the end.
-pub(crate) struct Place {
+pub(crate) struct DemoDirectory {
     dir: PathBuf,
     state: PathBuf,
     token: PathBuf,
     config: PathBuf,
 }
 
-impl Place {
+impl DemoDirectory {
     /// Makes it under the system's directory for temporary files, which the
     /// database's user can enter, unlike `/root`.
     pub(crate) fn make() -> anyhow::Result<Self> {
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for DemoDirectory {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.dir) {
             tracing::warn!(%error, "{} could not be removed", self.dir.display());
