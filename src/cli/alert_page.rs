@@ -95,7 +95,7 @@ fn said(error: Option<String>, answer: &str) -> String {
     match error {
         None => answer,
         Some(error) if answer.is_empty() || error.contains(&answer) => error,
-        Some(error) => format!("{error}; it answered: {answer}"),
+        Some(error) => format!("{error}; the receiver answered: {answer}"),
     }
 }
 

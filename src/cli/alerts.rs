@@ -44,7 +44,7 @@ enum What {
     /// Send again under the same ID, also if silenced or dead-lettered, to the sinks that have
     /// not accepted it
     Resend(Resend),
-    /// Dismiss dead letters that need not be sent any more; `resend` still sends them
+    /// Dismiss dead letters that need not be sent any more; `resend ID` can still send them
     Dismiss(Dismiss),
     /// Send a test message now and print the receiver's answer; needs no database
     Test {

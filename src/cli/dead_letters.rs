@@ -16,7 +16,7 @@ pub(super) struct Which {
     /// All dead letters instead of IDs
     #[arg(long, value_parser = ["dead_letter"], conflicts_with = "ids")]
     state: Option<String>,
-    /// Only to this sink
+    /// Only deliveries to this sink
     #[arg(long, value_name = "SINK")]
     pub(super) sink: Option<String>,
     /// With --state: only messages of this rule

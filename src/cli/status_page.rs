@@ -184,7 +184,7 @@ fn condition_line(state: &ConditionState, times: Times) -> String {
     format!("{name} since {since}: {key}: {summary}")
 }
 
-/// That alerts are held back: who waits for them should know.
+/// That alerts are suppressed: who waits for them should know.
 fn silences_line(silences: &silence::Standing, times: Times) -> Option<String> {
     let until = times.full(silences.until?);
     let end = if silences.active == 1 {
@@ -193,7 +193,7 @@ fn silences_line(silences: &silence::Standing, times: Times) -> Option<String> {
         format!("the last until {until}")
     };
     Some(format!(
-        "{} active, {end}; {} held back (`advisoryd silence list`)",
+        "{} active, {end}; {} suppressed (`advisoryd silence list`)",
         counted(silences.active, "silence"),
         counted(silences.alerts, "alert")
     ))

@@ -115,13 +115,13 @@ impl Lists {
         let known = known.collect::<Vec<_>>().join(", ");
         let ids = ids.into_iter().map(|id| {
             format!(
-                "rule `{rule}` requires watch list {id}, which is not followed: {effect}; add it under `[[watch_lists]]`"
+                "rule `{rule}` names watch list {id}, which is not followed: {effect}; add it under `[[watch_lists]]`, or remove it from the rule"
             )
         });
         let names = names.iter().map(|name| {
             let name = quoted(name);
             format!(
-                "rule `{rule}` requires the watch list `{name}`, but no followed list has this name: {effect}; known: {known}"
+                "rule `{rule}` names the watch list `{name}`, but no followed list has this name: {effect}; known: {known}"
             )
         });
         ids.chain(names).collect()

@@ -118,8 +118,8 @@ impl Condition {
             (Self::ListContentsStale, false) => "what the list contains is read again",
             (Self::ContentAlternates, true) => "a feed sends different contents in turn",
             (Self::ContentAlternates, false) => "no content came in turn with another for a week",
-            (Self::FullReadFailed, true) => "full reads of a source fail",
-            (Self::FullReadFailed, false) => "a full read of the source was complete",
+            (Self::FullReadFailed, true) => "full pulls or scans of a source fail",
+            (Self::FullReadFailed, false) => "a full pull or scan of the source was complete",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }

@@ -243,9 +243,9 @@ impl Redaction {
                 Search::Anywhere => {
                     found.extend(anywhere(&form.bytes, text, &lower).map(span));
                 }
-                Search::Base64 => found.extend(
-                    anywhere(&form.bytes, text, &lower).map(|range| run_of_base64(&lower, range)),
-                ),
+                Search::Base64 => {
+                    found.extend(runs_of_base64(&lower, anywhere(&form.bytes, text, &lower)));
+                }
             }
         }
         found.extend(self.parts.find(&lower.bytes).map(span));
@@ -255,7 +255,7 @@ impl Redaction {
             found.extend(self.bare_parts.find(&bare.bytes).map(span));
         }
         let in_base64 = self.base64_parts.find(&lower.bytes);
-        found.extend(in_base64.map(|range| run_of_base64(&lower, range)));
+        found.extend(runs_of_base64(&lower, in_base64));
     }
 }
 
@@ -361,8 +361,24 @@ fn is_announced(before: &[u8]) -> bool {
     })
 }
 
-/// Extends a range of the view to all of the Base64 around it, which holds the rest of
-/// the secret, and returns its place in the text.
+/// Extends ranges of the view to all of the Base64 around them, which holds the rest of the
+/// secret, and returns their places in the text. The ranges are in order; of those in one run
+/// only the first counts, so that a run is looked at once.
+fn runs_of_base64(
+    view: &TextView,
+    ranges: impl Iterator<Item = (usize, usize)>,
+) -> impl Iterator<Item = (usize, usize)> {
+    let mut done = 0;
+    ranges.filter_map(move |range| {
+        if range.1 <= done {
+            return None;
+        }
+        let (start, end) = run_of_base64(view, range);
+        done = end;
+        Some((view.spans[start].0, view.spans[end - 1].1))
+    })
+}
+
 fn run_of_base64(view: &TextView, (mut start, mut end): (usize, usize)) -> (usize, usize) {
     let is_base64 = |at: usize| {
         let byte = view.bytes[at];
@@ -376,7 +392,7 @@ fn run_of_base64(view: &TextView, (mut start, mut end): (usize, usize)) -> (usiz
     while end < view.bytes.len() && is_base64(end) && is_joined(end) {
         end += 1;
     }
-    (view.spans[start].0, view.spans[end - 1].1)
+    (start, end)
 }
 
 mod replaced;

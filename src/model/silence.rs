@@ -166,9 +166,9 @@ impl Compare {
             let anywhere = Globs::new(&[format!("*{pattern}*")]);
             let is_part = anywhere.is_ok_and(|globs| known.iter().any(|one| globs.fit(one)));
             let advice = if is_part {
-                format!("a pattern matches the whole name: product=*{pattern}*")
+                format!("the pattern must match the whole name; use `product=*{pattern}*`")
             } else {
-                "see advisoryd_v1.advisory_products".to_owned()
+                "search with `advisoryd products WORDS`, or use --force".to_owned()
             };
             return format!("no stored product is called `{pattern}`; {advice}");
         }

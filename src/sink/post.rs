@@ -218,7 +218,7 @@ impl Post {
             }
             StatusCode::NOT_FOUND => "; check the URL of this sink",
             StatusCode::PAYLOAD_TOO_LARGE => {
-                "; the message is too large for the receiver, see `max_bytes` and `group`"
+                "; the message is too large for the receiver; several alerts are sent in smaller requests, a single alert becomes a dead letter"
             }
             StatusCode::GONE => "; the receiver accepts no more messages at this URL",
             _ => "",

@@ -97,7 +97,7 @@ async fn a_product_is_found_with_its_lists_its_time_and_the_advisories_that_name
     );
     assert_eq!(found[2]["kind"], Value::Null, "no list contains it");
     assert_eq!(found[2]["watch_lists"], json!([]));
-    let unknown = world.told(&["products", "--watch-list", "Linux"]);
+    let unknown = world.told(&["products", "--watch-list", "Linnux"]);
     assert_eq!(unknown.code, 1);
     assert_reads!(world.told(&["products", "relay"]), unknown);
 }

@@ -155,7 +155,7 @@
             'AdvisorydFullReadFailed',
             'warning',
             'full_read_failed',
-            'No full read of {{ $labels.key }} was complete for hours.',
+            'No full pull or full scan of {{ $labels.key }} was complete for at least 6 hours.',
             'Advisories that left the list, old ones that were added to it, and tickets that are gone are not known. `advisoryd status` shows the error.'
           ),
           condition(
@@ -202,7 +202,7 @@
             'warning',
             '5m',
             'advisoryd_alert_deliveries_dead_letters{S} > 0',
-            '{{ $value }} messages for sink {{ $labels.sink }} were given up.',
+            'Sink {{ $labels.sink }} has dead letters: {{ $value }}.',
             'They will not be sent. See `advisoryd alerts list --state dead_letter`, and send them again with `advisoryd alerts resend`.'
           ),
           alert(

@@ -42,7 +42,7 @@ local graph(title, description, unit, targets) =
         + parts.redFrom(1),
         stat('Waiting messages', 'Messages that are not delivered yet, of all sinks.', 'none', [now('sum(advisoryd_alert_deliveries_waiting{I}) or vector(0)', 'waiting')])
         + parts.redFrom(100),
-        stat('Dead letters', 'Messages that were given up, of all sinks.', 'none', [now('sum(advisoryd_alert_deliveries_dead_letters{I}) or vector(0)', 'dead letters')])
+        stat('Dead letters', 'Dead letters of all sinks.', 'none', [now('sum(advisoryd_alert_deliveries_dead_letters{I}) or vector(0)', 'dead letters')])
         + parts.redFrom(1),
         stat('Version', 'Versions of the selected instances. More than one: an upgrade was not finished.', 'none', [now('count by (version) (advisoryd_build_info{I})', '{{version}}')])
         + parts.named,

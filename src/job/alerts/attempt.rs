@@ -125,7 +125,7 @@ fn log_outcome(claim: &Claim, ending: &Ending) {
         ),
         Ending::Abandoned { error } => error!(
             sink = %sink, message.id = %id, %error,
-            "sink `{sink}`: delivery of message {id} failed for good: it is a dead letter (see `advisoryd alerts list --state dead_letter` and `advisoryd alerts resend`): {error}"
+            "sink `{sink}`: delivery of message {id} failed and is a dead letter: {error}; correct the sink, then use `advisoryd alerts resend --state dead_letter` or `advisoryd alerts dismiss --state dead_letter`"
         ),
     }
 }

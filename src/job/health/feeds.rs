@@ -49,12 +49,12 @@ pub(super) fn full_read(
     let failed = failed.iter().find(|one| one.key == source.key);
     let holds = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
     let summary = match failed {
-        None => "the last full read was complete".to_owned(),
+        None => "the last full pull or scan was complete".to_owned(),
         Some(one) => format!(
-            "no {} was complete since {}; the last one failed at {}: {}; {} are not known since then",
+            "no {} was complete since {}; the last one failed at {}: {}; until one is complete, {} are not detected",
             one.name(),
             one.complete_at
-                .map_or_else(|| "the first one".to_owned(), time),
+                .map_or_else(|| "the first run".to_owned(), time),
             time(one.last_at),
             shortened(&one.error, ERROR_CHARS),
             one.unknown()

@@ -47,7 +47,7 @@ async fn run_until_locked(
                 holders.join(" and ")
             };
             tracing::warn!(
-                "a migration needs a lock that is held by {whom}; it is tried again until that transaction has ended; to end it, use `select pg_terminate_backend(PID)`"
+                "a migration needs a lock that is held by {whom}; it is tried again every few seconds; end that transaction, or run `select pg_terminate_backend(PID)`"
             );
         }
         (named, attempts) = (holders, attempts + 1);

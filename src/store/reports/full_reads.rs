@@ -58,11 +58,11 @@ impl FailedFullRead {
     /// That it failed, and what is not known, in words.
     pub fn sentence(&self) -> String {
         format!(
-            "the last {} failed at {}, and {} are not known since: {}",
+            "the last {} failed at {}: {}; until one is complete, {} are not detected",
             self.name(),
             self.last_at.format("%Y-%m-%d %H:%M:%S UTC"),
-            self.unknown(),
-            self.error
+            self.error,
+            self.unknown()
         )
     }
 }
