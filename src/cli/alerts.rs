@@ -161,7 +161,7 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         transaction.commit().await?;
         if due == 0 && is_under_way(&document, only) {
             print_done(&format!("alert {id}: being delivered already"));
-        } else if due == 0 && is_delivered(&document) {
+        } else if due == 0 && only.is_none() && is_delivered(&document) {
             print_error(&format!(
                 "alert {id}: all its sinks have accepted it; to send it again, use --all-sinks or --sink NAME"
             ));

@@ -1,6 +1,7 @@
 //! `advisoryd changes`: what happened, in order, and as it happens.
 
 use std::convert::Infallible;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -204,7 +205,9 @@ async fn show(
     reading.keep()?;
     if !wanted.follow {
         reading.tell_new(&mut connection).await?;
-        if form == Form::Lines && !reading.has_printed {
+        // A job that runs each hour has nothing to say then.
+        let is_seen = std::io::stdout().is_terminal();
+        if form == Form::Lines && is_seen && !reading.has_printed {
             print_note("no changes match");
         }
         return Ok(());

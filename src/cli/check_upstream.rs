@@ -137,10 +137,18 @@ struct Lists {
 async fn lists(context: &Context) -> Lists {
     let config = &context.config;
     if !config.discovery.watch_lists {
-        let listing = discover::ask(context).await.ok();
+        let listing = discover::ask(context).await;
+        // Every further request would fail as well.
+        let useless = match &listing {
+            Err(Failure::Upstream(error)) if is_useless(error) => {
+                Some(Asked::Useless(advice(error)))
+            }
+            _ => None,
+        };
+        let listing = listing.ok();
         return Lists {
             config: Config::clone(config),
-            discovery: None,
+            discovery: useless,
             // An account whose lists cannot be read has nothing to compare.
             listed: listing.map(|listing| listing.lists).unwrap_or_default(),
         };

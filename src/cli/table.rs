@@ -95,7 +95,10 @@ fn within(
         .filter(|index| is_of_numbers(*index, &rows))
         .collect();
     if let Some(width) = width {
-        let times = (0..heading.len()).filter(|index| is_of_times(*index, &rows));
+        // A column with a time zone has times, and words such as `until withdrawn`.
+        let is_zoned = |index: usize| heading[index].ends_with(')');
+        let times =
+            (0..heading.len()).filter(|index| is_zoned(*index) || is_of_times(*index, &rows));
         let fixed: Vec<usize> = numbers.iter().copied().chain(times).collect();
         fit(&mut widths, &fixed, width);
     }

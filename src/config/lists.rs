@@ -104,6 +104,20 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
     (bounded(root, "watch_lists", lists), unfollowed)
 }
 
+/// Warns of lists with the same name: neither can be chosen by it.
+pub(super) fn same_names(lists: &[WatchList]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let named = lists.iter().filter_map(|list| list.name.as_deref());
+    let again = named.filter(|name| !seen.insert(name.to_lowercase()));
+    let warnings = again.map(|name| {
+        format!(
+            "several watch lists have the name `{}`; give each its own",
+            quoted(name)
+        )
+    });
+    warnings.collect()
+}
+
 /// The watch lists that were read before.
 #[derive(Default)]
 struct Seen {
@@ -111,27 +125,19 @@ struct Seen {
 }
 
 impl Seen {
-    /// Reports an id or a name that another entry has, too.
+    /// Reports an id that another entry has, too.
     fn add(&mut self, section: &mut Section<'_>, id: Option<i64>, name: Option<&str>) {
-        let lower = name.map(str::to_lowercase);
         let number = self.entries.len() + 1;
         let called = |name: Option<&str>| match name {
             Some(name) => format!(" (`{}`)", quoted(name)),
             None => String::new(),
         };
-        let is_same_name = |other: &str| Some(other.to_lowercase()) == lower;
         for (at, (other_id, other)) in self.entries.iter().enumerate() {
             let (at, other) = (at + 1, other.as_deref());
             if let Some(id) = id.filter(|id| Some(*id) == *other_id) {
                 let (one, two) = (called(other), called(name));
                 let text = format!("entries {at}{one} and {number}{two} have the same id {id}");
                 section.say("id", text);
-            } else if let Some(other) = other.filter(|other| is_same_name(other)) {
-                let name = quoted(other);
-                let text = format!(
-                    "entries {at} and {number} have the same name `{name}`; give each its own"
-                );
-                section.say("name", text);
             } else {
                 continue;
             }

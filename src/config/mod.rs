@@ -329,6 +329,7 @@ impl Config {
             let url = &self.upstream.base_url;
             warnings.push(format!("the token is sent unencrypted to {url}"));
         }
+        warnings.extend(lists::same_names(&self.watch_lists));
         warnings.extend(self.database.warning());
         warnings.extend(self.alerts.sinks.iter().filter_map(Sink::warning));
         warnings.extend(rule_warnings::warnings(&self.alerts.rules));

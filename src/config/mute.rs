@@ -103,6 +103,7 @@ impl MuteTime {
                 .or_else(|| numbered(text, 1..=12))
         };
         let day = |text: &str| numbered(text, -31..=31).filter(|day| *day != 0);
+        let given = ["times", "weekdays", "days_of_month", "months"].map(|key| section.has(key));
         let mute = Self {
             times: section.value("times", Vec::new(), times),
             weekdays: section.value(
@@ -119,15 +120,15 @@ impl MuteTime {
             location: section.optional("location", timezone),
             name: name?,
         };
-        let is_read = [
-            ("times", mute.times.is_empty()),
-            ("weekdays", mute.weekdays.is_empty()),
-            ("days_of_month", mute.days_of_month.is_empty()),
-            ("months", mute.months.is_empty()),
+        let read = [
+            mute.times.is_empty(),
+            mute.weekdays.is_empty(),
+            mute.days_of_month.is_empty(),
+            mute.months.is_empty(),
         ];
-        let is_read = is_read
-            .iter()
-            .all(|(key, is_empty)| !is_empty || !section.has(key));
+        // What could not be read is an error already.
+        let mut read = read.into_iter().zip(given);
+        let is_read = read.all(|(is_empty, is_given)| !is_empty || !is_given);
         if is_read && mute.is_always() {
             let why = "would hold back everything; limit it by `times`, `weekdays`, `days_of_month` or `months`";
             section.unusable("name", why);

@@ -8,7 +8,7 @@ use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
-use super::setting_error::{close_to, has_secret_word};
+use super::setting_error::{close_to, has_secret_word, may_be_secret};
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
@@ -194,7 +194,13 @@ fn filter(node: &Node) -> Result<String, String> {
     let text = text(node)?;
     match parse_filter(&text) {
         Ok(_) => Ok(text),
-        Err(_) if has_secret_word(&text) => Err("expected a filter (docs/filter.md)".to_owned()),
+        // A single word is no filter, and may be anything.
+        Err(_)
+            if has_secret_word(&text)
+                || !text.trim().contains(char::is_whitespace) && may_be_secret(&text) =>
+        {
+            Err("expected a filter (docs/filter.md)".to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

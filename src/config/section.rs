@@ -144,6 +144,12 @@ impl<'m> Section<'m> {
         self.nodes.contains_key(key)
     }
 
+    /// Whether a table that was not read yet has this entry.
+    pub(super) fn has_entry(&self, key: &str, entry: &str) -> bool {
+        let table = self.nodes.get(key).and_then(Node::expanded);
+        matches!(table.map(|node| node.value), Some(Said::Table(table)) if table.contains_key(entry))
+    }
+
     /// The text of a key that was not read yet.
     pub(super) fn peek(&self, key: &str) -> Option<String> {
         match &self.nodes.get(key)?.value {

@@ -23,7 +23,7 @@ use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
 use crate::model::{Holder, SourceKey};
 use crate::store::ledger::source;
-use crate::store::reports::full_reads;
+use crate::store::reports::full_reads::{self, FailedFullRead};
 use crate::store::tickets::reading;
 
 /// Limit for concurrent runs of this process: each has its own connection and download.
@@ -143,13 +143,16 @@ async fn failed_scan_is_due(context: &Context, worker: &Worker) {
 }
 
 async fn is_failed_scan_due(context: &Context) -> bool {
-    let Ok(mut connection) = context.pool.acquire().await else {
-        return false; // it is asked again
-    };
-    let failed = full_reads::failed(&mut connection).await;
-    let mut failed = failed.into_iter().flatten();
-    let scan = failed.find(|one| one.key == SourceKey::Tickets);
+    let scan = failed_scan(context).await;
     scan.is_some_and(|scan| scan.again_at() <= context.clock.now())
+}
+
+/// The full scans that failed since the last complete one. `None` also if the database does
+/// not say: it is asked again.
+async fn failed_scan(context: &Context) -> Option<FailedFullRead> {
+    let mut connection = context.pool.acquire().await.ok()?;
+    let failed = full_reads::failed(&mut connection).await.ok()?;
+    failed.into_iter().find(|one| one.key == SourceKey::Tickets)
 }
 
 /// One run; repeated after an outage of the database.
@@ -221,6 +224,7 @@ async fn tickets_turn(worker: &Worker) -> MutexGuard<'static, ()> {
 /// is a week away, but not if that run was the full scan of that process.
 async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
     let began = full_walk_at(context).await?;
+    let failed_at = failed_scan(context).await.map(|scan| scan.last_at);
     let mut is_told = false;
     loop {
         let turn = tickets_turn(worker).await;
@@ -238,7 +242,9 @@ async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
         }
         let pause = context.or_stopped(tokio::time::sleep(BUSY_PAUSE));
         worker.watch.waits(pause).await?;
-        if full_walk_at(context).await? > began {
+        // That of the other process may have failed, too.
+        let fails_again = failed_scan(context).await.map(|scan| scan.last_at) > failed_at;
+        if fails_again || full_walk_at(context).await? > began {
             return Ok(());
         }
     }

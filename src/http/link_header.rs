@@ -29,7 +29,9 @@ pub fn is_same_page(page: &Url, one: &str, other: &str) -> bool {
         let url = page.join(link.trim()).ok()?;
         let mut query: Vec<_> = url.query_pairs().into_owned().collect();
         query.sort_unstable();
-        Some((url.path().trim_end_matches('/').to_owned(), query))
+        // Upstream writes the same path in both ways (contract §1).
+        let path = url.path().replace("/api/v1/", "/api/");
+        Some((path.trim_end_matches('/').to_owned(), query))
     };
     one.trim() == other.trim() || place(one).is_some_and(|one| place(other) == Some(one))
 }

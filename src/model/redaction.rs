@@ -398,3 +398,5 @@ fn run_of_base64(view: &TextView, (mut start, mut end): (usize, usize)) -> (usiz
 mod replaced;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;

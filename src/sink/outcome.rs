@@ -112,7 +112,9 @@ impl Refused {
     pub(super) fn too_large(most: usize) -> Self {
         Self {
             is_too_large: true,
-            ..Self::unbuilt(format!("the body is larger than `max_bytes` ({most}); raise it, or shorten the template"))
+            ..Self::unbuilt(format!(
+                "the body is larger than `max_bytes` ({most}); raise it, or shorten the template"
+            ))
         }
     }
 

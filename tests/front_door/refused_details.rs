@@ -147,7 +147,7 @@ async fn a_revision_whose_details_are_refused_is_told() {
     );
     check_health(&world.context().await).await.unwrap();
     let told = world.told(&["status", "--check"]);
-    assert!(told.stdout.contains("details_missing (sweep)"), "{told:?}");
+    assert!(told.stdout.contains("(details_missing)"), "{told:?}");
     world.simulator.clear_faults();
     world.later(TimeDelta::minutes(5));
     world.fetch_details().await;

@@ -351,7 +351,7 @@ async fn a_check_says_in_words_what_is_wrong() {
     sqlx::raw_sql(
         "insert into advisoryd.condition (what, key, occurrence, is_raised, since, value, summary)
          values ('quarantine_grew', 'watch list 1', 1, true, now(), 1, '1 in quarantine'),
-                ('sink_failing', 'sink hook', 1, true, now(), 5, '5 attempts failed')",
+                ('coverage_hole', 'watch list 1', 1, true, now(), 1, '1 gap')",
     )
     .execute(world.pool())
     .await
@@ -359,14 +359,19 @@ async fn a_check_says_in_words_what_is_wrong() {
     let check = world.told(&["status", "--check"]);
     for problem in [
         "watch list 1: records could not be parsed (quarantine_grew)",
-        "sink hook: a sink is failing (sink_failing)",
+        "watch list 1: coverage has a gap (coverage_hole)",
     ] {
         assert!(check.stdout.contains(problem), "{check}");
     }
     let json = world.told(&["status", "--check", "--json"]);
     let json = json.json_lines().remove(0);
     let problems = json["problems"].as_array().unwrap();
-    let is_named = |one: &Value| one["message"].as_str().unwrap().ends_with("(sink_failing)");
+    let is_named = |one: &Value| {
+        one["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("(coverage_hole)")
+    };
     assert!(problems.iter().any(is_named), "{json}");
 }
 

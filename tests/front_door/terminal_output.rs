@@ -300,9 +300,9 @@ async fn what_a_new_user_types_is_understood_or_answered_with_what_to_type() {
     );
     for (arguments, code, answer) in [
         (
-            ["--list", "Linux"],
+            ["--list", "Linnux"],
             1,
-            "no watch list `Linux`; known: Linux servers (1)",
+            "no watch list `Linnux`; known: Linux servers (1)",
         ),
         (["--severity", "critcal"], 2, "did you mean `critical`?"),
         (["--severity", "hihg+"], 2, "did you mean `high`?"),

@@ -77,7 +77,12 @@ impl Preset {
         let has_own = section.has("template_file");
         let has_url = section.has("url_file") || section.has("url");
         let has_path = section.peek("url").is_some_and(|url| url.contains("{{"));
+        // The id of a transition depends on the user's workflow: there is no default.
+        let reopens = self.name != "jira" || section.has_entry("vars", "reopen_transition");
         for (key, mut node) in self.entry() {
+            if key == "reopen" && !reopens {
+                continue;
+            }
             if let ("vars", Said::Table(vars)) = (key.as_str(), &mut node.value) {
                 vars.retain(|name, _| !self.needs().any(|need| need == format!("vars.{name}")));
             }

@@ -57,6 +57,7 @@ pub struct BackTest {
     #[serde(skip)]
     arrivals: Arrivals,
     /// Ids of the alerts so far: a change that has the id of an earlier one makes no alert.
+    #[serde(skip)]
     ids: HashSet<Uuid>,
     #[serde(skip)]
     lines: Vec<Line>,
@@ -79,6 +80,8 @@ pub async fn back_test(
     replay: Replay<'_>,
 ) -> Result<Vec<BackTest>, sqlx::Error> {
     let silences = silenced::active(connection, replay.now).await?;
+    let products = matchers.iter().any(|one| one.needs_products())
+        || silences.iter().any(Silenced::names_products);
     let mut tried: Vec<BackTest> = matchers
         .iter()
         .map(|one| BackTest::of(one, silences.clone()))
@@ -91,7 +94,7 @@ pub async fn back_test(
             after,
             to: last.min(after + PAGE),
             key: None,
-            products: matchers.iter().any(|one| one.needs_products()),
+            products,
             words: &words,
             as_of: None,
         };
@@ -191,7 +194,9 @@ impl BackTest {
                 return Ok(());
             };
             let found = (kind, &overdue[..]);
-            let wanted = (matcher.words(), matcher.needs_products());
+            let products =
+                matcher.needs_products() || self.silenced.iter().any(Silenced::names_products);
+            let wanted = (matcher.words(), products);
             let subjects = clock::subjects(connection, wanted, found, replay.now).await?;
             for mut subject in subjects {
                 let of_key = overdue.iter().find(|one| one.key == subject.key);

@@ -73,7 +73,10 @@ pub(super) async fn send(
                 }
                 continue;
             }
-            Err(refused) => return Ok((Err(refused), None)),
+            Err(refused) => {
+                let place = (division.accepted() + 1, claim.message.alerts.len());
+                return Ok((Err(placed(refused, place)), None));
+            }
         };
         let learned = object.zip(learned);
         division.advance();
@@ -120,4 +123,16 @@ async fn record_once(
     }
     transaction.commit().await?;
     Ok(ours)
+}
+
+/// Says which alert of the message is too large, where one is: those behind it wait.
+fn placed(refused: Refused, (at, all): (usize, usize)) -> Refused {
+    if !refused.is_too_large || all < 2 {
+        return refused;
+    }
+    let reason = format!(
+        "{} (alert {at} of {all}; none after it was sent)",
+        refused.reason
+    );
+    Refused { reason, ..refused }
 }

@@ -36,6 +36,11 @@ pub(super) async fn active(
 }
 
 impl Silenced {
+    /// Whether it names products, which then have to be loaded.
+    pub(super) fn names_products(&self) -> bool {
+        self.silence.names_products()
+    }
+
     /// Counts an alert that it matches.
     pub(super) fn add(&mut self, rule: &str, alert: &Alert, subject: &Subject) {
         self.alerts += usize::from(self.silence.fits_subject(rule, alert, subject));

@@ -75,7 +75,9 @@ pub async fn try_advisory(
         if would.is_match() {
             unknown = matcher.unknown_values(&subject);
             let alert = alert(matcher, &subject);
-            let holding = silences.iter().filter(|one| one.fits(&rule.name, &alert));
+            let holding = silences
+                .iter()
+                .filter(|one| one.fits_subject(&rule.name, &alert, &subject));
             held_by = holding.collect();
         }
         all.push(Tried {

@@ -68,28 +68,41 @@ async fn require_none_stored(context: &Context, window: &FixedWindow) -> Result<
         return Ok(());
     };
     match modification_of(context, &said).await? {
-        Some(at) if !window.contains(at) => Ok(()),
-        _ => Err(Failure::StoredNotListed {
+        Modified::At(at) if !window.contains(at) => Ok(()),
+        Modified::Gone => Ok(()),
+        Modified::At(_) | Modified::Unknown => Err(Failure::StoredNotListed {
             said,
             from: window.from,
         }),
     }
 }
 
-/// When upstream modified this advisory; `None` if it does not say that.
-async fn modification_of(context: &Context, said: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+/// When upstream modified an advisory.
+enum Modified {
+    At(DateTime<Utc>),
+    /// Upstream does not have it any more.
+    Gone,
+    /// Upstream does not say it.
+    Unknown,
+}
+
+async fn modification_of(context: &Context, said: &str) -> Result<Modified, Failure> {
     if !is_plain(said) {
-        return Ok(None);
+        return Ok(Modified::Unknown);
     }
     let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
     let response = context.client.get_whole(&request);
     let mut response = match context.or_stopped(response).await? {
-        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => return Ok(None),
+        Err(ClientError::NotFound { is_copy: false, .. }) => return Ok(Modified::Gone),
+        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => {
+            return Ok(Modified::Unknown);
+        }
         response => response?,
     };
     let detail = detail::read(&context.rules, &response.bytes().await?).ok();
     let own = detail.filter(|detail| detail.advisory.said == said);
-    Ok(own.and_then(|detail| detail.advisory.modified_at))
+    let modified_at = own.and_then(|detail| detail.advisory.modified_at);
+    Ok(modified_at.map_or(Modified::Unknown, Modified::At))
 }
 
 /// The modification time of an advisory that upstream has; `None` if the time cannot be

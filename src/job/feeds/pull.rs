@@ -66,8 +66,11 @@ async fn skip_feed(
 ) -> Result<(), Failure> {
     fallback::require_list(run, look_back).await?;
     let read = fallback::read_json(run, look_back, why, work).await;
-    if read.is_err() || work.tally.seen == 0 {
-        run.pause_source_until(None).await?;
+    let is_stopped = matches!(read, Err(Failure::Stopped));
+    if !is_stopped && (read.is_err() || work.tally.seen == 0) {
+        let ended = run.pause_source_until(None).await;
+        read?;
+        return ended;
     }
     read
 }

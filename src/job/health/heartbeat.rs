@@ -10,7 +10,9 @@ use super::finding::time;
 use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Alert, OWN_RULE, Purpose, SourceKey, counted, heartbeat_id, label_of};
+use crate::model::{
+    Alert, ConditionState, OWN_RULE, Purpose, SourceKey, counted, heartbeat_id, label_of,
+};
 use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::raised::Raised;
@@ -101,7 +103,7 @@ async fn problems(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Er
     let states = condition::states(connection).await?;
     Ok(states
         .into_iter()
-        .filter(|state| state.is_raised)
+        .filter(ConditionState::is_found)
         .map(|state| {
             let (what, key) = (state.condition.name(), label_of(&state.key));
             format!("{what} ({key}) since {}", time(state.since))

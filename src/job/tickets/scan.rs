@@ -162,7 +162,7 @@ async fn conclude(
         return Err(Failure::TooManyGone { missing, known });
     }
     again::ask_again(run, work).await?;
-    let absent = if missing <= without_id {
+    let absent = if missing > 0 && without_id > 0 {
         gone::not_told_apart(missing, without_id);
         Vec::new()
     } else {

@@ -126,10 +126,13 @@ impl Hook {
         };
         let reopen = self.reopen.as_ref();
         let reopen = reopen.filter(|_| object.is_resolved && !is_resolved);
+        let is_tried = reopen.is_some();
         let reopened = match reopen {
             Some(request) => match self.call(request, scene, now).await {
                 Ok(answer) => Some(answer),
                 Err(refused) if is_gone(&refused) => return Ok(None),
+                // It is open already: somebody reopened it, or an earlier attempt did.
+                Err(refused) if matches!(refused.status, Some(400 | 409 | 422)) => None,
                 Err(refused) => return Err(refused),
             },
             None => None,
@@ -140,7 +143,7 @@ impl Hook {
             return Ok(Some(Sent {
                 object: Some(RemoteObject {
                     id: object.id.clone(),
-                    is_resolved: object.is_resolved && reopened.is_none(),
+                    is_resolved: object.is_resolved && !is_tried,
                 }),
                 receipt: reopened.map_or_else(nothing, Answer::receipt),
             }));

@@ -188,10 +188,9 @@ pub(crate) async fn tickets(
 /// Advisories with an alert that nobody has acknowledged for so many seconds, in the order of
 /// their identifiers. With `reminders` only the alerts of the rule itself count, and the
 /// period begins anew after each so many seconds; otherwise those of all other rules. It also
-/// begins anew when an acknowledgement has expired or was withdrawn. An alert counts from the
-/// first attempt to send it: a digest or a mute time may hold it for days, and a receiver that
-/// is away is no reason to wait with the escalation.
-#[expect(clippy::too_many_lines, reason = "one SQL statement")]
+/// begins anew when an acknowledgement has expired or was withdrawn. An alert counts from when
+/// its message is due: a digest or a mute time may hold it for days, and a receiver that is
+/// away is no reason to wait with the escalation.
 pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,
@@ -209,17 +208,13 @@ pub(crate) async fn unacknowledged(
                           floor(extract(epoch from $3 - s.since) / $1::integer)::integer as times
                    from (
                        select a.key,
-                              greatest(min(sent.at),
+                              greatest(min(m.sealed_at),
                                        (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key)) as since
                        from alert a
+                       join message m on m.id = a.message_id
                        join advisory v on v.said = a.key
-                       cross join lateral (
-                           select min(t.at) as at
-                           from delivery d
-                           join delivery_attempt t on t.delivery_id = d.id
-                           where d.message_id = a.message_id) as sent
                        where a.kind = 'advisory'
-                         and sent.at is not null
+                         and m.sealed_at <= $3
                          and not a.is_resolved
                          and not v.is_rejected
                          and a.what not in ('reminder', 'unacknowledged')
@@ -270,17 +265,13 @@ pub(crate) async fn unacknowledged_since(
     said: &str,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select greatest(min(sent.at),
+        "select greatest(min(m.sealed_at),
                          (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = $3))
          from alert a
-         cross join lateral (
-             select min(t.at) as at
-             from delivery d
-             join delivery_attempt t on t.delivery_id = d.id
-             where d.message_id = a.message_id) as sent
+         join message m on m.id = a.message_id
          where a.kind = 'advisory'
            and a.key = $3
-           and sent.at is not null
+           and m.sealed_at is not null
            and not a.is_resolved
            and a.what not in ('reminder', 'unacknowledged')
            and (a.rule = $1) = $2

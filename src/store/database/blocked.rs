@@ -23,10 +23,9 @@ pub(super) async fn run(
         .execute(&mut *connection)
         .await?;
     let applied = run_until_locked(migrations, connection).await;
-    sqlx::query("reset lock_timeout")
-        .execute(&mut *connection)
-        .await?;
-    applied
+    let reset = sqlx::query("reset lock_timeout").execute(&mut *connection);
+    let reset = reset.await;
+    applied.and(reset.map(drop).map_err(Into::into))
 }
 
 async fn run_until_locked(
