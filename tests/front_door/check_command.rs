@@ -88,7 +88,7 @@ async fn rules_and_sinks_that_do_nothing_are_told() {
     let told = world.told(&["check", "--offline"]);
     assert_eq!(told.code, 1, "{told}");
     for part in [
-        "rule `office` requires watch list 9, which is not followed: it can never match",
+        "rule `office` names watch list 9, which is not followed: it can never match",
         "log configured, but no rule uses it",
         "there is no file /etc/advisoryd/soc-secret; a name without `/` is that of a systemd credential",
     ] {
@@ -160,8 +160,9 @@ async fn lists_of_the_account_that_are_not_followed_are_named() {
         .lines()
         .find(|line| line.contains("watch lists: "));
     assert!(
-        line.is_some_and(|line| line
-            .starts_with("ok    watch lists: 2 watch lists of this account not followed: 2 \"")),
+        line.is_some_and(|line| line.starts_with(
+            "ok    watch lists: of this account, 2 watch lists are not followed: 2 \""
+        )),
         "{page}"
     );
     world.lists = None;
