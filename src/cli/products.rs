@@ -26,7 +26,7 @@ pub(super) struct Products {
     /// Only what a watch list contains, not what only advisories name
     #[arg(long, conflicts_with = "gone")]
     listed: bool,
-    /// What no watch list contains any more, instead
+    /// Only what has left all followed watch lists; with --watch-list, what has left that list
     #[arg(long)]
     gone: bool,
     #[command(flatten)]

@@ -201,7 +201,7 @@ async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
     let listed = lines(&world.told(&["alerts", "list", "--json"]));
     let id = listed[0]["id"].as_str().unwrap().to_owned();
     let shown = world.told(&["alerts", "show", &id]).stdout;
-    assert!(shown.contains("; it answered: later"), "{shown}");
+    assert!(shown.contains("; the receiver answered: later"), "{shown}");
 
     let again = world.told(&["alerts", "resend", &id]);
     assert!(again.stdout.contains("1 delivery queued"), "{again}");
@@ -256,7 +256,7 @@ async fn active_silences_are_seen_and_count_each_alert_that_they_match() {
         status.contains("2 silences active, the last until "),
         "{status}"
     );
-    assert!(status.contains("; 1 alert held back"), "{status}");
+    assert!(status.contains("; 1 alert suppressed"), "{status}");
     let said = listed_key(&world);
     let one = world.told(&["rules", "test", "--advisory", &said]).stdout;
     assert!(one.contains("would match; silenced by #"), "{one}");

@@ -20,7 +20,7 @@ pub(super) fn not_told_apart(missing: u64, without_id: u64) {
         warn!(
             missing,
             without_id,
-            "tickets: the full scan did not find {}, but {} on its pages cannot be read, not even its id; no ticket is marked as deleted",
+            "tickets: the full scan did not find {}, but it has {} without a readable id, which may be among them; no ticket is marked as deleted until a full scan reads all ids",
             counted(missing, "ticket"),
             counted(without_id, "row")
         );

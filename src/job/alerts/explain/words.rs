@@ -158,7 +158,7 @@ fn delivery(delivery: &Delivery) -> String {
                 _ => "",
             };
             format!(
-                "{dismissed}dead letter: not delivered to `{sink}`, last tried at {gave_up}, after attempt {failures}: {error}"
+                "{dismissed}dead letter: not delivered to `{sink}`; attempt {failures} at {gave_up} was the last: {error}"
             )
         }
         _ if *failures > 0 => format!(
