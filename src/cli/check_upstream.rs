@@ -83,7 +83,13 @@ pub(super) async fn check(
     } = lists(context).await;
     if let Some(asked) = discovery {
         let is_end = asked.ends_all();
-        reporter.report(asked.finding("discovery"));
+        let is_discovery = config.discovery.watch_lists;
+        let name = if is_discovery {
+            "discovery"
+        } else {
+            "watch lists"
+        };
+        reporter.report(asked.finding(name));
         if is_end {
             return Ok(());
         }

@@ -446,7 +446,7 @@ async fn what_a_receiver_finds_too_large_is_sent_in_halves() {
     receiver.usually(413);
     let refused = sink.send(&message(many(1)), now()).await.unwrap_err();
     assert!(
-        refused.reason.contains("max_bytes") && !refused.can_repeat,
+        refused.reason.contains("too large for the receiver") && !refused.can_repeat,
         "{refused}"
     );
 }

@@ -300,7 +300,7 @@ async fn rules_take_the_usual_names_and_check_says_what_unknown_values_do() {
         "{text}"
     );
     assert!(
-        text.contains("rule `short` requires watch list 99, which is not followed"),
+        text.contains("rule `short` names watch list 99, which is not followed"),
         "{text}"
     );
     for (filter, expected) in [

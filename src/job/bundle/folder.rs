@@ -97,7 +97,8 @@ pub fn resume(
     let text = std::fs::read_to_string(&path).map_err(failed)?;
     let new = Head {
         format: FORMAT,
-        created_at: now.trunc_subsecs(0),
+        // As PostgreSQL stores it: two bundles of the same second have an order, too.
+        created_at: now.trunc_subsecs(6),
         base_url: base_url.to_string(),
         days,
     };

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -78,6 +78,8 @@ pub struct Bundle {
 /// The time for which a bundle has the JSON API's list of advisories: the same outside and
 /// inside, so that the same responses are asked for.
 pub(super) fn window(created_at: DateTime<Utc>, days: u32) -> FixedWindow {
+    // Requests name whole seconds.
+    let created_at = created_at.trunc_subsecs(0);
     let from = created_at - TimeDelta::days(i64::from(days));
     FixedWindow::new("modified", from, created_at)
 }
