@@ -18,7 +18,9 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
         let whole: toml::Table = preset.text.parse().unwrap();
         let mut short = toml::Table::new();
         let entry = &whole["alerts"]["sinks"][0];
-        for need in preset.needs() {
+        // Without it, Jira's issues are not reopened: `reopen` is left out.
+        let optional = (name == "jira").then_some("vars.reopen_transition");
+        for need in preset.needs().chain(optional) {
             match need.split_once('.') {
                 Some((table, key)) => {
                     let into = short
@@ -54,6 +56,23 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
             assert!(said.contains("has no "), "{name}: {said}");
         }
     }
+}
+
+#[test]
+fn jira_reopens_nothing_without_the_id_of_a_transition_for_it() {
+    let common =
+        "kind = \"jira\"\nurl = \"https://x.example/\"\nusername = \"a\"\npassword_file = \"/p\"\n";
+    let of = |vars: &str| {
+        let vars =
+            format!("vars = {{ project = \"S\", issue_type = \"T\", transition = \"31\"{vars} }}");
+        let sink = one(&format!("{common}{vars}"));
+        let SinkKind::Hook(hook) = &sink.kind else {
+            panic!("a hook");
+        };
+        hook.reopen.is_some()
+    };
+    assert!(!of(""));
+    assert!(of(", reopen_transition = \"11\""));
 }
 
 #[test]

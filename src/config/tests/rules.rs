@@ -154,7 +154,7 @@ fn a_rule_that_can_tell_nobody_is_a_warning() {
     assert!(said.contains("rule `r` has no sinks"), "{said}");
     let said = warned(&format!("{lists}shadow = true\nwatch_lists = [4, 9]"));
     assert!(
-        said.starts_with("rule `r` requires watch list 9, which is not followed"),
+        said.starts_with("rule `r` names watch list 9, which is not followed"),
         "{said}"
     );
     let named = "[[watch_lists]]\nid = 4\nname = \"Linux servers\"\n[[alerts.rules]]\nname = \"r\"\nshadow = true\n";
@@ -164,8 +164,8 @@ fn a_rule_that_can_tell_nobody_is_a_warning() {
     }
     assert_eq!(
         filtered("list = \"Linxu servers\" or list = 9"),
-        "rule `r` requires watch list 9, which is not followed: this part of `where` can never match; add it under `[[watch_lists]]`\n\
-         rule `r` requires the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: linux servers"
+        "rule `r` names watch list 9, which is not followed: this part of `where` can never match; add it under `[[watch_lists]]`, or remove it from the rule\n\
+         rule `r` names the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: linux servers"
     );
     let of_tickets = warned(&format!("{named}not = {{ ticket_status = [\"Closed\"] }}"));
     assert!(

@@ -130,7 +130,7 @@ fn rules_name_watch_lists_by_id_or_name() {
     assert_eq!(unmatched("[\"LINUX\", 4, \"4\"]"), "");
     assert_eq!(
         unmatched("[\"Office\"]"),
-        "rule `r` requires the watch list `Office`, but no followed list has this name: it can never match; known: linux"
+        "rule `r` names the watch list `Office`, but no followed list has this name: it can never match; known: linux"
     );
     assert!(unmatched("[9]").contains("9, which is not followed: it can never match; add it"));
     assert!(unmatched("[4, 9]").contains("it can never match advisories of that list"));
