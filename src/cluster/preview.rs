@@ -13,6 +13,7 @@ use super::directory::DATA;
 use super::error::ClusterError;
 use super::options::ServerSearch;
 use super::owner::user_name;
+use super::replacement::COMPLETE;
 
 /// What a first start would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +35,13 @@ impl Preview {
             .map_err(|error| ClusterError::io("resolve", state_dir, error))?;
         let directory = state_dir.join("postgresql");
         let data = directory.join(DATA);
-        match fs::symlink_metadata(&data) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // The start itself says best what hinders it.
-            _ => return Ok(None),
+        // A replacement that was killed left the data under the second name.
+        for name in [DATA, COMPLETE] {
+            match fs::symlink_metadata(directory.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // The start itself says best what hinders it.
+                _ => return Ok(None),
+            }
         }
         let parent = directory
             .ancestors()

@@ -111,6 +111,11 @@ async fn a_damaged_backup_changes_nothing() {
     }
     let told = world.told(&["database", "restore", path(&file)]);
     assert_eq!(told.code, 0, "{told}");
+    // What a replacement leaves that is killed between its two renames.
+    let expected = advisories(&world);
+    let data = world.dir().join("state/postgresql/data");
+    fs::rename(&data, data.with_extension("next")).unwrap();
+    assert_eq!(advisories(&world), expected);
 }
 
 #[tokio::test]
