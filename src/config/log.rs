@@ -9,7 +9,7 @@ use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::sinks::header_line;
 use super::tree::Node;
-use super::values::{any_text, is_loopback, text};
+use super::values::{any_text, is_loopback, plain_url, text};
 
 const NOT_BUILT: &str = "this program was built without OpenTelemetry; remove the key, or build it with `cargo build --release --features otlp`";
 
@@ -132,15 +132,10 @@ impl Otlp {
 }
 
 fn endpoint(node: &Node) -> Result<Url, String> {
-    let advice = "expected `http://` or `https://`, a host and a port, such as `http://127.0.0.1:4318`; keys belong into `otlp_headers_file`";
-    let url: Url = text(node)?.parse().map_err(|_| advice)?;
-    let plain = matches!(url.scheme(), "https" | "http")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if plain { Ok(url) } else { Err(advice.into()) }
+    plain_url(
+        node,
+        "expected `http://` or `https://`, a host and a port, such as `http://127.0.0.1:4318`; keys belong in `otlp_headers_file`",
+    )
 }
 
 fn format(node: &Node) -> Result<LogFormat, String> {

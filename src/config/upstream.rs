@@ -12,7 +12,7 @@ use super::section::Section;
 use super::setting_error::is_shown_path;
 use super::token::{Token, TokenError, TokenSources};
 use super::tree::Node;
-use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
+use super::values::{absolute_path, boolean, duration, is_loopback, number, plain_url, size, text};
 use crate::model::{LinkTemplate, Links};
 
 /// More than any plan allows (contract §3: 250), so that a simulated upstream can be load-tested.
@@ -269,15 +269,10 @@ fn token_file(section: &mut Section<'_>) -> Option<PathBuf> {
 }
 
 fn base_url(node: &Node) -> Result<Url, String> {
-    let advice = "expected `https://` and a host, such as `https://api.app.secunia.com`";
-    let url: Url = text(node)?.parse().map_err(|_| advice)?;
-    let plain = matches!(url.scheme(), "https" | "http")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if plain { Ok(url) } else { Err(advice.into()) }
+    plain_url(
+        node,
+        "expected `https://` and a host, such as `https://api.app.secunia.com`",
+    )
 }
 
 pub(super) fn proxy(node: &Node) -> Result<SecretUrl, String> {

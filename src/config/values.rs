@@ -153,6 +153,18 @@ pub(super) fn query_value(node: &Node) -> Result<String, String> {
     }
 }
 
+/// A URL of a server, without credentials, query and fragment.
+pub(super) fn plain_url(node: &Node, advice: &'static str) -> Result<Url, String> {
+    let url: Url = text(node)?.parse().map_err(|_| advice)?;
+    let plain = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain { Ok(url) } else { Err(advice.into()) }
+}
+
 /// Whether the host of the URL is this machine (loopback).
 pub fn is_loopback(url: &Url) -> bool {
     url.host().is_some_and(|host| is_loopback_host(&host))
