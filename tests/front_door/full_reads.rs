@@ -8,7 +8,7 @@ use advisoryd::simulate::{Fault, Options, Rule as FaultRule, TicketFilters, Tick
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::settings::NEVER;
+use crate::support::settings::EVERY_SECOND;
 use crate::support::{PATIENCE, World, eventually, record, small, world_of_documents};
 
 const CONDITION: &str = "select summary from advisoryd_v1.conditions
@@ -106,8 +106,8 @@ async fn only_a_run_as_long_settles_one_that_lacked_records() {
 #[tokio::test]
 async fn a_full_scan_that_failed_is_tried_again_long_before_its_schedule() {
     let (mut world, documents) = world_of_documents().await;
-    world.lists = Some(Vec::new());
-    world.settings.schedule.full_walk = Some(NEVER.to_owned());
+    documents.set(1, counted_feed(1, 1));
+    world.settings.schedule.feeds = Some(EVERY_SECOND);
     let page = |count: usize| {
         let row = |id| json!({"id": id, "title": "T", "modified": "2026-01-02T10:00:00Z"});
         let rows: Vec<Value> = (1..=count).map(row).collect();
@@ -116,23 +116,32 @@ async fn a_full_scan_that_failed_is_tried_again_long_before_its_schedule() {
     let full = TicketSync::Full {
         accept_removals: false,
     };
-    world.set_our_clock(TimeDelta::hours(-3));
     documents.set_json("/api/tickets/", &page(5));
     world.sync_tickets(full).await;
-    world.set_our_clock(TimeDelta::minutes(-50));
     // More than a fifth is missing: that ends the scan, so that nobody resumes it.
     documents.set_json("/api/tickets/", &page(2));
     let failed = world.sync_tickets(full).await.remove(0);
     assert_eq!(failed.outcome.name(), "failed", "{failed:?}");
     documents.set_json("/api/tickets/", &page(5));
-    let complete = "select count(*) from advisoryd.sync_run where mode = 'full' and outcome = 'ok'";
+    let complete = "select count(*) from advisoryd.sync_run
+                    where job = 'tickets' and mode = 'full' and outcome = 'ok'";
+    let earlier = async |minutes: i32| {
+        let moved = "update advisoryd.sync_run
+                     set started_at = started_at - make_interval(mins => $1),
+                         finished_at = finished_at - make_interval(mins => $1)
+                     where job = 'tickets'";
+        let moved = sqlx::query(moved).bind(minutes);
+        moved.execute(world.pool()).await.unwrap();
+    };
 
+    earlier(55).await;
     let soon = world.run().await;
+    let pulls = "select count(*) from advisoryd.sync_run where job = 'feed' and outcome = 'ok'";
+    let has_pulled = async || (world.count(pulls).await >= 3).then_some(());
+    eventually("three pulls of the feed", PATIENCE, has_pulled).await;
     drop(soon);
     assert_eq!(world.count(complete).await, 1, "an hour has not passed");
-    let moved = "update advisoryd.sync_run set finished_at = finished_at - interval '20 minutes'
-                 where outcome = 'failed'";
-    sqlx::query(moved).execute(world.pool()).await.unwrap();
+    earlier(10).await;
     let _daemon = world.run().await;
     let is_repeated = async || (world.count(complete).await == 2).then_some(());
     eventually("a full scan", PATIENCE, is_repeated).await;
