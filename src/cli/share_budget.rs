@@ -9,7 +9,7 @@ use super::fleet_instance::has_server;
 use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::{Config, Token};
+use crate::config::{ApiToken, Config};
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::model::BudgetKind;
@@ -22,7 +22,7 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(5);
 /// need none.
 pub(super) async fn share_budget(
     config: &Config,
-    token: &Token,
+    token: &ApiToken,
     client: &Client,
 ) -> Option<(Opened, SharedBudget)> {
     if !has_database(config) {

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::database_hosts::DatabaseUrl;
 use super::secret::SecretUrl;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{is_loopback_host, text};
 
 /// Parameters that the database driver knows. It would log any other with its value.
@@ -37,7 +37,7 @@ const PARAMETERS: [&str; 19] = [
 const MAX_NAME_CHARS: usize = 32;
 
 /// A URL that the database driver accepts, for each of its hosts.
-pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, String> {
+pub(super) fn database_url(node: &SettingNode) -> Result<DatabaseUrl, String> {
     let advice = "expected a URL such as `postgres:///advisoryd?host=/run/postgresql`";
     let found = DatabaseUrl::parse(&text(node)?, advice)?;
     for host in found.hosts() {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::any_text;
 
 /// With a shorter limit, one slow response would raise an alert.
@@ -46,7 +46,9 @@ impl Freshness {
 }
 
 /// A duration such as `2h`, `auto` or `off`.
-fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<Allowed, String> {
+fn allowed(
+    limits: RangeInclusive<Duration>,
+) -> impl FnOnce(&SettingNode) -> Result<Allowed, String> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         match text.as_str() {

@@ -1,7 +1,7 @@
 //! Numbers and texts with or without quotes, for errors.
 
 use super::setting_error::may_be_secret;
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 
 /// How advice begins where a value has no quotes.
 const BARE: [&str; 4] = [
@@ -18,19 +18,23 @@ const QUOTED: [&str; 3] = [
 ];
 
 /// A value as it is written, and what is expected instead, if its quotes are what is wrong.
-pub(super) fn as_written(node: &Node, said: &str, advice: &str) -> Option<(String, String)> {
+pub(super) fn as_written(
+    node: &SettingNode,
+    given: &str,
+    advice: &str,
+) -> Option<(String, String)> {
     let begins = |all: &[&str]| all.iter().any(|words| advice.starts_with(words));
     match &node.value {
-        Said::Plain(toml::Value::String(text)) if begins(&BARE) && is_bare(text) => Some((
+        SettingValue::Plain(toml::Value::String(text)) if begins(&BARE) && is_bare(text) => Some((
             format!("\"{text}\""),
             format!("{advice}; remove the quotes"),
         )),
-        Said::Plain(value) if begins(&QUOTED) && !value.is_str() => {
-            if may_be_secret(said) {
+        SettingValue::Plain(value) if begins(&QUOTED) && !value.is_str() => {
+            if may_be_secret(given) {
                 return None;
             }
-            let advice = format!("{advice}; write it in quotes: `\"{said}\"`");
-            Some((said.to_owned(), advice))
+            let advice = format!("{advice}; write it in quotes: `\"{given}\"`");
+            Some((given.to_owned(), advice))
         }
         _ => None,
     }

@@ -7,9 +7,9 @@ use super::health::advice;
 use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::setting_error::{close_to, has_secret_word, may_be_secret};
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
 use crate::model::{
@@ -190,7 +190,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
 }
 
 /// A filter. Its errors show it, which a secret in the wrong place must not be.
-fn filter(node: &Node) -> Result<String, String> {
+fn filter(node: &SettingNode) -> Result<String, String> {
     let text = text(node)?;
     match parse_filter(&text) {
         Ok(_) => Ok(text),
@@ -205,7 +205,7 @@ fn filter(node: &Node) -> Result<String, String> {
     }
 }
 
-fn state(node: &Node) -> Result<WorkState, String> {
+fn state(node: &SettingNode) -> Result<WorkState, String> {
     let text = text(node).unwrap_or_default();
     let mut known = WorkState::ALL.into_iter();
     known
@@ -213,7 +213,7 @@ fn state(node: &Node) -> Result<WorkState, String> {
         .ok_or_else(|| "expected `open` or `acknowledged`".to_owned())
 }
 
-fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
+fn kinds(node: &SettingNode) -> Result<Vec<ChangeKind>, String> {
     let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
     if texts(node).is_ok_and(|kinds| kinds.is_empty()) {
         return Err(format!("expected at least one of {}", all()));
@@ -221,7 +221,7 @@ fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
     each_of(node, ChangeKind::from_name, all)
 }
 
-fn severity(node: &Node) -> Result<Severity, String> {
+fn severity(node: &SettingNode) -> Result<Severity, String> {
     let names = || {
         let names = Severity::ALL.iter().rev().map(|severity| severity.name());
         names.collect::<Vec<_>>().join(", ")
@@ -234,7 +234,7 @@ fn severity(node: &Node) -> Result<Severity, String> {
     })
 }
 
-fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
+fn attack_vectors(node: &SettingNode) -> Result<Vec<AttackVector>, String> {
     const KNOWN: [AttackVector; 4] = [
         AttackVector::Remote,
         AttackVector::LocalNetwork,
@@ -246,7 +246,7 @@ fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
     })
 }
 
-fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
+fn solution_statuses(node: &SettingNode) -> Result<Vec<String>, String> {
     // As filters have it, too: `vendor_patched`.
     let named = |name: &str| {
         let name = name.trim().replace(['_', '-'], " ");
@@ -258,7 +258,7 @@ fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
     each_of(node, named, || SOLUTION_STATUSES.join(", "))
 }
 
-fn missing(node: &Node) -> Result<Missing, String> {
+fn missing(node: &SettingNode) -> Result<Missing, String> {
     match text(node).as_deref() {
         Ok("match") => Ok(Missing::Match),
         Ok("skip") => Ok(Missing::Skip),
@@ -267,7 +267,7 @@ fn missing(node: &Node) -> Result<Missing, String> {
 }
 
 fn each_of<T>(
-    node: &Node,
+    node: &SettingNode,
     known: impl Fn(&str) -> Option<T>,
     all: impl Fn() -> String,
 ) -> Result<Vec<T>, String> {
@@ -286,7 +286,7 @@ fn each_of<T>(
         .collect()
 }
 
-fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
+fn bounded_texts(node: &SettingNode) -> Result<Vec<String>, String> {
     let texts = texts(node)?;
     if texts.is_empty() {
         return Err(EMPTY.to_owned());
@@ -316,10 +316,10 @@ fn parted(lists: Vec<ListName>) -> (Vec<i64>, Vec<String>) {
 }
 
 /// A number is an id, in quotes, too, as on the command line.
-fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
+fn named_lists(node: &SettingNode) -> Result<Vec<ListName>, String> {
     let advice =
         || "expected a list of the IDs or names of watch lists such as `[4, \"Linux\"]`".to_owned();
-    let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
+    let Some(SettingValue::List(list)) = node.expanded().map(|node| node.value) else {
         return Err(advice());
     };
     if list.is_empty() {
@@ -329,7 +329,7 @@ fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
         return Err(format!("expected at most {MAX_VALUES} values"));
     }
     let id = number(1..=i64::MAX);
-    let list_name = |node: &Node| {
+    let list_name = |node: &SettingNode| {
         if let Ok(id) = id(node) {
             return Ok(ListName::Id(id));
         }
@@ -342,11 +342,13 @@ fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
     list.iter().map(list_name).collect()
 }
 
-fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, String> {
+fn at_least(most: f64) -> impl FnOnce(&SettingNode) -> Result<f64, String> {
     move |node| {
         let value = match &node.value {
-            Said::Plain(toml::Value::Float(value)) => Some(*value),
-            Said::Plain(toml::Value::Integer(_)) | Said::Raw(_) => said(node).trim().parse().ok(),
+            SettingValue::Plain(toml::Value::Float(value)) => Some(*value),
+            SettingValue::Plain(toml::Value::Integer(_)) | SettingValue::Raw(_) => {
+                configured_value(node).trim().parse().ok()
+            }
             _ => None,
         };
         value

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::text;
 
 /// Identifies a machine (machine-id(5)).
@@ -46,7 +46,7 @@ pub(super) fn installation(file: &Path) -> String {
     format!("{}\n{}", id.trim(), file.display())
 }
 
-pub(super) fn splay(node: &Node) -> Result<Splay, String> {
+pub(super) fn splay(node: &SettingNode) -> Result<Splay, String> {
     match text(node)?.as_str() {
         "auto" => Ok(Splay::Auto),
         "none" => Ok(Splay::None),

@@ -132,7 +132,10 @@ impl Row {
             self.id = daemon::announce(&mut connection, &announced).await?;
         }
         let others = daemon::differing(&mut connection, &announced.configuration).await?;
-        Ok(others.iter().map(daemon::Daemon::in_words).collect())
+        Ok(others
+            .iter()
+            .map(daemon::RecordedDaemon::in_words)
+            .collect())
     }
 }
 

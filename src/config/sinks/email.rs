@@ -8,7 +8,7 @@ use url::Host;
 use super::super::environment::Environment;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::tree::Node;
+use super::super::tree::SettingNode;
 use super::super::values::{absolute_path, boolean, is_loopback_host, number, text, texts};
 
 /// Many servers accept no more recipients per mail; use the address of a mailing list instead.
@@ -18,7 +18,7 @@ const MAX_ADDRESS_CHARS: usize = 320;
 
 /// `kind = "email"`: email over SMTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Email {
+pub struct EmailSettings {
     /// Host name or IP address of the server.
     pub host: String,
     /// TCP port. Default: 587 for `starttls`, 465 for `tls`, 25 for `none`.
@@ -55,7 +55,7 @@ pub struct Login {
     pub password: SecretFile,
 }
 
-impl Email {
+impl EmailSettings {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         for (key, advice) in [
             (
@@ -132,7 +132,7 @@ pub(super) fn login(section: &mut Section<'_>, env: &Environment) -> Option<Logi
     }
 }
 
-fn tls(node: &Node) -> Result<SmtpTls, String> {
+fn tls(node: &SettingNode) -> Result<SmtpTls, String> {
     match text(node)?.as_str() {
         "starttls" => Ok(SmtpTls::StartTls),
         "tls" => Ok(SmtpTls::Tls),
@@ -141,7 +141,7 @@ fn tls(node: &Node) -> Result<SmtpTls, String> {
     }
 }
 
-fn host(node: &Node) -> Result<Host, String> {
+fn host(node: &SettingNode) -> Result<Host, String> {
     let text = text(node)?;
     // An IPv6 address is also accepted without brackets.
     text.parse()
@@ -150,7 +150,7 @@ fn host(node: &Node) -> Result<Host, String> {
         .map_err(|_| "expected a host name such as `mail.example.org`, or an IP address".into())
 }
 
-fn address(node: &Node) -> Result<Mailbox, String> {
+fn address(node: &SettingNode) -> Result<Mailbox, String> {
     text(node)
         .ok()
         .and_then(|text| mailbox(&text))
@@ -159,7 +159,7 @@ fn address(node: &Node) -> Result<Mailbox, String> {
         })
 }
 
-fn addresses(node: &Node) -> Result<Vec<Mailbox>, String> {
+fn addresses(node: &SettingNode) -> Result<Vec<Mailbox>, String> {
     let advice = format!(
         "expected a list of 1 to {MAX_RECIPIENTS} addresses such as `[\"soc@example.org\"]`"
     );

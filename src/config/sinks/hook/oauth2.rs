@@ -6,7 +6,7 @@ use super::super::super::environment::Environment;
 use super::super::super::secret_file::{SecretFile, secret_file};
 use super::super::super::section::Section;
 use super::super::super::setting_error::NOT_SHOWN;
-use super::super::super::tree::Node;
+use super::super::super::tree::SettingNode;
 use super::super::super::values::text;
 use super::super::target::{needs_permission, parse_url};
 
@@ -84,7 +84,7 @@ impl Oauth2 {
     }
 }
 
-fn login(node: &Node) -> Result<Oauth2Login, String> {
+fn login(node: &SettingNode) -> Result<Oauth2Login, String> {
     match text(node)?.as_str() {
         "body" => Ok(Oauth2Login::Body),
         "basic" => Ok(Oauth2Login::Basic),
