@@ -280,8 +280,8 @@ const DEFACING: [&str; 7] = [
         "update advisoryd.alert set body = jsonb_set(jsonb_set(body, '{title}', to_jsonb($1::text)), '{summary}', to_jsonb($1::text))",
         "update advisoryd.source set last_error = $1, last_error_at = now()",
         "update advisoryd.sink set last_error = $1, failures = 1",
-        "insert into advisoryd.quarantine (source_id, run_id, last_run_id, key, reason, raw, byte_hash, at)
-         select id, 1, 1, $1, $1, $1, '\\x00', now() from advisoryd.source where kind = 'watch_list' limit 1",
+        "insert into advisoryd.quarantine (source_id, run_id, last_run_id, key, reason, raw, byte_hash, at, kind)
+         select id, 1, 1, $1, $1, $1, '\\x00', now(), 'feed_record' from advisoryd.source where kind = 'watch_list' limit 1",
         "insert into advisoryd.silence (matchers, reason, created_by, created_at, until)
          values (jsonb_build_object('title', $1::text), $1, $1, now(), now() + interval '1 day')",
 ];
