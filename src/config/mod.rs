@@ -1,6 +1,7 @@
 //! Configuration: file and environment (surface §2), validated completely when it is
 //! loaded. A configuration that loads is one that advisoryd can start with.
 
+mod advice;
 mod alerts;
 mod alias_field;
 mod cron;
