@@ -26,6 +26,7 @@ mod start;
 mod starting;
 mod supervised;
 pub(crate) mod systemd;
+mod waking;
 mod web;
 pub mod worker;
 pub mod workers;
