@@ -90,15 +90,16 @@ macro_rules! with_fields {
 
 macro_rules! differing {
     (($one:ident $other:ident) $($field:ident)*) => {{
-        // A new field does not compile until it is in `with_fields`, or named here and in
-        // `filled`.
-        let Advisory {
-            said: _,
-            modified_at: _,
-            is_rejected: _,
-            unrecognised: _,
-            $($field: _,)*
-        } = $one;
+        // Never called: a new field does not compile until it is in `with_fields`, or is
+        // named here and in `filled`. A pattern would check the same, but in a macro the
+        // compiler does not name the missing field.
+        let _ = |said, modified_at, is_rejected, unrecognised, $($field),*| Advisory {
+            said,
+            modified_at,
+            is_rejected,
+            unrecognised,
+            $($field),*
+        };
         let mut names: Vec<String> = Vec::new();
         $(if $one.$field != $other.$field {
             names.push(stringify!($field).to_owned());
