@@ -11,7 +11,7 @@ const REASON: &str = "too large to be read";
 
 /// A row that was too large.
 #[derive(Debug, Clone)]
-pub struct Large {
+pub(crate) struct Large {
     /// Why it was not read.
     pub reason: String,
     /// Its beginning, in a form that a text column can store.
@@ -46,11 +46,11 @@ fn reason(bytes: u64, values: u64, kept: usize) -> String {
 }
 
 /// Why an answer that is a single object was not read.
-pub fn too_large(error: &str, kept: usize) -> String {
+pub(crate) fn too_large(error: &str, kept: usize) -> String {
     format!("{REASON}: {error}; only the first {kept} bytes are kept")
 }
 
 /// Whether only the beginning is kept of a record in quarantine, going by the reason.
-pub fn is_beginning(reason: &str) -> bool {
+pub(crate) fn is_beginning(reason: &str) -> bool {
     reason.starts_with(REASON)
 }
