@@ -1,4 +1,4 @@
-//! `advisoryd ack --list`: which advisories somebody takes care of.
+//! `advisoryd ack --list`: the advisories that are acknowledged.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
