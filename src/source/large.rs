@@ -8,7 +8,7 @@ use crate::model::Fingerprint;
 
 /// A row that was too large.
 #[derive(Debug, Clone)]
-pub struct Large {
+pub(crate) struct Large {
     /// Why it was not read.
     pub reason: String,
     /// Its beginning, in a form that a text column can store.
@@ -43,6 +43,6 @@ fn reason(bytes: u64, values: u64, kept: usize) -> String {
 }
 
 /// Why an answer that is a single object was not read.
-pub fn too_large(error: &str, kept: usize) -> String {
+pub(crate) fn too_large(error: &str, kept: usize) -> String {
     format!("too large to be read: {error}; only the first {kept} bytes are kept")
 }
