@@ -58,8 +58,8 @@ async fn a_list_that_does_not_exist_fails_sync_and_check_and_is_missing_in_statu
         assert_eq!(check.code, 1, "{source}: {check:?}");
         all.push(sync.stderr.lines().last().unwrap().to_owned());
         let lines = check.json().as_array().unwrap().clone();
-        let messages = lines.iter().filter_map(|line| line["message"].as_str());
-        let message = messages.into_iter().find(|text| text.contains("not exist"));
+        let mut messages = lines.iter().filter_map(|line| line["message"].as_str());
+        let message = messages.find(|text| text.contains("not exist"));
         all.push(message.expect("it is told").to_owned());
     }
     assert_reads!(all.join("\n"));
