@@ -10,6 +10,7 @@ use super::section::{Section, configured_value};
 use super::setting_error::close_to;
 use super::tree::SettingNode;
 use super::values::{boolean, duration, number, text, texts};
+use crate::config::advice::Advice;
 use crate::model::DetailsMode;
 
 /// A longer overlap would request the same advisories again for a month.
@@ -76,16 +77,16 @@ impl Feeds {
     }
 }
 
-fn details(node: &SettingNode) -> Result<DetailsMode, String> {
+fn details(node: &SettingNode) -> Result<DetailsMode, Advice> {
     match text(node).unwrap_or_default().as_str() {
         "auto" => Ok(DetailsMode::Auto),
         "always" => Ok(DetailsMode::Always),
         "never" => Ok(DetailsMode::Never),
-        _ => Err("expected `auto`, `always` or `never`".into()),
+        _ => Err(Advice::choice("expected `auto`, `always` or `never`")),
     }
 }
 
-fn pattern(node: &SettingNode) -> Result<Regex, String> {
+fn pattern(node: &SettingNode) -> Result<Regex, Advice> {
     let text = text(node)?;
     let pattern = regex::RegexBuilder::new(&text)
         .size_limit(MAX_PATTERN_BYTES)
@@ -120,10 +121,15 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
             }
             Ok(_) => {
                 let advice = format!("expected at most {MAX_ALIASES} names");
-                section.wrong_at(&node.origin, &field, &configured_value(&node), &advice);
+                section.wrong_at(
+                    &node.origin,
+                    &field,
+                    &configured_value(&node),
+                    &advice.into(),
+                );
             }
             Err(advice) => {
-                section.wrong_at(&node.origin, &field, &configured_value(&node), &advice)
+                section.wrong_at(&node.origin, &field, &configured_value(&node), &advice);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::section::Section;
 use super::tree::SettingNode;
 use super::values::any_text;
+use crate::config::advice::Advice;
 
 /// With a shorter limit, one slow response would raise an alert.
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -48,7 +49,7 @@ impl Freshness {
 /// A duration such as `2h`, `auto` or `off`.
 fn allowed(
     limits: RangeInclusive<Duration>,
-) -> impl FnOnce(&SettingNode) -> Result<Allowed, String> {
+) -> impl FnOnce(&SettingNode) -> Result<Allowed, Advice> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         match text.as_str() {
@@ -58,9 +59,9 @@ fn allowed(
         }
         match humantime::parse_duration(&text) {
             Ok(age) if limits.contains(&age) => Ok(Allowed::Age(age)),
-            _ => Err(
-                "expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`".to_owned(),
-            ),
+            _ => Err(Advice::choice(
+                "expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`",
+            )),
         }
     }
 }

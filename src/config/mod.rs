@@ -1,6 +1,7 @@
 //! Configuration: file and environment (surface §2), validated completely when it is
 //! loaded. A configuration that loads is one that advisoryd can start with.
 
+mod advice;
 mod alerts;
 mod alias_field;
 mod cron;
@@ -195,42 +196,40 @@ impl Config {
     /// Whether advisory details are requested: because of `[feeds] details`, or because
     /// the revision scan is on or a watch list may come from the JSON API, which both
     /// need them.
-    pub fn fetches_details(&self) -> bool {
+    pub(crate) fn fetches_details(&self) -> bool {
         let is_json = |list: &WatchList| list.source != ListSource::Feed;
         let Feeds { details, sweep, .. } = self.feeds;
         details != DetailsMode::Never || sweep || self.watch_lists.iter().any(is_json)
     }
 
-    fn read(mut root: SettingNode, environment: Environment) -> Result<Self, ConfigError> {
-        root.overlay(&environment.settings);
+    fn read(mut root: SettingNode, env: Environment) -> Result<Self, ConfigError> {
+        root.overlay(&env.settings);
         let mut errors = Vec::new();
         let mut root = Section::root(root, &mut errors);
-        let upstream = Upstream::read(root.section("upstream"), &environment);
+        let upstream = Upstream::read(root.section("upstream"), &env);
         let is_offline = upstream.as_ref().is_some_and(|upstream| upstream.offline);
-        let database = DatabaseSettings::read(root.section("database"), &environment);
-        let state = StateSettings::read(root.section("state"), &environment);
-        let schedule = Schedule::read(root.section("schedule"), &environment);
+        let database = DatabaseSettings::read(root.section("database"), &env);
+        let state = StateSettings::read(root.section("state"), &env);
+        let schedule = Schedule::read(root.section("schedule"), &env);
         let feeds = Feeds::read(root.section("feeds"));
         let discovery = DiscoverySettings::read(root.section("discovery"));
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = TicketSettings::read(root.section("tickets"));
-        let enrichment =
-            EnrichmentSettings::read(root.section("enrichment"), &environment, is_offline);
+        let enrichment = EnrichmentSettings::read(root.section("enrichment"), &env, is_offline);
         let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
-        let alerts = AlertSettings::read(root.section("alerts"), &environment);
-        let http = Http::read(root.section("http"), &environment);
-        let log = LogSettings::read(root.section("log"), &environment);
+        let alerts = AlertSettings::read(root.section("alerts"), &env);
+        let http = Http::read(root.section("http"), &env);
+        let log = LogSettings::read(root.section("log"), &env);
         root.close();
         let alerts = match &schedule {
             Some(schedule) => alerts.with(schedule.timezone, &tickets.closed_statuses),
             None => alerts,
         };
         let feeds = feeds.map(|feeds| Feeds {
-            // It needs requests.
-            sweep: feeds.sweep && !is_offline,
+            sweep: feeds.sweep && !is_offline, // it needs requests
             ..feeds
         });
         let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), Some(enrichment), true) = (
@@ -262,7 +261,7 @@ impl Config {
             http,
             log,
             file: None,
-            ignored_variables: environment.ignored,
+            ignored_variables: env.ignored,
         })
     }
 
@@ -271,7 +270,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the file that was looked for.
-    pub fn require_something(&self) -> Result<(), ConfigError> {
+    pub(crate) fn require_something(&self) -> Result<(), ConfigError> {
         let sources = &self.upstream.token_sources;
         let is_named = self.file.is_some()
             || self.database.url.is_some()
@@ -287,7 +286,7 @@ impl Config {
     }
 
     /// The error if there is no configuration at all.
-    pub fn missing_file() -> ConfigError {
+    pub(crate) fn missing_file() -> ConfigError {
         one(SettingError::whole(
             DEFAULT_PATH,
             "the file does not exist, and no other was named; create it, or use --config FILE",
@@ -310,7 +309,7 @@ impl Config {
     }
 
     /// Rules that require watch lists that are not followed, one sentence each.
-    pub fn rules_of_unknown_lists(&self) -> Vec<String> {
+    pub(crate) fn rules_of_unknown_lists(&self) -> Vec<String> {
         rule_warnings::unknown_lists(&self.alerts.rules, &self.lists())
     }
 
@@ -345,7 +344,7 @@ impl Config {
 
 /// The environment variables of this process that are part of the configuration.
 /// Names or values that are not Unicode are ignored.
-pub fn process_environment() -> Vec<(String, String)> {
+pub(crate) fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

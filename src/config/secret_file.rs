@@ -13,6 +13,7 @@ use super::secret::REDACTED;
 use super::setting_error::{has_odd_word, seems_generated, shown_path};
 use super::tree::SettingNode;
 use super::values::text;
+use crate::config::advice::Advice;
 use crate::model::keep_secret;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
@@ -249,7 +250,7 @@ fn keep_line(line: &str) {
 /// wrong place: it is not shown.
 pub(super) fn secret_file(
     env: &Environment,
-) -> impl FnOnce(&SettingNode) -> Result<SecretFile, String> {
+) -> impl FnOnce(&SettingNode) -> Result<SecretFile, Advice> {
     move |node| {
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";

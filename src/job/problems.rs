@@ -16,7 +16,7 @@ const LOG_EVERY: Duration = Duration::from_mins(5);
 
 /// An outage of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OngoingOutage {
+pub(crate) struct OngoingOutage {
     /// Why the database cannot be used, as a clause; `None` if it can.
     clause: Option<String>,
     /// Whether it answers and cannot store anything, because its disk is full.
@@ -70,7 +70,7 @@ impl OngoingOutage {
 
 /// Outage of the database, and active conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ActiveProblems {
+pub(crate) struct ActiveProblems {
     /// Outage of the database.
     pub database: OngoingOutage,
     /// Active health conditions, in words.

@@ -189,7 +189,7 @@ pub struct Listed {
 }
 
 /// Reads an element of the collection.
-pub fn read_listed(rules: &ParserRules, element: Value) -> Result<Listed, UnreadableRow> {
+pub(crate) fn read_listed(rules: &ParserRules, element: Value) -> Result<Listed, UnreadableRow> {
     match xml::read_json(rules, &element) {
         Ok(advisory) => Ok(Listed {
             said: advisory.said,
@@ -207,7 +207,7 @@ pub fn read_listed(rules: &ParserRules, element: Value) -> Result<Listed, Unread
 
 /// Reads what stands before the damage of an element: enough to fetch its details, if that
 /// has its identifier.
-pub fn read_damaged(rules: &ParserRules, raw: &str) -> Option<Listed> {
+pub(crate) fn read_damaged(rules: &ParserRules, raw: &str) -> Option<Listed> {
     let fields = readable_part::fields(raw);
     read_listed(rules, Value::Object(fields)).ok()
 }

@@ -212,7 +212,7 @@ async fn without_a_date_the_clock_that_was_set_is_not_believed() {
     let cached = || {
         world
             .simulator
-            .inject(FaultRule::new(AnswerFault::Cached).times(20))
+            .inject(FaultRule::new(AnswerFault::Cached).times(20));
     };
     cached();
     let reports = sync_with(&context).await;
@@ -255,7 +255,7 @@ async fn coverage_that_ends_in_the_future_is_objected_to_and_cut_back_at_the_nex
     let objections = |said: &advisoryd::job::trust::verify::Verification| {
         let problems = said.problems.iter();
         problems
-            .filter(|problem| problem.says.contains("ends in the future"))
+            .filter(|problem| problem.says.contains("the future"))
             .map(|problem| problem.about.clone())
             .collect::<Vec<_>>()
     };
@@ -267,7 +267,8 @@ async fn coverage_that_ends_in_the_future_is_objected_to_and_cut_back_at_the_nex
         assert_eq!(source["state"], "failing", "{source}");
     }
     let text = world.told(&["status"]).stdout;
-    assert!(text.contains("the coverage ends in the future"), "{text}");
+    let lines = text.lines().filter(|line| line.contains("the future"));
+    assert_reads!(lines.collect::<Vec<_>>().join("\n"));
 
     // A command that reads is a start too.
     let sync = world.told(&["sync"]);
@@ -276,7 +277,7 @@ async fn coverage_that_ends_in_the_future_is_objected_to_and_cut_back_at_the_nex
     assert_eq!(warnings, 2, "{sync:?}");
     world.later(TimeDelta::seconds(2));
     let again = world.told(&["sync"]);
-    assert!(!again.stderr.contains("in the future"), "{again:?}");
+    assert!(!again.stderr.contains("the future"), "{again:?}");
     assert_eq!(lost(&world).await, [0; 0]);
     nothing_is_covered_of_the_future(&world).await;
     let said = verify(world.pool(), None, world.now()).await.unwrap();

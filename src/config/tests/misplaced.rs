@@ -114,6 +114,12 @@ fn a_password_where_a_number_or_a_word_belongs_is_not_repeated() {
         (&format!("{list}source = "), "source"),
         ("[[alerts.sinks]]\nname = \"x\"\nkind = ", "kind"),
         ("[[alerts.rules]]\nname = \"r\"\nsinks = ", "sinks"),
+        (
+            "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+            "threat_score",
+        ),
+        ("[enrichment]\nepss_threshold = ", "epss_threshold"),
+        ("[reconcile]\nshare = ", "share"),
     ] {
         for password in ["S3cr3tPa55w0rd", "hunter2hunter2"] {
             let message = message_of(&format!("{text}\"{password}\""));
@@ -123,11 +129,18 @@ fn a_password_where_a_number_or_a_word_belongs_is_not_repeated() {
             );
         }
     }
-    let message = message_of("[database]\nmax_connections = \"Hunter2\"");
-    assert!(
-        message.contains("[not shown]") && !message.contains("Hunter2"),
-        "{message}"
-    );
+    for text in [
+        "[database]\nmax_connections = ",
+        "[enrichment]\nepss_threshold = ",
+        "[reconcile]\nshare = ",
+        "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+    ] {
+        let message = message_of(&format!("{text}\"Hunter2\""));
+        assert!(
+            message.contains("[not shown]") && !message.contains("Hunter2"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::job::collection::parts::WindowParts;
 use crate::job::collection::window::{FixedWindow, ReceivedRows, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
-use crate::model::plain_fingerprint;
+use crate::model::{QuarantineKind, plain_fingerprint};
 use crate::source::detail::{Listed, read_damaged, read_listed, read_page};
 use crate::source::page::UnreadableRow;
 use crate::source::xml::ParserRules;
@@ -142,6 +142,7 @@ fn parse(
     for row in result.large {
         let part = read_listed(rules, row.fields).ok();
         unreadable.push(quarantine::QuarantineEntry {
+            kind: QuarantineKind::JsonBeginning,
             key: part.as_ref().map(|part| part.said.clone()),
             reason: row.reason,
             byte_hash: row.byte_hash,
@@ -312,6 +313,7 @@ fn row(element: Listed) -> ListedAdvisory {
 fn kept(unreadable: UnreadableRow) -> quarantine::QuarantineEntry {
     let UnreadableRow { key, reason, raw } = unreadable;
     quarantine::QuarantineEntry {
+        kind: QuarantineKind::Json,
         byte_hash: plain_fingerprint(raw.as_bytes()),
         hints: Vec::new(),
         key,

@@ -13,7 +13,7 @@ use super::repairs::Repairs;
 use super::reported::quoted;
 use super::rules::{Limits, ParserRules};
 use super::tree::XmlNode;
-use crate::model::{Advisory, outgoing};
+use crate::model::{Advisory, beginning, outgoing};
 
 /// Keys under which an answer says what went wrong.
 const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
@@ -26,7 +26,7 @@ const LONGEST_KEY_CHARS: usize = 200;
 pub fn read_json(rules: &ParserRules, value: &Value) -> Result<Advisory, UnreadableRecord> {
     let unreadable = |reason| {
         let key = value["advisory_identifier"].as_str();
-        let key = key.map(|key| key.chars().take(LONGEST_KEY_CHARS).collect());
+        let key = key.map(|key| beginning(key, LONGEST_KEY_CHARS).to_owned());
         UnreadableRecord {
             key,
             ..UnreadableRecord::new(reason)

@@ -6,6 +6,7 @@ use super::super::super::tree::SettingNode;
 use super::super::super::values::text;
 use super::super::template::{TemplateSettings, either};
 use super::json_pointer::pointer;
+use crate::config::advice::Advice;
 
 /// HTTP methods by name.
 const METHODS: [(&str, Method); 5] = [
@@ -137,18 +138,18 @@ pub(super) fn split_url(section: &mut Section<'_>) -> Option<TemplateSettings> {
     }
 }
 
-fn method(node: &SettingNode) -> Result<Method, String> {
+fn method(node: &SettingNode) -> Result<Method, Advice> {
     let given = text(node)?;
     let known = METHODS.iter().find(|(name, _)| *name == given);
     known
         .map(|(_, method)| *method)
-        .ok_or_else(|| "expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`".into())
+        .ok_or_else(|| Advice::choice("expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`"))
 }
 
-fn path(name: &str, node: &SettingNode) -> Result<TemplateSettings, String> {
+fn path(name: &str, node: &SettingNode) -> Result<TemplateSettings, Advice> {
     let text = text(node)?;
     if !text.starts_with('/') {
         return Err("expected a path that starts with `/`".into());
     }
-    TemplateSettings::new(name, &text)
+    TemplateSettings::new(name, &text).map_err(Advice::from)
 }
