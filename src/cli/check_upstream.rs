@@ -134,7 +134,7 @@ pub(super) async fn check(
 
 /// What is not asked because nothing would be answered.
 fn not_checked(what: impl Into<String>) -> Finding {
-    let says = "not checked, because no request would be answered; see the line FAIL above";
+    let says = "not checked, because no request would be answered";
     Finding::skipped(what, says)
 }
 

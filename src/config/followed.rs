@@ -1,19 +1,8 @@
 //! Followed watch lists: the configuration merged with the lists that discovery found.
 
-use std::collections::BTreeMap;
-
 use super::Config;
 use super::lists::WatchList;
-use super::rule_warnings::{self, Lists};
-
-/// What others say of the followed watch lists: upstream, or the database.
-#[derive(Debug, Clone, Default)]
-pub struct ListNames {
-    /// Upstream's names, by id. The name in the configuration takes precedence.
-    pub names: BTreeMap<i64, String>,
-    /// Whether the configuration has all lists that discovery finds now.
-    pub has_discovered: bool,
-}
+use super::rule_warnings::{self, ListNames, Lists};
 
 impl Config {
     /// This configuration plus the discovered lists, except those that it excludes

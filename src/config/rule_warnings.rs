@@ -6,6 +6,15 @@ use super::setting_error::quoted;
 use crate::model::filter::{Comparison, WatchListTest, parse_filter};
 use crate::model::{ChangeKind, Clause, Matcher, Rule};
 
+/// What others say of the followed watch lists: upstream, or the database.
+#[derive(Debug, Clone, Default)]
+pub struct ListNames {
+    /// Upstream's names, by id. The name in the configuration takes precedence.
+    pub names: BTreeMap<i64, String>,
+    /// Whether the configuration has all lists that discovery finds now.
+    pub has_discovered: bool,
+}
+
 /// What is known of the followed watch lists.
 pub(super) struct Lists {
     /// The ids of all of them, if known.

@@ -166,13 +166,7 @@ impl Reader {
         // The documentation's silence is the third.
         for _ in 0..2 {
             let silence = [
-                "silence",
-                "add",
-                "rule=other",
-                "--reason",
-                "x",
-                "--until",
-                "1h",
+                "silence", "add", "rule=soc", "--reason", "x", "--until", "1h",
             ];
             let told = world.told(&silence);
             assert_eq!(told.code, 0, "{told}");

@@ -104,6 +104,7 @@ mod list_contents;
 mod list_forms;
 mod list_grows;
 mod list_members;
+mod list_names;
 mod list_quiet;
 mod migrations;
 mod missing_lists;
