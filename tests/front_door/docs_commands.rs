@@ -139,7 +139,10 @@ const QUESTIONS: &[&str] = &[
 ];
 
 /// Questions that have no answer, by their beginning, and why.
-const EMPTY: &[(&str, &str)] = &[];
+const EMPTY: &[(&str, &str)] = &[(
+    "advisoryd changes --what escalated,became_zero_day --state-file",
+    "begins at the end",
+)];
 
 /// Exit statuses that are not 0, by what the page shows.
 const OTHER_STATUS: &[(&str, i32)] = &[

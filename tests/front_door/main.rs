@@ -61,6 +61,7 @@ mod endless;
 mod enrichment;
 mod enrichment_files;
 mod erase;
+mod every_command;
 mod explain;
 mod facts;
 mod failover;
