@@ -103,6 +103,12 @@ pub(super) struct Advisories {
     /// Only those about which no ticket exists
     #[arg(long)]
     pub(super) no_ticket: bool,
+    /// Only those that somebody has acknowledged (`advisoryd ack`)
+    #[arg(long, conflicts_with = "unacknowledged")]
+    pub(super) acknowledged: bool,
+    /// Only those that nobody has acknowledged
+    #[arg(long)]
+    pub(super) unacknowledged: bool,
     /// Highest EPSS score of its CVEs at least this, 0 to 1
     #[arg(long, value_name = "SCORE", value_parser = epss)]
     pub(super) epss_min: Vec<Filter>,
@@ -233,6 +239,8 @@ impl Advisories {
             (self.kev, FlagField::Kev, true),
             (self.has_ticket, FlagField::HasTicket, true),
             (self.no_ticket, FlagField::HasTicket, false),
+            (self.acknowledged, FlagField::Acknowledged, true),
+            (self.unacknowledged, FlagField::Acknowledged, false),
         ];
         let flags = flags.into_iter().filter(|(is_asked, ..)| *is_asked);
         parts.extend(flags.map(|(_, field, value)| Filter::Test(Test::Flag { field, value })));

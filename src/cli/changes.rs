@@ -247,7 +247,7 @@ async fn selection(
         what: wanted.what.clone(),
         rank_from: wanted.severity.map(|(from, _)| from),
         rank_to: wanted.severity.map(|(_, to)| to),
-        watch_list_id: chosen_list::id(connection, watch_list).await?,
+        watch_list_id: chosen_list::stored_id(connection, watch_list).await?,
         product: wanted.product.clone(),
     })
 }

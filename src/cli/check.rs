@@ -3,6 +3,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::check_rules::{self, Seen};
 use super::check_upstream::LocalData;
 use super::finding::{CheckResult, Reporter};
 use super::shared::GlobalArgs;
@@ -14,6 +15,7 @@ use crate::model::{Matcher, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, Requirement, SchemaState, TransactionPooling};
+use crate::store::reports::named_list;
 
 pub(super) async fn run(shared: GlobalArgs, offline: bool, json: bool) -> anyhow::Result<bool> {
     let loaded = shared.load_and_log(Some("warn")).and_then(|config| {
@@ -66,15 +68,17 @@ pub(super) async fn run(shared: GlobalArgs, offline: bool, json: bool) -> anyhow
     if let Some(Err(error)) = config.log.otlp.as_deref().map(Otlp::headers) {
         reporter.report(CheckResult::bad("log", chain(&error)));
     }
-    alerts(&config, &mut reporter);
+    sinks(&config, &mut reporter);
+    let mut seen = Seen::default();
     if !offline {
-        online(&config, token.ok(), &mut reporter).await;
+        online(&config, token.ok(), &mut seen, &mut reporter).await;
     }
+    check_rules::report(&config, &seen, &mut reporter);
     reporter.end()
 }
 
 /// Checks that every sink can be used: its secrets, certificates and template.
-fn alerts(config: &Config, reporter: &mut Reporter) {
+fn sinks(config: &Config, reporter: &mut Reporter) {
     let is_used = |name: &str| {
         let mut rules = config.alerts.rules.iter().map(Matcher::rule);
         rules.any(|rule| rule.sinks.iter().any(|sink| sink == name))
@@ -96,14 +100,6 @@ fn alerts(config: &Config, reporter: &mut Reporter) {
             }
             Err(error) => CheckResult::bad(what, chain(&error)),
         });
-    }
-    let rules = config.alerts.rules.len();
-    if rules > 0 {
-        let says = format!("{rules}; dry-run them with `advisoryd rules test`");
-        reporter.report(CheckResult::good("alert rules", says));
-    }
-    for unmatched in config.rules_of_unknown_lists() {
-        reporter.report(CheckResult::bad("alert rules", unmatched));
     }
 }
 
@@ -128,15 +124,23 @@ fn configuration(config: &Config) -> String {
 }
 
 /// Checks the database, then upstream whatever became of the database.
-async fn online(config: &Config, token: Option<ApiToken>, reporter: &mut Reporter) {
+async fn online(
+    config: &Config,
+    token: Option<ApiToken>,
+    seen: &mut Seen,
+    reporter: &mut Reporter,
+) {
     if config.database.url.is_none() && first_start(config, reporter) {
-        return upstream(config, token, LocalData::Nothing, reporter).await;
+        return upstream(config, token, LocalData::Nothing, (seen, reporter)).await;
     }
     let mut token = Some(token);
     let result = ask::with_database(config, async |opened| {
         if is_usable(opened, reporter).await? {
+            let mut connection = opened.pool.acquire().await?;
+            seen.stored(named_list::named_lists(&mut connection).await?);
+            drop(connection);
             let known = LocalData::Database(&opened.pool);
-            upstream(config, token.take().flatten(), known, reporter).await;
+            upstream(config, token.take().flatten(), known, (seen, reporter)).await;
         }
         Ok(())
     })
@@ -147,7 +151,7 @@ async fn online(config: &Config, token: Option<ApiToken>, reporter: &mut Reporte
         reporter.report(CheckResult::bad("database", text));
     }
     if let Some(token) = token {
-        upstream(config, token, LocalData::Nothing, reporter).await;
+        upstream(config, token, LocalData::Nothing, (seen, reporter)).await;
     }
 }
 
@@ -174,7 +178,7 @@ async fn upstream(
     config: &Config,
     token: Option<ApiToken>,
     known: LocalData<'_>,
-    reporter: &mut Reporter,
+    (seen, reporter): (&mut Seen, &mut Reporter),
 ) {
     if config.upstream.offline {
         let text = "not asked: [upstream] offline = true";
@@ -193,7 +197,7 @@ async fn upstream(
     };
     let checked = match context {
         Ok(context) => {
-            let checked = check_upstream::check(&context, known, reporter).await;
+            let checked = check_upstream::check(&context, known, seen, reporter).await;
             context.budget.give_back().await;
             checked
         }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+use super::check_advice::{advice, is_useless, of_failure};
 use super::check_names;
+use super::check_rules::Seen;
 use super::finding::{CheckResult, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
@@ -71,18 +73,23 @@ pub(super) enum LocalData<'a> {
     Nothing,
 }
 
+/// Asks for everything. After an answer that no further request can change, the rest is
+/// reported as not checked.
 pub(super) async fn check(
     context: &Context,
     known: LocalData<'_>,
+    seen: &mut Seen,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
     let Lists {
         config,
         discovery,
         listed,
+        is_complete,
     } = lists(context).await;
+    let mut is_end = false;
     if let Some(asked) = discovery {
-        let is_end = asked.ends_all();
+        is_end = asked.ends_all();
         let is_discovery = config.discovery.watch_lists;
         let name = if is_discovery {
             "discovery"
@@ -90,33 +97,24 @@ pub(super) async fn check(
             "watch lists"
         };
         reporter.report(asked.finding(name));
-        if is_end {
-            return Ok(());
-        }
     }
-    let others = check_names::not_followed(&config, &listed);
-    let others = others.filter(|_| !config.discovery.watch_lists);
-    let names = check_names::differing(&config, &listed);
-    for finding in names.into_iter().chain(others) {
-        reporter.report(finding);
+    if is_complete {
+        seen.listed(&config, &listed);
     }
-    let json = if config.fetches_details() {
-        Some(json(context).await)
-    } else {
-        None
-    };
-    if let Some(asked @ Asked::Useless(_)) = json {
-        reporter.report(asked.finding("JSON API"));
-        return Ok(());
+    names(&config, &listed, reporter);
+    let mut json = None;
+    if config.fetches_details() {
+        json = reported_end(json_unless(context, is_end).await, &mut is_end, reporter);
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
-        let asked = ask_feed(context, &feed).await;
-        let is_end = asked.ends_all();
-        reporter.report(instead(asked, &feed, has_json));
         if is_end {
-            return Ok(());
+            reporter.report(not_checked(feed.key.to_string()));
+            continue;
         }
+        let asked = ask_feed(context, &feed).await;
+        is_end = asked.ends_all();
+        reporter.report(instead(asked, &feed, has_json));
     }
     if let Some(asked) = json {
         reporter.report(asked.finding("JSON API"));
@@ -124,10 +122,55 @@ pub(super) async fn check(
             reporter.report(days(pool).await?);
         }
     }
-    if context.config.tickets.enabled {
-        reporter.report(tickets(context).await);
+    if config.tickets.enabled {
+        reporter.report(if is_end {
+            not_checked("tickets")
+        } else {
+            tickets(context).await
+        });
     }
     Ok(())
+}
+
+/// What is not asked because nothing would be answered.
+fn not_checked(what: impl Into<String>) -> CheckResult {
+    let says = "not checked, because no request would be answered";
+    CheckResult::skipped(what, says)
+}
+
+/// Whether the JSON API can be read, unless nothing would be answered.
+async fn json_unless(context: &Context, is_end: bool) -> Option<Asked> {
+    if is_end {
+        return None;
+    }
+    Some(json(context).await)
+}
+
+/// Reports an answer at once if it is the end of all or was not asked for; others are
+/// reported after the feeds.
+fn reported_end(asked: Option<Asked>, is_end: &mut bool, reporter: &mut Reporter) -> Option<Asked> {
+    match asked {
+        None => {
+            reporter.report(not_checked("JSON API"));
+            None
+        }
+        Some(asked) if asked.ends_all() => {
+            *is_end = true;
+            reporter.report(asked.finding("JSON API"));
+            None
+        }
+        Some(asked) => Some(asked),
+    }
+}
+
+/// Compares the configuration with the account's lists.
+fn names(config: &Config, listed: &[ListedList], reporter: &mut Reporter) {
+    let others = check_names::not_followed(config, listed);
+    let others = others.filter(|_| !config.discovery.watch_lists);
+    let names = check_names::differing(config, listed);
+    for finding in names.into_iter().chain(others) {
+        reporter.report(finding);
+    }
 }
 
 /// The lists that would be followed now.
@@ -137,6 +180,8 @@ struct Lists {
     discovery: Option<Asked>,
     /// The account's lists, as far as they can be read.
     listed: Vec<ListedList>,
+    /// Whether these are all.
+    is_complete: bool,
 }
 
 /// The lists that would be followed now, and those of the account; nothing is stored.
@@ -152,16 +197,19 @@ async fn lists(context: &Context) -> Lists {
             _ => None,
         };
         let listing = listing.ok();
+        let is_complete = listing.as_ref().is_some_and(|one| one.failure().is_none());
         return Lists {
             config: Config::clone(config),
             discovery: useless,
             // An account whose lists cannot be read has nothing to compare.
             listed: listing.map(|listing| listing.lists).unwrap_or_default(),
+            is_complete,
         };
     }
     let (config, discovery, listed) = discovered(context, config).await;
     Lists {
         config,
+        is_complete: matches!(discovery, Asked::Readable(_)),
         discovery: Some(discovery),
         listed,
     }
@@ -269,35 +317,6 @@ async fn not_found(context: &Context, feed: &Feed, error: &ClientError) -> Asked
     }
 }
 
-/// Whether no other request would be answered, either.
-fn is_useless(error: &ClientError) -> bool {
-    match error {
-        ClientError::TokenRejected { .. } => true,
-        ClientError::Network { source, .. } => source.is_connect(),
-        _ => false,
-    }
-}
-
-fn advice(error: &ClientError) -> String {
-    let says = chain(error);
-    match error {
-        ClientError::TokenRejected { .. } => {
-            // Upstream's text may end as a sentence does.
-            let says = says.trim_end_matches('.');
-            format!(
-                "{says}; create a new token in Flexera's web interface, write it to the file of [upstream] token_file, and run `systemctl restart advisoryd`"
-            )
-        }
-        ClientError::NotFound { .. } => {
-            format!("{says}; check that the watch list exists and that this account may read it")
-        }
-        ClientError::Forbidden { .. } => {
-            format!("{says}; check that this account is licensed for the API")
-        }
-        _ => says,
-    }
-}
-
 /// Reads the beginning of a feed.
 async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
     let mut reader = RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), None);
@@ -348,6 +367,6 @@ async fn tickets(context: &Context) -> CheckResult {
             "readable; no date filter works, so tickets are read by the full scans of [schedule] full_walk",
         ),
         Ok(None) => CheckResult::good("tickets", "readable; there is none yet"),
-        Err(failure) => CheckResult::bad("tickets", failure.chain()),
+        Err(failure) => CheckResult::bad("tickets", of_failure(&failure)),
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::colour::has_links;
 use super::difference;
 use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
@@ -124,11 +125,13 @@ async fn show_one(
     } else {
         (Vec::new(), Vec::new())
     };
+    let address = page_of(kind, &document, links);
     if wanted.json {
         if let Some(fields) = document.as_object_mut() {
             let mut insert = |name: &str, value| fields.insert(name.to_owned(), value);
             insert("quarantined", serde_json::to_value(&receipt.quarantined)?);
             insert("pending_details", serde_json::to_value(&receipt.pending)?);
+            insert("url", serde_json::to_value(&address)?);
             if wanted.history {
                 insert("versions", serde_json::to_value(&versions)?);
                 insert("history", serde_json::to_value(&changes)?);
@@ -144,11 +147,10 @@ async fn show_one(
         RecordKind::Ticket => called(&document),
         RecordKind::Advisory => key.clone(),
     };
-    print_styled(&headed(
-        page.trim_end(),
-        &head,
-        page_of(kind, &document, links).as_deref(),
-    ));
+    print_styled(&headed(page.trim_end(), &head, address.as_deref()));
+    if let Some(address) = address.filter(|_| !has_links()) {
+        print_line(&format!("\nPage: {address}"));
+    }
     Ok(())
 }
 

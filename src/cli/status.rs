@@ -19,6 +19,7 @@ use super::status_discovery;
 use super::status_enrichment::EnrichmentStatus;
 use super::status_mirror::MirrorStatus;
 use super::status_page::{self, Status};
+use super::status_pause::Pause;
 use super::status_source::{self, SourceSchedule};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -126,6 +127,7 @@ async fn read(
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
+        pauses: Pause::query(connection).await?,
     })
 }
 

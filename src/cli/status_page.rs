@@ -10,6 +10,7 @@ use super::status_discovery;
 use super::status_enrichment::EnrichmentStatus;
 use super::status_errors::{self, Alike};
 use super::status_mirror::MirrorStatus;
+use super::status_pause::Pause;
 use super::status_source::{self, SourceSchedule};
 use super::times::Times;
 use crate::job::health::findings::sink_key;
@@ -43,6 +44,7 @@ pub(super) struct Status {
     pub(super) feed_days: Option<feed_days::FeedDays>,
     pub(super) conditions: Vec<ConditionState>,
     pub(super) unknown_fields: Vec<UnknownField>,
+    pub(super) pauses: Vec<Pause>,
 }
 
 /// The page, legible, with the colours of the table. `in_detail` adds what only matters when something is examined.
@@ -81,6 +83,7 @@ fn problems(
             .as_ref()
             .map(|unread| unread_line(unread, times)),
     );
+    lines.extend(status.pauses.iter().map(|pause| pause.line(times)));
     let active = status.conditions.iter().filter(|state| state.is_found());
     // What is in quarantine now is shown for each source below, and that a sink fails, of the sink.
     let shown_above = [Condition::QuarantineGrew, Condition::SinkFailing];
@@ -116,6 +119,9 @@ fn notes(status: &Status, plan: &SourceSchedule, times: Times, in_detail: bool) 
     let mut lines: Vec<String> = followed()
         .flat_map(|source| status_source::notes(source, &status.daemons, times))
         .collect();
+    if !in_detail {
+        lines.extend(status_source::former(&status.sources, now));
+    }
     lines.extend(unknown_fields_line(&status.unknown_fields));
     let has_feeds = followed().any(|source| source.key.is_feed());
     if let Some(at) = plan.full.filter(|_| has_feeds && plan.is_running) {

@@ -1,6 +1,6 @@
 //! `advisoryd status`: one source, as a row of the table, as lines and as JSON.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::output::{columns, rough};
@@ -147,11 +147,34 @@ fn row(source: &SourceReport, plan: &SourceSchedule) -> [String; 7] {
     ]
 }
 
-/// The table, which fits 80 columns. `in_detail` adds how much is stored.
+/// Whether it is a feed that was followed once: its data stays, and nothing happens to it.
+fn is_former(source: &SourceReport) -> bool {
+    !source.configured && source.key.is_feed()
+}
+
+/// The feeds that are no longer followed, while that is news.
+pub(super) fn former(sources: &[SourceReport], now: DateTime<Utc>) -> Option<String> {
+    const NEWS_FOR: TimeDelta = TimeDelta::days(30);
+    let is_news = |source: &&SourceReport| {
+        let read_at = source.last_attempt_at.max(source.followed_since);
+        is_former(source) && read_at.is_some_and(|at| now - at <= NEWS_FOR)
+    };
+    let names: Vec<String> = sources.iter().filter(is_news).map(named).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "no longer followed: {}; what is stored of it stays; `advisoryd -v status` lists all",
+            names.join(", ")
+        )
+    })
+}
+
+/// The table, which fits 80 columns. `in_detail` adds how much is stored, and the feeds that
+/// are no longer followed.
 pub(super) fn table(sources: &[SourceReport], plan: &SourceSchedule, in_detail: bool) -> String {
     let shown = HEADING.len() - usize::from(!in_detail);
     let of = |cells: [String; 7]| cells.into_iter().take(shown).collect::<Vec<String>>();
-    let rows: Vec<Vec<String>> = sources.iter().map(|one| of(row(one, plan))).collect();
+    let sources = sources.iter().filter(|one| in_detail || !is_former(one));
+    let rows: Vec<Vec<String>> = sources.map(|one| of(row(one, plan))).collect();
     columns(&of(HEADING.map(str::to_owned)), &rows)
 }
 

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::exit::WrongUsage;
-use super::output::print_error;
+use super::output::{print_error, print_note};
 use super::report::LOG_OF_RUNS;
 use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
@@ -71,6 +71,12 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Sync) -> anyhow::Result<bool
         print_error(
             "[upstream] offline = true: nothing is requested; `advisoryd import BUNDLE` brings data",
         );
+    }
+    let most = config.feeds.max_days;
+    if let Some(days) = wanted.days.filter(|days| *days > most) {
+        print_note(&format!(
+            "--days {days} is more than [feeds] max_days: {most} days are requested"
+        ));
     }
     let alert_output = AlertOutput {
         backlog: wanted.alert_backlog,

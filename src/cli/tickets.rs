@@ -87,7 +87,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: TicketsArgs) -> anyhow::Resu
         in_order(from, until.at, times)?;
     }
     let ask = async |connection: &mut PgConnection| {
-        asked.watch_list_id = chosen_list::id(connection, list.as_deref()).await?;
+        asked.watch_list_id = chosen_list::id_of_tickets(connection, list.as_deref()).await?;
         let known = ticket_question::statuses(connection).await?;
         note_unknown(&asked, &known);
         let closed = known.into_iter().filter(|status| closed.fit(status));

@@ -47,7 +47,6 @@ mod tree;
 mod upstream;
 mod values;
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +68,7 @@ pub use log::{LogFormat, LogSettings, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
+pub use rule_warnings::ListNames;
 pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
@@ -291,26 +291,6 @@ impl Config {
             DEFAULT_PATH,
             "the file does not exist, and no other was named; create it, or use --config FILE",
         ))
-    }
-
-    /// What is known of the followed lists without asking upstream.
-    fn lists(&self) -> rule_warnings::Lists {
-        let all = (!self.discovery.watch_lists).then_some(&self.watch_lists);
-        let ids = all.map(|all| all.iter().map(|list| list.id).collect());
-        // A list without a name has that of upstream.
-        let names = all.and_then(|all| {
-            let mut names = all.iter().map(|list| list.name.as_deref());
-            names.try_fold(BTreeSet::new(), |mut names, name| {
-                names.insert(name?.to_lowercase());
-                Some(names)
-            })
-        });
-        rule_warnings::Lists { ids, names }
-    }
-
-    /// Rules that require watch lists that are not followed, one sentence each.
-    pub(crate) fn rules_of_unknown_lists(&self) -> Vec<String> {
-        rule_warnings::unknown_lists(&self.alerts.rules, &self.lists())
     }
 
     /// Settings that are valid but probably unintended, one sentence each.

@@ -48,7 +48,7 @@ use self::requests::{SignalRequest, Signals};
 pub use self::start::StartOptions;
 use self::starting::Startup;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ListNames};
 use crate::http::account;
 use crate::job::account::bind;
 use crate::measures;
@@ -80,7 +80,7 @@ pub async fn run(
     config.require_something()?;
     // Before anything is created: without a token there is nothing to do.
     let announced = announced(&config)?;
-    let unmatched = config.rules_of_unknown_lists();
+    let unmatched = config.rules_of_unknown_lists(&ListNames::default());
     for warning in config.warnings().into_iter().chain(unmatched) {
         warn!("{warning}");
     }

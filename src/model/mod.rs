@@ -108,7 +108,10 @@ pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use text::{beginning, counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};
-pub use time::{is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_time};
+pub use time::{
+    is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_month, parse_time,
+    parse_year,
+};
 pub use verdict::Verdict;
 pub use window::{
     CoverageGap, FeedWindow, MAX_COVERAGE_AHEAD, feed_days, is_in_future, missing_from,

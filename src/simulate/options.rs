@@ -46,6 +46,8 @@ pub struct SimulatorOptions {
     pub max_page_size: usize,
     /// Status for a wrong token: 401 or 403, as the contract allows both (§2).
     pub refusal_status: u16,
+    /// Whether the advisories are among them that the documentation's examples ask for.
+    pub has_examples: bool,
     /// Whether `POST /_control/…` is served: faults and mutations from another process.
     pub control: bool,
 }
@@ -75,7 +77,30 @@ impl Default for SimulatorOptions {
             note: None,
             max_page_size: 100,
             refusal_status: 401,
+            has_examples: false,
             control: false,
+        }
+    }
+}
+
+/// Names of the demo's watch lists, which the documentation uses.
+pub const DEMO_LISTS: [&str; 3] = ["Linux servers", "Office clients", "Network equipment"];
+
+impl SimulatorOptions {
+    /// The world of the demo, in which the documentation's examples find something: large
+    /// enough to look real, small enough to be there in seconds.
+    pub fn of_demo() -> Self {
+        Self {
+            advisories: 3000,
+            tickets: 400,
+            watch_lists: DEMO_LISTS.len(),
+            has_examples: true,
+            // The demo asks far more often than anyone would ask the vendor.
+            limits: LimitOptions {
+                per_minute: 0,
+                ..LimitOptions::default()
+            },
+            ..Self::default()
         }
     }
 }

@@ -161,3 +161,26 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
     let wrong = world.told(&["ack", &saids[0], "--json"]);
     assert_eq!(wrong.code, 2, "{wrong}");
 }
+
+#[tokio::test]
+async fn searches_select_what_is_acknowledged_or_not() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let saids = world.simulator.saids(1);
+    let acknowledged = world.told(&["ack", &saids[0]]);
+    assert_eq!(acknowledged.code, 0, "{acknowledged}");
+    let found = |flag: &str| {
+        let told = world.told(&["advisories", flag, "--json", "--columns", "said"]);
+        assert_eq!(told.code, 0, "{told}");
+        told.stdout
+    };
+    assert_eq!(
+        found("--acknowledged"),
+        format!("{{\"said\":\"{}\"}}\n", saids[0])
+    );
+    let others = found("--unacknowledged");
+    assert_eq!(others.lines().count(), saids.len() - 1);
+    assert!(!others.contains(&saids[0]), "{others}");
+    let both = world.told(&["advisories", "--acknowledged", "--unacknowledged"]);
+    assert_eq!(both.code, 2, "{both}");
+}

@@ -182,6 +182,11 @@ async fn a_429_of_one_stops_all() {
             .unwrap()
             .starts_with("daemon ")
     );
+    let page = world.told(&["status"]).stdout;
+    let line = page
+        .lines()
+        .find(|line| line.contains("all requests are paused until"));
+    assert!(line.is_some_and(|line| line.contains("429")), "{page}");
     let refused = world.told(&["budget", "take", "1", "--no-wait"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_reads!(refused);

@@ -49,9 +49,11 @@ async fn advisories_are_listed_by_every_criterion() {
         found.iter().any(|line| line["said"] == with_cve["said"]),
         "{cve}"
     );
+    let unknown = world.told(&["advisories", "--json", "--watch-list", "99"]);
     assert_eq!(
-        ask(&world, &["advisories", "--json", "--watch-list", "99"]),
-        ""
+        (unknown.code, unknown.stdout.as_str()),
+        (1, ""),
+        "{unknown}"
     );
     assert_eq!(
         ask(&world, &["advisories", "--json", "--since", "2100-01-01"]),
@@ -512,4 +514,48 @@ async fn changes_are_told_in_order_and_followed() {
         "{}",
         following.stdout()
     );
+}
+
+#[tokio::test]
+async fn filters_and_options_read_months_and_years_alike() {
+    let world = filled().await;
+    let found = |arguments: &[&str]| {
+        let all = [
+            &[
+                "advisories",
+                "--utc",
+                "--json",
+                "--columns",
+                "said",
+                "--sort",
+                "released",
+            ],
+            arguments,
+        ]
+        .concat();
+        ask(&world, &all)
+    };
+    let month = world
+        .texts("select to_char(max(released_at) at time zone 'utc', 'YYYY-MM') from advisoryd_v1.advisories")
+        .await
+        .remove(0);
+    let (year, _) = month.split_once('-').unwrap();
+    for period in [month.as_str(), year] {
+        let within = found(&["--where", &format!("released = {period}")]);
+        assert!(!within.is_empty(), "{period}");
+        assert_eq!(found(&["--released", period]), within, "{period}");
+        let since = found(&["--where", &format!("released >= {period}")]);
+        assert_eq!(
+            found(&["--released", &format!("{period}..")]),
+            since,
+            "{period}"
+        );
+        let before = found(&["--where", &format!("released < {period}")]);
+        let count = |text: &str| text.lines().count();
+        assert_eq!(
+            count(&before) + count(&since),
+            count(&found(&[])),
+            "{period}"
+        );
+    }
 }

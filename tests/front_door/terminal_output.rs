@@ -373,3 +373,43 @@ async fn chosen_columns_have_local_times_on_a_terminal_only() {
         "{machine}"
     );
 }
+
+#[tokio::test]
+async fn programs_and_pipes_get_the_pages_that_terminals_link_to() {
+    let world = filled().await;
+    let said = &world.simulator.saids(1)[0];
+    let page = format!("https://svr.example.org/a/{said}?id=");
+    let table = piped(&world, &["advisories", "--csv"], &[]);
+    assert!(table.lines().next().unwrap().ends_with(",url"), "{table}");
+    let row = table.lines().find(|line| line.starts_with(said)).unwrap();
+    assert!(row.rsplit(',').next().unwrap().starts_with(&page), "{row}");
+    let lines = piped(
+        &world,
+        &["advisories", "--json", "--where", &format!("said = {said}")],
+        &[],
+    );
+    assert!(lines.contains(&format!("\"url\":\"{page}")), "{lines}");
+    let shown_page = piped(&world, &["show", said], &[]);
+    assert!(
+        shown_page.contains(&format!("Page: {page}")),
+        "{shown_page}"
+    );
+    let document = piped(&world, &["show", said, "--json"], &[]);
+    assert!(
+        document.contains(&format!("\"url\":\"{page}")),
+        "{document}"
+    );
+    let linked = shown(&world, &["show", said], &[]);
+    assert!(!linked.contains("Page: "), "it is a link there: {linked}");
+}
+
+#[tokio::test]
+async fn days_beyond_the_configured_limit_are_told() {
+    let world = World::new().await;
+    let told = world.told(&["sync", "feeds", "--days", "9999"]);
+    assert_eq!(told.code, 0, "{told}");
+    let note = "--days 9999 is more than [feeds] max_days: 3650 days are requested";
+    assert!(told.stderr.contains(note), "{told}");
+    let fewer = world.told(&["sync", "feeds", "--days", "30"]);
+    assert!(!fewer.stderr.contains("max_days"), "{fewer}");
+}

@@ -115,11 +115,14 @@ async fn copied(
     let to = server(next, &new.pool).await.context("the new database")?;
     let mut there = new.pool.acquire().await?;
     let found = occupied(&mut there).await?;
-    anyhow::ensure!(
-        !found.has_tables,
-        "the new database already has the schemas of advisoryd; give an empty one"
-    );
-    if found.has_schema {
+    // Left by a move that was interrupted after the copy, or the data of somebody else: the
+    // comparison tells.
+    let is_copied = found.has_tables;
+    if is_copied {
+        refuse_if_used(new, &mut there)
+            .await
+            .context("the new database")?;
+    } else if found.has_schema {
         drop_empty_schemas(&mut there)
             .await
             .context("the new database")?;
@@ -130,10 +133,17 @@ async fn copied(
     block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;
-    print_error("copying the database");
-    transfer::copy(&from, &to).await?;
+    if !is_copied {
+        print_error("copying the database");
+        transfer::copy(&from, &to).await?;
+    }
     print_error("comparing all tables");
-    let compared = compare(&old.pool, &new.pool).await?;
+    let compared = match compare(&old.pool, &new.pool).await {
+        Err(_) if is_copied => anyhow::bail!(
+            "the new database already has the schemas of advisoryd, with other data; give an empty one"
+        ),
+        compared => compared?,
+    };
     drop(there);
     ask::migrate(next, new).await.context("the new database")?;
     if let Some(next_file) = next_file {

@@ -22,13 +22,11 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
 use crate::daemon::{self, StartOptions};
-use crate::simulate::{self, LimitOptions, Simulator};
+use crate::simulate::{self, DEMO_LISTS, Simulator};
 use crate::store::database::{self, SchemaState};
 
-/// Large enough to look real, small enough to be there in seconds.
-const ADVISORIES: usize = 3000;
-const TICKETS: usize = 400;
-const WATCH_LISTS: usize = 3;
+/// The CVE in the documentation, which is in the demo's KEV catalogue and has a high score.
+const EXPLOITED: &str = "CVE-2026-1234";
 /// How often the simulated world changes.
 const CHANGE_EVERY: Duration = Duration::from_secs(3);
 /// How often the screen says what is going on.
@@ -53,7 +51,8 @@ pub struct DemoOptions {
 /// Runs the demo to its end; false when `once` was asked and the pass failed.
 pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let directory = DemoDirectory::make()?;
-    let simulator = upstream(options.port).await?;
+    let world = simulate::SimulatorOptions::of_demo();
+    let simulator = upstream(options.port, world.clone()).await?;
     if !options.once {
         simulator.keep_changing(CHANGE_EVERY);
     }
@@ -61,7 +60,10 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let text = configuration(&simulator, &directory);
     directory.write_config(&text)?;
     print_line(&format!(
-        "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets listens on {}.",
+        "A simulated upstream with {} advisories in {} watch lists and {} tickets listens on {}.",
+        world.advisories,
+        world.watch_lists,
+        world.tickets,
         simulator.base_url()
     ));
     print_line("Starting a private PostgreSQL and the daemon; this takes some seconds.");
@@ -95,22 +97,17 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     watched
 }
 
-async fn upstream(port: u16) -> anyhow::Result<Simulator> {
+async fn upstream(port: u16, world: simulate::SimulatorOptions) -> anyhow::Result<Simulator> {
     let options = simulate::SimulatorOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        advisories: ADVISORIES,
-        tickets: TICKETS,
-        watch_lists: WATCH_LISTS,
-        // The demo asks far more often than anyone would ask the vendor.
-        limits: LimitOptions {
-            per_minute: 0,
-            ..LimitOptions::default()
-        },
-        ..simulate::SimulatorOptions::default()
+        ..world
     };
-    simulate::start(options)
+    let simulator = simulate::start(options)
         .await
-        .context("the simulated upstream")
+        .context("the simulated upstream")?;
+    simulator.add_to_kev([EXPLOITED], false);
+    simulator.set_score(EXPLOITED, 0.9);
+    Ok(simulator)
 }
 
 fn configuration(simulator: &Simulator, directory: &DemoDirectory) -> String {
@@ -129,21 +126,26 @@ tickets = "*/3 * * * * *"
 first_days = 365
 [tickets]
 closed_statuses = ["Handled", "Irrelevant", "Färdig"]
+[enrichment]
+kev = "{}"
+epss = "{}"
 [http]
 listen = ""
 [[alerts.sinks]]
 name = "log"
 kind = "log"
 [[alerts.rules]]
-name = "serious"
+name = "soc"
 severity = "highly_critical"
 sinks = ["log"]
 "#,
         simulator.base_url(),
         directory.token_file().display(),
         directory.state_dir().display(),
+        simulator.kev_url(),
+        simulator.epss_url(),
     );
-    for (id, name) in (1..).zip(["Linux servers", "Workstations", "Mail & groupware"]) {
+    for (id, name) in (1..).zip(DEMO_LISTS) {
         // Writing to a string cannot fail.
         let _ = write!(text, "[[watch_lists]]\nid = {id}\nname = \"{name}\"\n");
     }

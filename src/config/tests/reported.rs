@@ -1,6 +1,6 @@
 //! What errors show: values as they are written, lines, and which entries differ.
 
-use super::super::Config;
+use super::super::{Config, ListNames};
 use super::errors;
 
 /// The only error.
@@ -128,12 +128,14 @@ fn rules_name_watch_lists_by_id_or_name() {
     let unmatched = |wanted: &str| {
         let text = format!("{lists}watch_lists = {wanted}");
         let config = Config::from_text("c", &text).unwrap();
-        config.rules_of_unknown_lists().join("\n")
+        config
+            .rules_of_unknown_lists(&ListNames::default())
+            .join("\n")
     };
     assert_eq!(unmatched("[\"LINUX\", 4, \"4\"]"), "");
     assert_eq!(
         unmatched("[\"Office\"]"),
-        "rule `r` names the watch list `Office`, but no followed list has this name: it can never match; known: linux"
+        "rule `r` names the watch list `Office`, but no followed list has this name: it can never match; known: Linux"
     );
     assert!(unmatched("[9]").contains("9, which is not followed: it can never match; add it"));
     assert!(unmatched("[4, 9]").contains("it can never match advisories of that list"));

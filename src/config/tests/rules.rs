@@ -1,6 +1,6 @@
 //! Alert rules: reading, defaults and errors.
 
-use super::super::Config;
+use super::super::{Config, ListNames};
 use super::errors;
 use crate::model::{AttackVector, ChangeKind, Clause, Missing, Severity};
 
@@ -145,7 +145,7 @@ fn a_title_that_is_no_regular_expression_says_so() {
 fn a_rule_that_can_notify_nobody_is_a_warning() {
     let warned = |text: &str| {
         let config = Config::from_text("c", text).unwrap();
-        let mut warnings = config.rules_of_unknown_lists();
+        let mut warnings = config.rules_of_unknown_lists(&ListNames::default());
         warnings.extend(config.warnings());
         warnings.join("\n")
     };
@@ -165,7 +165,7 @@ fn a_rule_that_can_notify_nobody_is_a_warning() {
     assert_eq!(
         filtered("list = \"Linxu servers\" or list = 9"),
         "rule `r` names watch list 9, which is not followed: this part of `where` can never match; add it under `[[watch_lists]]`, or remove it from the rule\n\
-         rule `r` names the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: linux servers"
+         rule `r` names the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: Linux servers"
     );
     let of_tickets = warned(&format!("{named}not = {{ ticket_status = [\"Closed\"] }}"));
     assert!(

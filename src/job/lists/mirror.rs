@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use super::discover;
 use super::mirror_store::{Changed, MirrorRows, ReceivedMirror, store};
+use super::names;
 use super::scan::PATH;
 use crate::http::ClientError;
 use crate::job::collection::whole::{self, Whole};
@@ -75,6 +76,23 @@ pub async fn mirror(context: &Context) -> Result<Option<Mirrored>, Failure> {
     Ok(Some(mirrored))
 }
 
+/// Reads only the names of lists, as far as they are due; nothing if another process mirrors,
+/// which does that, too.
+pub async fn names(context: &Context) -> Result<(), Failure> {
+    let Ok(lock) = mirror::lock(&context.pool).await? else {
+        return Ok(());
+    };
+    let guard = Guard::new(&context.pool, &lock);
+    let context = Context {
+        client: context.client.for_run(),
+        ..context.clone()
+    };
+    let read = names::refresh(&context, &guard).await;
+    let counted = count_requests(&context, &guard).await;
+    lock.release().await;
+    read.and(counted)
+}
+
 /// When anything was last requested.
 pub async fn last_attempt_at(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
     let mut connection = context.pool.acquire().await?;
@@ -94,6 +112,7 @@ async fn count_requests(context: &Context, guard: &Guard) -> Result<(), Failure>
 }
 
 async fn read_all(context: &Context, guard: &Guard) -> Result<Mirrored, Failure> {
+    names::refresh(context, guard).await?;
     let mut connection = context.pool.acquire().await?;
     let states = mirror::states(&mut connection).await?;
     let config = discover::followed(&mut connection, &context.config).await?;

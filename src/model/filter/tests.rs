@@ -167,7 +167,11 @@ fn days_are_seen_from_the_time_of_the_change_and_in_a_time_zone() {
                   released > wednesday        | 2026-11-11T23:59:59Z | false
                   released >= wed             | 2026-11-11T00:00:00Z | true
                   released = thursday         | 2026-11-05T12:00:00Z | true
-                  released = 2026-11-11       | 2026-11-10T23:00:00Z | false";
+                  released = 2026-11-11       | 2026-11-10T23:00:00Z | false
+                  released = 2026-11          | 2026-11-30T23:59:59Z | true
+                  released <= 2026-10         | 2026-11-01T00:00:00Z | false
+                  released > 2025             | 2026-01-01T00:00:00Z | true
+                  released = 2025             | 2025-12-31T23:59:59Z | true";
     let in_berlin = "released >= today                | 2026-11-11T22:59:59Z | false
                      released >= TODAY                | 2026-11-11T23:00:00Z | true
                      released = yesterday             | 2026-11-10T12:00:00Z | false

@@ -10,7 +10,7 @@ use super::field::TimeField;
 use super::moment::{Civil, FilterTime};
 use super::operator::Value;
 use super::tree::{Filter, OrderComparison, Test};
-use crate::model::time::{parse_local_time, parse_time};
+use crate::model::time::{parse_local_time, parse_month, parse_time, parse_year};
 
 /// Longest time ago.
 const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
@@ -69,7 +69,7 @@ pub(super) fn time(
         }
         return Ok(compared(order, FilterTime::Ago(ago)));
     }
-    if let Some((day, next)) = day(text) {
+    if let Some((day, next)) = day(text).or_else(|| month_or_year(text)) {
         let (day, next) = (
             FilterTime::Civil(day, Tz::UTC),
             FilterTime::Civil(next, Tz::UTC),
@@ -86,7 +86,7 @@ pub(super) fn time(
     }
     let at = parse_time(text).ok_or_else(|| {
         value.wrong(format!(
-            "expected a duration (7d), a day (today, yesterday, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z), got `{text}`"
+            "expected a duration (7d), a day (today, yesterday, monday), a date (2026-11-01), a month (2026-11), a year (2026) or a time (2026-11-01T12:00:00Z), got `{text}`"
         ))
     })?;
     let moment = match parse_local_time(text) {
@@ -131,4 +131,11 @@ fn day(text: &str) -> Option<(Civil, Civil)> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
     let begin = |day: NaiveDate| Civil::Time(day.and_time(NaiveTime::MIN));
     Some((begin(day), begin(day.succ_opt()?)))
+}
+
+/// The beginning of a month or year and that of the next one.
+fn month_or_year(text: &str) -> Option<(Civil, Civil)> {
+    let (first, next) = parse_month(text).or_else(|| parse_year(text))?;
+    let begin = |day: NaiveDate| Civil::Time(day.and_time(NaiveTime::MIN));
+    Some((begin(first), begin(next)))
 }

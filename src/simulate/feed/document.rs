@@ -4,7 +4,7 @@ use super::damage::Damage;
 use super::xml::Xml;
 use super::{attributes, cvrf, encode, names};
 use crate::simulate::options::{Encoding, Note, SimulatedProfile, SimulatorOptions};
-use crate::simulate::record::{AdvisoryEntry, SimulatedAdvisory};
+use crate::simulate::record::{AdvisoryEntry, SimulatedAdvisory, examples};
 
 /// A piece is sent when it is at least this long: few system calls, little memory.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -14,6 +14,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct SimulatedFeed {
     seed: u64,
+    has_examples: bool,
     note: Option<Note>,
     profile: SimulatedProfile,
     encoding: Encoding,
@@ -43,6 +44,7 @@ impl SimulatedFeed {
         };
         Self {
             seed: options.seed,
+            has_examples: options.has_examples,
             note: options.note.clone(),
             profile: options.profile,
             encoding: options.feed.encoding.unwrap_or(usual),
@@ -120,6 +122,9 @@ impl SimulatedFeed {
 
     fn record(&mut self, xml: &mut Xml, entry: AdvisoryEntry) {
         let mut record = SimulatedAdvisory::generate(self.seed, entry);
+        if self.has_examples {
+            examples::apply(&mut record);
+        }
         record.add(self.note.as_ref());
         if let Some(list) = self.list_in_titles {
             record.title = format!("{} (list {list})", record.title);

@@ -2,6 +2,7 @@
 
 mod advisory;
 mod entry;
+pub(super) mod examples;
 mod expected;
 mod json;
 mod parts;

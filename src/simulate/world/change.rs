@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::simulate::random::{self, RandomStream, chance};
+use crate::simulate::record::examples;
 
 use super::state::World;
 
@@ -77,6 +78,9 @@ impl World {
             ..WorldStep::default()
         };
         self.publish(step.published, now);
+        if self.options.has_examples && self.steps.is_multiple_of(10) {
+            step.revised += u32::from(self.revise(examples::REVISED, false, now));
+        }
         let advisories = self.advisories.len() as u64;
         for _ in 0..random::skewed(&mut rng, 1, 4, 2) {
             let index = rng.u64(0..advisories.max(1));

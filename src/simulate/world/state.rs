@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::ticket_place::TicketPlace;
 use super::watch_list_place::WatchListPlace;
-use crate::simulate::options::{FeedCounts, ListOrder, MAX_WATCH_LISTS, SimulatorOptions};
+use crate::simulate::options::{
+    DEMO_LISTS, FeedCounts, ListOrder, MAX_WATCH_LISTS, SimulatorOptions,
+};
 use crate::simulate::random::{self, RandomStream, chance};
-use crate::simulate::record::{AdvisoryEntry, FIRST_ID, FIRST_SAID, SimulatedAdvisory};
+use crate::simulate::record::{AdvisoryEntry, FIRST_ID, FIRST_SAID, SimulatedAdvisory, examples};
 
 /// Rejected advisories of ten thousand, in the vendor's proportions.
 const REJECTED: u32 = 2_335;
@@ -64,6 +66,9 @@ impl World {
             world.add_watch_list(now - world.history());
         }
         world.fill(now);
+        if world.options.has_examples {
+            world.place_examples();
+        }
         Ok(world)
     }
 
@@ -84,6 +89,22 @@ impl World {
         for number in 0..count {
             let age = history - history * (number + 1) / count;
             self.open_ticket(now - TimeDelta::seconds(age), now);
+        }
+    }
+
+    /// The advisories of the documentation are in the first list only; the one that gets a
+    /// revision has none yet. All lists have a name of the documentation.
+    fn place_examples(&mut self) {
+        for index in [examples::REVISED, examples::NAMED] {
+            let place = usize::try_from(index).ok();
+            if let Some(entry) = place.and_then(|place| self.advisories.get_mut(place)) {
+                entry.lists = 1;
+                entry.revision = 0;
+                entry.modified_at = entry.released_at;
+            }
+        }
+        for (list, name) in self.watch_lists.iter_mut().zip(DEMO_LISTS) {
+            name.clone_into(&mut list.name);
         }
     }
 
@@ -145,6 +166,9 @@ impl World {
     /// The advisory at `entry`, whole.
     pub fn record(&self, entry: AdvisoryEntry) -> SimulatedAdvisory {
         let mut record = SimulatedAdvisory::generate(self.seed, entry);
+        if self.options.has_examples {
+            examples::apply(&mut record);
+        }
         record.add(self.options.note.as_ref());
         record
     }

@@ -3,4 +3,5 @@
 
 pub(crate) mod content;
 pub(crate) mod discovery;
+pub(crate) mod listed_name;
 pub(crate) mod mirror;

@@ -4,6 +4,7 @@ pub mod alerts;
 mod authority;
 mod crash;
 mod database;
+pub mod demo;
 pub mod docs;
 mod documents;
 mod gateway;
