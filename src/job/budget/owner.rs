@@ -173,10 +173,8 @@ impl Owner {
         };
         let told = within(telling).await;
         if let Err(error) = &told {
-            warn!(
-                error = chain(error),
-                "cannot notify other processes of the pause"
-            );
+            let error = chain(error);
+            warn!(error, "cannot notify other processes of the pause: {error}");
         }
         told
     }
