@@ -28,6 +28,7 @@ mod start;
 mod starting;
 mod supervised;
 pub(crate) mod systemd;
+mod waking;
 mod web;
 pub mod worker;
 pub mod workers;
@@ -62,7 +63,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
 /// Loads the configuration, at the start and at each reload.
-pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+pub(crate) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Runs until SIGTERM, SIGINT or `stop`.
 pub async fn run(

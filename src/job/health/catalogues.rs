@@ -14,7 +14,7 @@ const OLDEST_SCORES: TimeDelta = TimeDelta::days(7);
 const ERROR_CHARS: usize = 300;
 
 /// Until when a file that was last read at that time is fresh; `None` without a schedule.
-pub fn fresh_until(
+pub(crate) fn fresh_until(
     config: &Config,
     catalogue: Catalogue,
     read_at: DateTime<Utc>,
@@ -49,7 +49,7 @@ pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> 
             format!("{label}: {last}; {error}")
         }
         (false, Some(at)) => format!(
-            "{label}: what [enrichment] epss leads to is of {}; there is probably another place by now",
+            "{label}: the data at the URL of [enrichment] epss is of {}; the vendor probably publishes it at another URL now",
             time(at)
         ),
         (false, None) => match state.read_at {
