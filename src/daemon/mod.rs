@@ -181,7 +181,7 @@ impl Daemon {
     ) -> anyhow::Result<()> {
         let mut attending = Attending::new(signals, self.stop.clone());
         let first = Usable::new(config, &self.clock)?;
-        let starting = self.start_patiently(first, is_away);
+        let starting = Box::pin(self.start_patiently(first, is_away));
         let Some(started) = attending.beside(|| None, starting).await else {
             return Ok(());
         };
@@ -284,7 +284,12 @@ impl Daemon {
         presence: &Presence,
         attending: &mut Attending<'_>,
     ) -> anyhow::Result<Reloaded> {
-        let accepting = reload::accept(&self.load, &self.pool, presence, &self.clock);
+        let accepting = Box::pin(reload::accept(
+            &self.load,
+            &self.pool,
+            presence,
+            &self.clock,
+        ));
         let accepted = attending.beside(|| current.stuck(), accepting).await;
         let usable = match accepted {
             None => return Ok(Reloaded::Stopping(Some(current))),
@@ -295,7 +300,7 @@ impl Daemon {
         self.fallback.configure(&usable.config);
         attending.meanwhile(current.stop(STOP_WITHIN)).await;
         // The database has the new configuration, so the former one cannot go on.
-        let starting = self.start_patiently(usable, is_of_database);
+        let starting = Box::pin(self.start_patiently(usable, is_of_database));
         let Some(started) = attending.beside(|| None, starting).await else {
             return Ok(Reloaded::Stopping(None));
         };

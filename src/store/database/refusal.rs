@@ -40,7 +40,8 @@ impl Refusal {
 /// Whether the server refuses every connection of this role to this database.
 pub fn is_refusal(error: &sqlx::Error) -> bool {
     const REFUSALS: [&str; 3] = [INVALID_AUTHORIZATION, INVALID_PASSWORD, UNKNOWN_DATABASE];
-    let code = error.as_database_error().and_then(|error| error.code());
+    let error = error.as_database_error();
+    let code = error.and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| REFUSALS.contains(&&*code))
 }
 
