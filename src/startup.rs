@@ -146,7 +146,7 @@ impl Opened {
         if let Some(cluster) = self.cluster
             && let Err(error) = cluster.stop().await
         {
-            tracing::warn!(%error, "the private database did not stop cleanly; it will recover at the next start");
+            warn!(%error, "the private database did not stop cleanly: {error}; it will recover at the next start");
         }
     }
 }

@@ -62,7 +62,13 @@ pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
 fn needs_person(error: &anyhow::Error) -> bool {
     let database = matches!(
         error.downcast_ref(),
-        Some(MigrateError::Newer { .. } | MigrateError::Development(_) | MigrateError::Pooler(_))
+        Some(
+            MigrateError::Newer { .. }
+                | MigrateError::Development(_)
+                | MigrateError::Foreign(_)
+                | MigrateError::Pooler(_)
+                | MigrateError::Refused(_)
+        )
     );
     let server = matches!(
         error.downcast_ref(),

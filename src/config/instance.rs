@@ -36,6 +36,15 @@ impl InstanceDefaults {
         }
     }
 
+    /// Where systemd puts the credentials of the unit, readable by root.
+    pub(super) fn credentials_dir(&self) -> PathBuf {
+        let unit = match &self.0 {
+            Some(name) => format!("advisoryd@{name}.service"),
+            None => "advisoryd.service".to_owned(),
+        };
+        Path::new("/run/credentials").join(unit)
+    }
+
     /// `StateDirectory=` of the unit.
     pub(super) fn state_dir(&self) -> PathBuf {
         match &self.0 {

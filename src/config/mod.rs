@@ -178,6 +178,10 @@ impl Config {
             Some(text) => SettingNode::parse(&origin, text).map_err(one)?,
             None => SettingNode::empty(&origin),
         };
+        // An editor that finds the disk full leaves an empty file behind.
+        if text.is_some() && !root.has_values() {
+            return Err(one(SettingError::whole(origin, NO_SETTING)));
+        }
         let mut config = Self::read(root, environment)?;
         config.file = text.map(|_| path);
         Ok(config)
@@ -293,6 +297,12 @@ impl Config {
         ))
     }
 
+    /// Whether advisories are synced: some are named, or discovered.
+    pub fn follows_advisories(&self) -> bool {
+        let lists = !self.watch_lists.is_empty() || self.discovery.watch_lists;
+        !self.upstream.offline && (lists || !self.extra_feeds.is_empty())
+    }
+
     /// Settings that are valid but probably unintended, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
@@ -321,6 +331,9 @@ impl Config {
         warnings
     }
 }
+
+/// All defaults would mean: of the vendor, and nothing followed.
+const NO_SETTING: &str = "the file contains no setting; restore its content, or remove the file if everything is set by environment variables";
 
 /// The environment variables of this process that are part of the configuration.
 /// Names or values that are not Unicode are ignored.

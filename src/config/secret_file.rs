@@ -268,8 +268,16 @@ pub(super) fn secret_file(
             return Err(advice.into());
         }
         let dir = env.credentials_dir.as_deref();
+        let usual = Path::new(USUAL_DIR).join(&given);
+        let of_unit = env.instance.credentials_dir().join(&given);
+        let path = match dir {
+            Some(dir) => dir.join(&given),
+            // Root's command beside a service whose secrets are encrypted.
+            None if !usual.exists() && of_unit.exists() => of_unit,
+            None => usual,
+        };
         Ok(SecretFile {
-            path: dir.unwrap_or(Path::new(USUAL_DIR)).join(&given),
+            path,
             is_credential: dir.is_some(),
             given,
         })

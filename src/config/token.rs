@@ -37,11 +37,13 @@ pub enum TokenError {
     /// No source has a token.
     #[error(
         "no token found: store it in a file and set `upstream.token_file` \
-         (tried {looked_for})"
+         (tried {looked_for}){advice}"
     )]
     Missing {
         /// All sources that were tried.
         looked_for: String,
+        /// What else can be done.
+        advice: String,
     },
     /// The file exists or is configured, but cannot be read.
     #[error("cannot read the token from {}", shown_path(.path))]
@@ -124,8 +126,11 @@ pub struct TokenSources {
     pub credentials_dir: Option<PathBuf>,
     /// The content of `ADVISORYD_UPSTREAM__TOKEN`.
     pub variable: Option<SecretString>,
-    /// The last source to be tried.
+    /// The file of the unit that is tried after them.
     pub fallback: Option<PathBuf>,
+    /// Where systemd puts the credentials of the unit while it runs: the last source, where
+    /// this process is not of the unit.
+    pub unit_credentials: Option<PathBuf>,
 }
 
 impl TokenSources {
@@ -157,8 +162,17 @@ impl TokenSources {
             }
             looked_for.push(path.display().to_string());
         }
+        let mut advice = String::new();
+        if let (None, Some(dir)) = (&self.credentials_dir, &self.unit_credentials) {
+            let path = dir.join(CREDENTIAL);
+            if path.exists() {
+                return from_file(&path);
+            }
+            looked_for.push(path.display().to_string());
+            advice = encrypted(self.fallback.as_deref());
+        }
         let looked_for = looked_for.join(", ");
-        Err(TokenError::Missing { looked_for })
+        Err(TokenError::Missing { looked_for, advice })
     }
 }
 
@@ -217,6 +231,15 @@ impl TokenSources {
             (None, None) => "set [upstream] token_file and reload advisoryd".to_owned(),
         }
     }
+}
+
+/// What a command does whose token is only passed to the service, encrypted.
+fn encrypted(file: Option<&Path>) -> String {
+    let file = file.unwrap_or(Path::new(DEFAULT_TOKEN_FILE));
+    format!(
+        "; if the service has it by `LoadCredentialEncrypted=`, only root can use it: with sudo while the service runs, else with `systemd-run --pipe -p LoadCredentialEncrypted={CREDENTIAL}:{}.cred advisoryd …`",
+        file.display()
+    )
 }
 
 fn reload(file: &Path) -> String {

@@ -81,6 +81,14 @@ impl SettingNode {
         }
     }
 
+    /// Whether anything is set in it, however deep.
+    pub(super) fn has_values(&self) -> bool {
+        match &self.value {
+            SettingValue::Table(entries) => entries.values().any(Self::has_values),
+            _ => true,
+        }
+    }
+
     /// Parses a file. A syntax error names line and column, but does not repeat
     /// the line, which may contain a secret.
     pub(super) fn parse(origin: &Arc<str>, text: &str) -> Result<Self, SettingError> {

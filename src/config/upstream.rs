@@ -197,6 +197,7 @@ impl Upstream {
             credentials_dir: env.credentials_dir.clone(),
             variable: env.token.clone(),
             fallback: Some(env.instance.token_file()),
+            unit_credentials: Some(env.instance.credentials_dir()),
         };
         it.requests_per_minute = section.value(
             "requests_per_minute",

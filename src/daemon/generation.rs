@@ -207,7 +207,7 @@ impl Generation {
         let woken = woken(&workers, others.chain(files));
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
-            error!(%error, "could not schedule the discovered watch lists; restart advisoryd");
+            error!(%error, "could not schedule the discovered watch lists: {error}; restart advisoryd");
             return;
         }
         for worker in gone {
@@ -235,7 +235,7 @@ impl Generation {
     pub(super) async fn follow_the_clock(&mut self) {
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.follow(now).await {
-            error!(%error, "could not adjust the schedules to the time zone; restart advisoryd");
+            error!(%error, "could not adjust the schedules to the time zone: {error}; restart advisoryd");
         }
     }
 
@@ -294,9 +294,15 @@ impl Generation {
         )
     }
 
-    /// Warns about changed settings that need a restart.
-    pub(super) fn warn_about_restart(&self, next: &Config) {
+    /// Warns about changed settings that need a restart, and if nothing is followed any more.
+    pub(super) fn warn_about_changes(&self, next: &Config) {
         let current = &self.context.config;
+        if current.follows_advisories() && !next.follows_advisories() {
+            error!(
+                "after this reload no advisories are synced any more: the configuration names no watch list and no extra feed; before, advisoryd was {}. If that is not intended, correct the configuration and reload again",
+                self.following()
+            );
+        }
         let changed = [
             ("[database]", current.database != next.database),
             ("[state] dir", current.state.dir != next.state.dir),

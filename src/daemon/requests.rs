@@ -14,7 +14,7 @@ pub(super) enum SignalRequest {
 pub(super) struct Signals {
     stop: StopSignals,
     hangup: Signal,
-    /// Whether a reload was requested during the start.
+    /// Whether a reload was requested during the start, or during another reload.
     is_reload_due: bool,
 }
 
@@ -35,6 +35,11 @@ impl Signals {
             () = self.stop.next() => SignalRequest::Stop,
             _ = self.hangup.recv() => SignalRequest::Reload,
         }
+    }
+
+    /// A request to reload that came at a wrong time is the next one.
+    pub(super) fn reload_later(&mut self) {
+        self.is_reload_due = true;
     }
 
     /// Waits for a stop signal during the start, which can take long. A request to reload

@@ -44,6 +44,7 @@ mod secret_parts;
 mod severity;
 mod silence;
 mod source_key;
+mod source_line;
 mod spelled;
 mod subject;
 mod sum;

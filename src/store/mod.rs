@@ -27,6 +27,10 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     const IDLE_IN_TRANSACTION: &str = "25P03";
     /// The server is a standby, perhaps one that was demoted: another one takes over.
     const READ_ONLY: &str = "25006";
+    if database::is_refusal(error) {
+        // While advisoryd works, somebody has changed the server, and will again.
+        return true;
+    }
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut

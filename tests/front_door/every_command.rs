@@ -8,7 +8,7 @@ use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{AnswerFault, Damage, FaultRule as Broken};
 use chrono::TimeDelta;
 
-use crate::support::settings::{FaultRule, WatchList};
+use crate::support::settings::{Rule, WatchList};
 use crate::support::{Receiver, World, on_terminal, without, words};
 
 /// The commands; `SAID` is an advisory with two versions and an alert, `DIR` a fleet.
@@ -47,7 +47,7 @@ async fn world(receiver: &Receiver) -> World {
         ..WatchList::default()
     });
     world.settings.feeds.details = Some("never");
-    world.settings.alerts.rules = vec![FaultRule::to_hook("soc", &["appeared", "revised"])];
+    world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared", "revised"])];
     world.add_hook(receiver);
     let damaged = Broken::new(AnswerFault::Damaged(Damage::OneBadRecord));
     world.simulator.inject(damaged.times(1));

@@ -235,6 +235,31 @@ async fn what_another_list_read_before_does_not_acquit_the_token() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_accepted_for_one_list_is_not_rejected_for_another() {
+    let (world, receiver) = watching(SimulatorOptions {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.simulator.set_token(&"0".repeat(40));
+    world.pull().await;
+    look(&world).await;
+    assert_eq!(holding(&world).await, ["token_rejected"]);
+    world.later(TimeDelta::minutes(1));
+    world.simulator.set_token(DEFAULT_TOKEN);
+    let context = world.context().await;
+    let (first, _) = feeds(&context.config).remove(0);
+    let pulled = pull::pull(&context, &first, LookBack::Missing).await;
+    assert!(pulled.is_ok());
+    // The other list has not been asked for since.
+    look(&world).await;
+    assert_eq!(
+        told(&receiver),
+        begun_and_over("token_rejected", "upstream")
+    );
+}
+
+#[tokio::test]
 async fn a_structure_that_is_not_recognised_is_told() {
     let (world, receiver) = watched().await;
     let damage = Damage::NotRecognised;

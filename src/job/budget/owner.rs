@@ -177,10 +177,8 @@ impl BudgetOwner {
         };
         let notified = within(notifying).await;
         if let Err(error) = &notified {
-            warn!(
-                error = chain(error),
-                "cannot notify other processes of the pause"
-            );
+            let error = chain(error);
+            warn!(error, "cannot notify other processes of the pause: {error}");
         }
         notified
     }

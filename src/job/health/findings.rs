@@ -100,7 +100,8 @@ impl HealthData<'_> {
     }
 
     /// Active while the last run of any source shows it; resolved when a run that ended
-    /// after its beginning shows the opposite.
+    /// after its beginning shows the opposite. All sources have the same token: what was
+    /// rejected before upstream accepted it shows nothing any more.
     fn of_upstream(&self, condition: Condition) -> Finding {
         let with_evidence = |evidence: Evidence| {
             self.sources
@@ -108,14 +109,19 @@ impl HealthData<'_> {
                 .filter(move |source| RunFailure::says(source.last_failure, condition) == evidence)
         };
         let since = self.state(condition, UPSTREAM).map(|state| state.since);
-        let is_resolved = with_evidence(Evidence::Against).any(|source| {
-            let evidence_at = match source.last_failure {
+        let accepted_at = with_evidence(Evidence::Against)
+            .filter_map(|source| match source.last_failure {
                 Some(_) => source.last_error_at,
                 None => source.last_success_at,
-            };
-            evidence_at.is_some() && evidence_at > since
-        });
-        let holding: Vec<&SourceState> = with_evidence(Evidence::For).collect();
+            })
+            .max();
+        let is_resolved = accepted_at.is_some() && accepted_at > since;
+        let is_over = |source: &SourceState| {
+            condition == Condition::TokenRejected && accepted_at > source.last_error_at
+        };
+        let holding: Vec<&SourceState> = with_evidence(Evidence::For)
+            .filter(|source| !is_over(source))
+            .collect();
         let names: Vec<String> = holding.iter().map(|source| source.key.label()).collect();
         let (evidence, summary) = match (holding.first(), is_resolved) {
             (Some(first), _) => {

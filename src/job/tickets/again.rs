@@ -32,7 +32,7 @@ pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure>
                 warn!(
                     ticket = id,
                     error = %error,
-                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone; the next run asks again"
+                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone: {error}; the next run asks again"
                 );
                 break;
             }

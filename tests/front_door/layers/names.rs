@@ -7,7 +7,8 @@ use std::path::Path;
 
 use regex::Regex;
 
-use super::imports::{rust_files, without_tests};
+use super::imports::without_tests;
+use crate::support::source::rust_files;
 
 #[test]
 fn types_that_other_files_can_use_have_names_of_their_own() {

@@ -24,6 +24,7 @@ mod schema;
 mod servers;
 pub mod settings;
 mod shell;
+pub mod source;
 mod suspended;
 mod terminal;
 mod wait;
