@@ -19,7 +19,7 @@ use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
 use crate::model::{Details, Links, Receipt, RecordKind, legible};
 use crate::source::ticket_values;
 use crate::store::advisories::history::{self, StoredVersion};
-use crate::store::alerts::acknowledgement;
+use crate::store::alerts::{acknowledgement, assignment};
 use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
 use crate::store::reports::receipt;
 use crate::store::trust::erasure;
@@ -115,6 +115,16 @@ async fn show_one(
                 .replacen("acknowledged ", "", 1)
                 .into()
         };
+    }
+    let assigned = assignment::in_force(connection, &key).await?;
+    if let Some(assigned) = assigned.filter(|_| kind == RecordKind::Advisory) {
+        document["assigned_to"] = assigned.to.as_str().into();
+        if wanted.json {
+            document["assigned"] = serde_json::to_value(&assigned)?;
+        } else {
+            let words = ack::assigned_words(&assigned, times);
+            document["assigned_to"] = words.replacen("assigned to ", "", 1).into();
+        }
     }
     let (versions, changes) = if wanted.history {
         (

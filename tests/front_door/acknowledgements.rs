@@ -145,7 +145,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
 
     let csv = world.told(&["ack", "--list", "--csv"]).stdout;
     assert!(
-        csv.starts_with("said,state,by,at,until,withdrawn_at,note,title\n"),
+        csv.starts_with("said,state,by,at,until,withdrawn_at,note,title,assigned_to\n"),
         "{csv}"
     );
     assert!(csv.contains("\"'=cmd, first\""), "{csv}");
@@ -162,4 +162,95 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
     );
     let wrong = world.told(&["ack", &saids[0], "--json"]);
     assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+#[tokio::test]
+async fn an_advisory_is_assigned_without_being_acknowledged_and_that_ends_with_a_trace() {
+    let (world, receiver) = watched().await;
+    let said = world.simulator.saids(1)[0].clone();
+    let done = world.told(&["ack", &said.to_lowercase(), "--assign", "mia"]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.stdout.contains("assigned to mia"), "{done}");
+    // Who is assigned has not looked at it yet.
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["all", "open"]
+    );
+    let shown = world.told(&["show", &said]);
+    assert!(shown.stdout.contains("mia by "), "{shown}");
+    let shown = world.told(&["show", &said, "--json"]).json();
+    assert_eq!(shown["assigned"]["to"], "mia");
+    assert_eq!(shown["assigned_to"], "mia");
+    let explained = world.told(&["explain", &said]);
+    assert!(
+        explained.stdout.contains("assigned to mia by "),
+        "{explained}"
+    );
+
+    // Another one, with an acknowledgement.
+    let done = world.told(&["ack", &said, "--assign", "Tom Ray", "--until", "30d"]);
+    assert_eq!(done.code, 0, "{done}");
+    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["state"], "active");
+    assert_eq!(listed[0]["assigned_to"], "Tom Ray");
+    let done = world.told(&["ack", &said, "--withdraw"]);
+    assert_eq!(done.code, 0, "{done}");
+    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    assert_eq!(listed[0]["state"], "assigned", "{listed:?}");
+    let mine = |filter: &str| {
+        let told = world.told(&["advisories", "--where", filter, "--json"]);
+        told.json_lines().len()
+    };
+    assert_eq!(mine("assigned_to = \"tom ray\""), 1);
+    assert_eq!(mine("assigned and assigned_to ~ ray"), 1);
+    assert_eq!(mine("assigned_to = mia"), 0);
+    let column = "select assigned_to from advisoryd_v1.advisories where assigned_to is not null";
+    assert_eq!(world.texts(column).await, ["Tom Ray"]);
+
+    let done = world.told(&["ack", &said, "--assign", ""]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.stdout.contains("ended"), "{done}");
+    let twice = world.told(&["ack", &said, "--unassign"]);
+    assert_eq!(twice.code, 1, "{twice}");
+    assert!(twice.stderr.contains("is not assigned"), "{twice}");
+    assert_eq!(mine("assigned"), 0);
+    let rows = "select concat_ws(' ', assignee, by <> '', ended_at is not null)
+                from advisoryd_v1.assignments order by at";
+    assert_eq!(world.texts(rows).await, ["mia t t", "Tom Ray t t"]);
+    let audit = "select what from advisoryd_v1.audit where key = 'SAID' order by at, what";
+    let audit = world.texts(&audit.replace("SAID", &said)).await;
+    assert_eq!(
+        audit,
+        [
+            "assign",
+            "acknowledge",
+            "assign",
+            "withdraw_acknowledgement",
+            "unassign"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn rules_select_by_assignee() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    let mut rules = Vec::new();
+    for (name, filter) in [("mine", "assigned_to = mia"), ("nobody", "not assigned")] {
+        let mut rule = Rule::to_hook(name, &["revised"]);
+        rule.clauses.insert("where".to_owned(), filter.into());
+        rules.push(rule);
+    }
+    world.settings.alerts.rules = rules;
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    let said = world.simulator.saids(1)[0].clone();
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["nobody"]
+    );
+    assert_eq!(world.told(&["ack", &said, "--assign", "Mia"]).code, 0);
+    assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["mine"]);
 }

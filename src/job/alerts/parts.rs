@@ -2,6 +2,7 @@
 //! and what is too large for a receiver is sent in pieces.
 //! What was accepted is recorded before the next one, so that no attempt repeats it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,7 +33,9 @@ pub(super) async fn send(
     now: DateTime<Utc>,
 ) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
     let mut division = sink.division(&claim.message, claim.parts_done);
-    let mut nameless = None;
+    let mut passed_over = None;
+    let mut message = Cow::Borrowed(&claim.message);
+    let mut abridged = None;
     loop {
         let parts = division.next();
         let object = sink.object_of(&claim.message, parts.start);
@@ -43,8 +46,8 @@ pub(super) async fn send(
             }
             None => None,
         };
-        let message = (&claim.message, parts);
-        let (learned, receipt) = match sink.send_part(message, known.as_ref(), now).await {
+        let part = (&*message, parts.clone());
+        let (learned, receipt) = match sink.send_part(part, known.as_ref(), now).await {
             Ok(Sent { receipt, object }) => (object, receipt),
             Err(refused) if refused.is_created => {
                 let is_resolved = known.is_some_and(|known| known.is_resolved);
@@ -56,7 +59,7 @@ pub(super) async fn send(
                     return Ok((Err(refused), object.zip(Some(learned))));
                 }
                 // The other alerts do not wait for someone to find its id.
-                nameless = nameless.or(Some(refused));
+                passed_over = passed_over.or(Some(refused));
                 (Some(learned), Receipt::default())
             }
             Err(refused) if refused.is_reopened => {
@@ -73,15 +76,28 @@ pub(super) async fn send(
                 }
                 continue;
             }
-            Err(refused) => {
-                let place = (division.accepted() + 1, claim.message.alerts.len());
-                return Ok((Err(placed(refused, place)), None));
+            // One alert is too large: less of it is sent. Those behind it do not wait.
+            Err(refused) if refused.is_too_large && abridged != Some(parts.start) => {
+                abridged = Some(parts.start);
+                if let Some(alert) = message.to_mut().alerts.get_mut(parts.start) {
+                    *alert = std::mem::take(alert).abridged();
+                }
+                if !record(context, claim, (division.accepted(), None)).await? {
+                    return Ok((Err(Refused::lost()), None));
+                }
+                continue;
             }
+            Err(refused) if refused.is_too_large && claim.message.alerts.len() > 1 => {
+                let place = (parts.end, claim.message.alerts.len());
+                passed_over = passed_over.or(Some(placed(refused, place)));
+                (None, Receipt::default())
+            }
+            Err(refused) => return Ok((Err(refused), None)),
         };
         let learned = object.zip(learned);
         division.advance();
         if division.is_done() {
-            return Ok((nameless.map_or(Ok(receipt), Err), learned));
+            return Ok((passed_over.map_or(Ok(receipt), Err), learned));
         }
         if !record(context, claim, (division.accepted(), learned.as_ref())).await? {
             let lost = Refused::lost();
@@ -125,13 +141,10 @@ async fn record_once(
     Ok(ours)
 }
 
-/// Says which alert of the message is too large, where one is: those behind it wait.
+/// Says which alert of the message is too large: the others were sent.
 fn placed(refused: Refused, (at, all): (usize, usize)) -> Refused {
-    if !refused.is_too_large || all < 2 {
-        return refused;
-    }
     let reason = format!(
-        "{} (alert {at} of {all}; none after it was sent)",
+        "{} (alert {at} of {all} is too large, also abridged; the others were sent)",
         refused.reason
     );
     Refused { reason, ..refused }

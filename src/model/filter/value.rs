@@ -163,7 +163,7 @@ fn severity(value: &Value) -> Result<Severity, Fault> {
 
 fn string(field: TextField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {
     let text = match field {
-        TextField::Said | TextField::Title => some_text(value)?,
+        TextField::Said | TextField::Title | TextField::AssignedTo => some_text(value)?,
         TextField::AttackVector => known(
             value,
             comparison,

@@ -15,14 +15,18 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         env!("CARGO_PKG_VERSION"),
         header(&alert.what),
         header(&shortened(
-            &format!("{}: {}", alert.key, alert.title),
+            &format!("{}: {}", alert.called(), alert.title),
             NAME_CHARS
         )),
         severity(alert)
     );
     let score = alert.cvss_score.or(alert.cvss3_score);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let msg = format!("{} | {}", alert.summary, facts(alert).join(" | "));
+    let mut msg = vec![alert.summary.clone()];
+    msg.extend(facts(alert));
+    let solution = alert.solution.iter();
+    msg.extend(solution.map(|text| format!("solution: {text}")));
+    let msg = msg.join(" | ");
     let strings = [
         ("cs1", "key", alert.key.clone()),
         ("cs2", "rule", message.rule.clone()),
@@ -51,6 +55,10 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
             .iter()
             .map(|url| ("request".to_owned(), url.clone())),
     );
+    if let Some(url) = &alert.ticket_url {
+        fields.push(("flexString1Label".to_owned(), "ticketUrl".to_owned()));
+        fields.push(("flexString1".to_owned(), shortened(url, STRING_CHARS)));
+    }
     for (name, label, value) in strings {
         if !value.is_empty() {
             fields.push((format!("{name}Label"), label.to_owned()));

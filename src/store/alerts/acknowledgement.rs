@@ -105,9 +105,10 @@ pub struct AckQuestion {
 pub struct AckLine {
     /// Identifier of the advisory.
     pub said: String,
-    /// `active`, `expired` or `withdrawn`.
+    /// `active`, `expired` or `withdrawn`; `assigned` for an advisory that is assigned and not
+    /// acknowledged.
     pub state: String,
-    /// Login name of who acknowledged.
+    /// Login name of who acknowledged, or assigned.
     pub by: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -119,27 +120,37 @@ pub struct AckLine {
     pub note: Option<String>,
     /// Title of the advisory as it is now.
     pub title: Option<String>,
+    /// To whom the advisory is assigned now; `None` = to nobody.
+    pub assigned_to: Option<String>,
 }
 
-/// Acknowledgements, the newest first.
+/// Acknowledgements, and assignments of advisories that are not acknowledged, the newest
+/// first.
 pub(crate) async fn list(
     connection: &mut PgConnection,
     question: &AckQuestion,
 ) -> Result<Vec<AckLine>, sqlx::Error> {
     sqlx::query_as!(
         AckLine,
-        r#"select k.said, s.state as "state!", k.created_by as by, k.at, k.until, k.withdrawn_at,
-                  k.note, a.title as "title?"
-           from acknowledgement k
-           left join advisory a using (said)
-           cross join lateral (
-               select case
-                          when k.withdrawn_at is not null then 'withdrawn'
-                          when k.until <= $3 then 'expired'
+        r#"select k.said as "said!", k.state as "state!", k.created_by as "by!", k.at as "at!", k.until,
+                  k.withdrawn_at, k.note, a.title as "title?", n.assignee as "assigned_to?"
+           from (
+               select said, id, created_by, at, until, withdrawn_at, note,
+                      case
+                          when withdrawn_at is not null then 'withdrawn'
+                          when until <= $3 then 'expired'
                           else 'active'
-                      end as state) as s
+                      end as state
+               from acknowledgement
+               union all
+               select said, id, created_by, at, null, null, null, 'assigned'
+               from assignment
+               where ended_at is null
+                 and not is_acknowledged(said, $3)) as k
+           left join advisory a using (said)
+           left join assignment n on n.said = k.said and n.ended_at is null
            where ($1::text is null or k.said = $1)
-             and ($2 or s.state = 'active')
+             and ($2 or k.state in ('active', 'assigned'))
            order by k.at desc, k.id desc
            limit $4"#,
         question.said,

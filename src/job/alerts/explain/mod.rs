@@ -243,8 +243,13 @@ impl History {
 
     fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> Answer {
         let seq = subject.seq.unwrap_or_default();
-        if let Some(outcomes) = self.outcomes.get(&id) {
-            return Answer::Raised(outcomes.clone());
+        let outcomes = self.outcomes.get(&id);
+        // The same event may happen again without a new version: that has the id of the
+        // alert about the first time, and was not sent.
+        let is_own = |one: &AlertOutcome| one.seq.is_none() || one.seq == subject.seq;
+        let own = outcomes.filter(|all| subject.seq.is_none() || all.iter().any(is_own));
+        if let Some(own) = own {
+            return Answer::Raised(own.clone());
         }
         if seq > self.evaluated {
             return Answer::NotEvaluated;
@@ -257,6 +262,7 @@ impl History {
         let verdict = found.unwrap_or_else(|| judge(rule, subject));
         let judged = self.values.get(&(seq, definition.id)).cloned();
         match verdict {
+            Verdict::Matched if outcomes.is_some() => Answer::Reported,
             Verdict::Matched => Answer::NoLongerKept,
             Verdict::NotAsked => Answer::NotAsked {
                 what: subject.what.name(),
