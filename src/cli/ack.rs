@@ -1,4 +1,4 @@
-//! `advisoryd ack`: somebody takes care of an advisory.
+//! `advisoryd ack`: acknowledges an advisory, so that alerts about it are held back.
 
 use clap::Args;
 use serde_json::json;

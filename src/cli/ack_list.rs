@@ -1,4 +1,4 @@
-//! `advisoryd ack --list`: which advisories somebody takes care of, or is to.
+//! `advisoryd ack --list`: the advisories that are acknowledged or assigned.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

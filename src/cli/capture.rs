@@ -1,4 +1,4 @@
-//! `advisoryd capture`: what upstream really sends, for somebody else to see.
+//! `advisoryd capture`: an anonymised record of what upstream sends, to be shared.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

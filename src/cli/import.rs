@@ -1,4 +1,4 @@
-//! `advisoryd import`: saved feed documents, for sites without a way out.
+//! `advisoryd import`: saved feed documents, for air-gapped sites.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
     .await
 }
 
-/// A site without a way out has no token either; nothing is sent with it.
+/// An air-gapped site has no token either; nothing is sent with it.
 fn token(config: &Config) -> Token {
     config.upstream.token().unwrap_or_else(|_| Token::unused())
 }

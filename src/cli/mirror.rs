@@ -1,4 +1,4 @@
-//! `advisoryd mirror`: a signed bundle for a site without a way out.
+//! `advisoryd mirror`: a signed bundle for an air-gapped site.
 
 use std::path::PathBuf;
 

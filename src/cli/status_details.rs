@@ -1,4 +1,4 @@
-//! What `status` tells of the details: how many are wanted, and until when.
+//! The line of `status` about details: how many are to be fetched, and until when.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

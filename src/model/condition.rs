@@ -116,8 +116,10 @@ impl Condition {
             (Self::DiscoveryIncomplete, false) => "the watch lists are known again",
             (Self::ListContentsStale, true) => "what a list contains cannot be read",
             (Self::ListContentsStale, false) => "what the list contains is read again",
-            (Self::ContentAlternates, true) => "a feed sends different contents in turn",
-            (Self::ContentAlternates, false) => "no content came in turn with another for a week",
+            (Self::ContentAlternates, true) => "a feed alternates between different contents",
+            (Self::ContentAlternates, false) => {
+                "no feed has alternated between two contents for a week"
+            }
             (Self::FullReadFailed, true) => "full pulls or scans of a source fail",
             (Self::FullReadFailed, false) => "a full pull or scan of the source was complete",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",

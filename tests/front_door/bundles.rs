@@ -1,4 +1,4 @@
-//! Sites without a way out: `mirror` outside, `import` inside.
+//! Air-gapped sites: `mirror` outside, `import` inside.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -52,12 +52,12 @@ async fn unacknowledged(
 ) -> Result<String, sqlx::Error> {
     if let Some(ack) = acknowledgement::in_force(connection, said, now).await? {
         let until = ack.until.map_or_else(
-            || "until that is withdrawn".to_owned(),
+            || "until the acknowledgement is removed".to_owned(),
             |until| format!("until {}", at(until)),
         );
         let by = &ack.by;
         return Ok(format!(
-            "does not apply: acknowledged by {by} {until}; the time begins anew then"
+            "does not apply: acknowledged by {by} {until}; the time starts again then"
         ));
     }
     let asked = (rule, reminders);

@@ -1,4 +1,4 @@
-//! Bundles for sites without a way out: `mirror` saves upstream's responses in a directory,
+//! Bundles for air-gapped sites: `mirror` saves upstream's responses in a directory,
 //! `import` reads them in place of upstream.
 
 mod error;

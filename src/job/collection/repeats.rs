@@ -53,7 +53,7 @@ impl Repeats {
         warn!(
             claimed,
             received = different,
-            "{collection}: upstream counts {claimed} and returned {different} different ones: {} on the page of another one with the same id ({}{others}). They are taken for what upstream counts; if upstream left out another one instead, that cannot be seen",
+            "{collection}: upstream counts {claimed} and returned {different} different ones: {} on the page of another one with the same id ({}{others}). They are assumed to make up the difference; whether upstream left out another one instead cannot be detected",
             counted(self.count(), "row"),
             named.join(", ")
         );

@@ -73,7 +73,7 @@ pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> 
             format!("{label}: those of the last bundle are of {}", time(at))
         }
         (false, Some(at)) => format!(
-            "{label}: what [enrichment] epss leads to is of {}; there is probably another place by now",
+            "{label}: the data at the URL of [enrichment] epss is of {}; the vendor probably publishes it at another URL now",
             time(at)
         ),
         (false, None) => match state.read_at {

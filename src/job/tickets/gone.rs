@@ -56,7 +56,7 @@ pub(super) async fn confirmed(
     warn!(
         found = found.tickets.len(),
         not_asked = others.len(),
-        "tickets: {} that the full scan did not find exist upstream, the first is {}; they are stored, and of the {} that it did not find only those are marked as gone that upstream was asked for and does not have",
+        "tickets: {} that the full scan did not find still exist upstream, the first is {}; they are stored. Of the {} that it did not find, only those are marked as gone for which upstream answered that they do not exist",
         counted(found.tickets.len(), "ticket"),
         found.tickets.first().map_or(0, |ticket| ticket.id),
         missing.len()
