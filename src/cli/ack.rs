@@ -26,6 +26,10 @@ const MAX_NAME_CHARS: usize = 200;
 
 /// Which advisory, and why.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct Ack {
     /// Advisory (SA87735)
     #[arg(required_unless_present = "list")]
@@ -68,12 +72,9 @@ fn assignee(text: &str) -> Result<String, String> {
 }
 
 impl Ack {
-    /// The assignment that is asked for; `Some(None)` = to nobody.
-    fn assignment(&self) -> Option<Option<&str>> {
-        let name = self.assign.as_deref();
-        let ended = self.unassign.then_some(None);
-        name.map(|name| Some(name).filter(|name| !name.is_empty()))
-            .or(ended)
+    /// To whom the advisory is to be assigned; empty = to nobody.
+    fn assignment(&self) -> Option<&str> {
+        self.assign.as_deref().or(self.unassign.then_some(""))
     }
 
     /// Whether it acknowledges: who is only assigned has not looked at it yet.
@@ -160,15 +161,19 @@ async fn acknowledge(
     Ok(format!("{said} {}", words(&new, times)))
 }
 
-/// Assigns an advisory, or ends its assignment. The audit log names nobody: `erase person`
+/// Assigns an advisory, or ends its assignment if the name is empty. The audit log names nobody: `erase person`
 /// does not change it.
 async fn assign(
     connection: &mut PgConnection,
     said: &str,
-    to: Option<&str>,
+    to: &str,
     by: By<'_>,
 ) -> anyhow::Result<String> {
-    let (what, line) = if let Some(to) = to {
+    let (what, line) = if to.is_empty() {
+        let is_done = assignment::end(connection, said, by.at).await?;
+        anyhow::ensure!(is_done, "advisory {said} is not assigned");
+        ("unassign", format!("assignment of {said} ended"))
+    } else {
         let new = Assignment {
             to: outgoing(to),
             by: by.who.to_owned(),
@@ -176,10 +181,6 @@ async fn assign(
         };
         assignment::add(connection, said, &new).await?;
         ("assign", format!("{said} assigned to {}", new.to))
-    } else {
-        let is_done = assignment::end(connection, said, by.at).await?;
-        anyhow::ensure!(is_done, "advisory {said} is not assigned");
-        ("unassign", format!("assignment of {said} ended"))
     };
     erasure::record(connection, by, what, Some(said), json!({})).await?;
     Ok(line)

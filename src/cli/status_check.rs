@@ -201,12 +201,10 @@ impl Seen {
             let error = error.filter(|_| !is_shared(source));
             problems.extend(problem(source, (error, limit), now));
         }
-        let catalogues = self.catalogues.iter();
-        problems.extend(catalogues.filter_map(|one| stale_file(config, one, now)));
         // A cause that several have in common is said once.
         let count = self.sources.len();
         let said = shared.clone().map(|one| (Level::Warning, one.line(count)));
-        problems.extend(said);
+        problems.extend(said.chain(self.stale_files(config, now)));
         let warn = |text: String| (Level::Warning, text);
         // One that fails altogether is said above.
         let failing = |key: &SourceKey| {
@@ -239,6 +237,14 @@ impl Seen {
             text: joined(&problems),
             problems,
         }
+    }
+}
+
+impl Seen {
+    fn stale_files(&self, config: &Config, now: DateTime<Utc>) -> Vec<(Level, String)> {
+        let catalogues = self.catalogues.iter();
+        let stale = catalogues.filter_map(|one| stale_file(config, one, now));
+        stale.collect()
     }
 }
 

@@ -163,7 +163,9 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
     assert_eq!(told[0]["watch_list_names"][0], "Linux servers");
     let explained = world.told(&["explain", &said]);
     assert!(
-        explained.stdout.contains("reports the advisory already"),
+        explained
+            .stdout
+            .contains("another alert of the rule reports it already"),
         "{explained}"
     );
     let tried = world.told(&["rules", "test", "--since", "1h"]);
@@ -253,8 +255,7 @@ async fn lists_are_called_by_name_and_tickets_by_number_in_the_first_line() {
         Rule::to_hook("lists", &["joined_watch_list", "left_watch_list"]),
         Rule::to_hook("tickets", &["ticket_status", "ticket_revised"]),
     ];
-    let (mut world, receiver) = two_lists(rules).await;
-    world.lists = Some(vec![1, 2]);
+    let (world, receiver) = two_lists(rules).await;
     let said = world.simulator.saids(2)[0].clone();
     world.simulator.leave(&said, 1);
     world.pull_back(LookBack::Full).await;

@@ -161,9 +161,9 @@ impl BackTest {
                 verdict => verdict,
             });
         }
-        let matched =
-            |(place, verdict): (usize, &Verdict)| (*verdict == Verdict::Matched).then_some(place);
-        let matched: Vec<usize> = verdicts.iter().enumerate().filter_map(matched).collect();
+        let places = 0..verdicts.len();
+        let places = places.filter(|place| verdicts.get(*place) == Some(&Verdict::Matched));
+        let matched: Vec<usize> = places.collect();
         let kind = |place: &usize| event.get(*place).map(|subject| subject.what);
         let whats: Vec<_> = matched.iter().filter_map(kind).collect();
         let joined = joint(&whats).unwrap_or_default().into_iter();

@@ -246,7 +246,7 @@ impl<'a> Evaluator<'a> {
     ) {
         let mut found: Vec<Found> = event.iter().map(found_nothing).collect();
         for (matcher, current) in &self.pairs {
-            let mut matched = Vec::new();
+            let (mut matched, mut alone) = (Vec::new(), Vec::new());
             let mut verdicts = Vec::new();
             for (place, subject) in event.iter().enumerate() {
                 if subject.seq.unwrap_or_default() <= current.after_seq {
@@ -269,10 +269,13 @@ impl<'a> Evaluator<'a> {
                 if verdict == Verdict::Matched && raised.silences.is_empty() {
                     matched.push((place, raised));
                 } else {
-                    result.raised.push(raised);
+                    alone.push(raised);
                 }
             }
-            let (raised, reported) = join(event, matched);
+            let (mut raised, reported) = join(event, matched);
+            raised.extend(alone);
+            // What resolves an object ends it: nothing about the same version comes after it.
+            raised.sort_by_key(|one| one.alert.resolved);
             result.raised.extend(raised);
             for (place, verdict) in verdicts {
                 let verdict = if reported.contains(&place) {

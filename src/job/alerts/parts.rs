@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::RemoteObject;
+use crate::model::{Message, RemoteObject};
 use crate::sink::{Receipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::remote_object;
@@ -39,13 +39,7 @@ pub(super) async fn send(
     loop {
         let parts = division.next();
         let object = sink.object_of(&claim.message, parts.start);
-        let known = match &object {
-            Some((rule, key)) => {
-                let mut connection = context.pool.acquire().await?;
-                remote_object::find(&mut connection, sink.name(), (rule, key)).await?
-            }
-            None => None,
-        };
+        let known = known(context, sink, object.as_ref()).await?;
         let part = (&*message, parts.clone());
         let (learned, receipt) = match sink.send_part(part, known.as_ref(), now).await {
             Ok(Sent { receipt, object }) => (object, receipt),
@@ -69,24 +63,18 @@ pub(super) async fn send(
                 });
                 return Ok((Err(refused), object.zip(learned)));
             }
-            Err(refused) if division.divides(&refused) => {
+            // Fewer alerts are sent, or less of one.
+            Err(refused)
+                if division.divides(&refused)
+                    || abridge(&refused, &mut message, (&mut abridged, parts.start)) =>
+            {
                 // The lease must not end while smaller and smaller ones are tried.
                 if !record(context, claim, (division.accepted(), None)).await? {
                     return Ok((Err(Refused::lost()), None));
                 }
                 continue;
             }
-            // One alert is too large: less of it is sent. Those behind it do not wait.
-            Err(refused) if refused.is_too_large && abridged != Some(parts.start) => {
-                abridged = Some(parts.start);
-                if let Some(alert) = message.to_mut().alerts.get_mut(parts.start) {
-                    *alert = std::mem::take(alert).abridged();
-                }
-                if !record(context, claim, (division.accepted(), None)).await? {
-                    return Ok((Err(Refused::lost()), None));
-                }
-                continue;
-            }
+            // Those behind it do not wait.
             Err(refused) if refused.is_too_large && claim.message.alerts.len() > 1 => {
                 let place = (parts.end, claim.message.alerts.len());
                 passed_over = passed_over.or(Some(placed(refused, place)));
@@ -104,6 +92,37 @@ pub(super) async fn send(
             return Ok((Err(lost), None));
         }
     }
+}
+
+/// The object outside that is known of a rule and key.
+async fn known(
+    context: &Context,
+    sink: &Sink,
+    object: Option<&(String, String)>,
+) -> Result<Option<RemoteObject>, Failure> {
+    let Some((rule, key)) = object else {
+        return Ok(None);
+    };
+    let mut connection = context.pool.acquire().await?;
+    Ok(remote_object::find(&mut connection, sink.name(), (rule, key)).await?)
+}
+
+/// Abridges the alert at that place if it was too large alone; false if it is abridged
+/// already.
+fn abridge(
+    refused: &Refused,
+    message: &mut Cow<'_, Message>,
+    (abridged, at): (&mut Option<usize>, usize),
+) -> bool {
+    if !refused.is_too_large || *abridged == Some(at) {
+        return false;
+    }
+    *abridged = Some(at);
+    let alert = message.to_mut().alerts.get_mut(at);
+    alert.is_some_and(|alert| {
+        *alert = std::mem::take(alert).abridged();
+        true
+    })
 }
 
 /// Records that so many parts are accepted; false if another process has the delivery.

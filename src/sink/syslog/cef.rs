@@ -22,11 +22,6 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
     );
     let score = alert.cvss_score.or(alert.cvss3_score);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let mut msg = vec![alert.summary.clone()];
-    msg.extend(facts(alert));
-    let solution = alert.solution.iter();
-    msg.extend(solution.map(|text| format!("solution: {text}")));
-    let msg = msg.join(" | ");
     let strings = [
         ("cs1", "key", alert.key.clone()),
         ("cs2", "rule", message.rule.clone()),
@@ -43,7 +38,7 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
             "act".to_owned(),
             if alert.resolved { "resolved" } else { "raised" }.to_owned(),
         ),
-        ("msg".to_owned(), shortened(&msg, MSG_CHARS)),
+        ("msg".to_owned(), shortened(&all_facts(alert), MSG_CHARS)),
     ];
     if let Some(score) = score {
         fields.push(("cfp1Label".to_owned(), "cvss".to_owned()));
@@ -71,6 +66,15 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         .collect();
     line.push_str(&fields.join(" "));
     line
+}
+
+/// The summary, the facts and the beginning of the solution.
+fn all_facts(alert: &Alert) -> String {
+    let mut parts = vec![alert.summary.clone()];
+    parts.extend(facts(alert));
+    let solution = alert.solution.iter();
+    parts.extend(solution.map(|text| format!("solution: {text}")));
+    parts.join(" | ")
 }
 
 /// 0 to 10.

@@ -73,6 +73,7 @@ impl Texts {
     }
 
     /// All rows: objects with `key` and `texts`.
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     pub fn read(
         self,
         connection: &mut PgConnection,
@@ -145,6 +146,7 @@ impl Texts {
     }
 
     /// Writes rows that were read and changed; returns how many.
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     pub async fn write(
         self,
         connection: &mut PgConnection,

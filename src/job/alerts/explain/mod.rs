@@ -244,11 +244,10 @@ impl History {
     fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> Answer {
         let seq = subject.seq.unwrap_or_default();
         let outcomes = self.outcomes.get(&id);
-        // The same event may happen again without a new version: that has the id of the
-        // alert about the first time, and was not sent.
+        // An event that happens again without a new version has the id of the first alert.
         let is_own = |one: &AlertOutcome| one.seq.is_none() || one.seq == subject.seq;
-        let own = outcomes.filter(|all| subject.seq.is_none() || all.iter().any(is_own));
-        if let Some(own) = own {
+        let is_raised = |all: &[AlertOutcome]| subject.seq.is_none() || all.iter().any(is_own);
+        if let Some(own) = outcomes.filter(|all| is_raised(all)) {
             return Answer::Raised(own.clone());
         }
         if seq > self.evaluated {
