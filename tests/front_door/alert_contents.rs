@@ -253,7 +253,7 @@ async fn who_asks_for_one_list_is_not_told_that_an_advisory_joined_another() {
 async fn lists_are_called_by_name_and_tickets_by_number_in_the_first_line() {
     let rules = vec![
         Rule::to_hook("lists", &["joined_watch_list", "left_watch_list"]),
-        Rule::to_hook("tickets", &["ticket_status", "ticket_revised"]),
+        Rule::to_hook("tickets", &["ticket_opened"]),
     ];
     let (world, receiver) = two_lists(rules).await;
     let said = world.simulator.saids(2)[0].clone();
@@ -270,8 +270,8 @@ async fn lists_are_called_by_name_and_tickets_by_number_in_the_first_line() {
     assert!(title.contains("now in watch list Linux servers"), "{title}");
 
     let before = receiver.received().len();
-    let id = world.simulator.ticket_ids()[0];
-    world.simulator.touch_ticket(id);
+    let id = world.simulator.add_tickets(1)[0];
+    world.later(TimeDelta::minutes(1));
     world.sync_tickets(TicketSync::Now).await;
     world.alert().await;
     let ticket = receiver.received()[before].body.clone();
