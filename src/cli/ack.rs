@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::model::outgoing;
 use crate::startup::Opened;
 use crate::store::alerts::acknowledgement::{self, Acknowledgement};
+use crate::store::database;
 use crate::store::reports::question;
 use crate::store::trust::erasure::{self, By};
 
@@ -63,7 +64,7 @@ pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
 
 async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     let said = stored(
         &mut transaction,
         wanted.said.as_deref().unwrap_or_default().trim(),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::check_upstream::Known;
 use super::finding::{Finding, Reporter};
 use super::shared::Shared;
-use super::{ask, check_upstream};
+use super::{ask, check_database, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
 use crate::config::{Config, ConfigError, Otlp, Token};
@@ -132,9 +132,10 @@ async fn online(config: &Config, token: Option<Token>, reporter: &mut Reporter) 
     if config.database.url.is_none() && first_start(config, reporter) {
         return upstream(config, token, Known::Nothing, reporter).await;
     }
+    check_database::replica(config, reporter).await;
     let mut token = Some(token);
     let looked = ask::with_database(config, async |opened| {
-        if is_usable(opened, reporter).await? {
+        if is_usable(config, opened, reporter).await? {
             let known = Known::Database(&opened.pool);
             upstream(config, token.take().flatten(), known, reporter).await;
         }
@@ -240,9 +241,16 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
 }
 
 /// Whether the database can be used by this version as it is.
-async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
+async fn is_usable(
+    config: &Config,
+    opened: &Opened,
+    reporter: &mut Reporter,
+) -> anyhow::Result<bool> {
     if !has_usable_server(opened, reporter).await? {
         return Ok(false);
+    }
+    if opened.cluster.is_none() && !opened.may_only_read {
+        check_database::room(config, opened, reporter).await?;
     }
     let (finding, is_usable) = match database::schema_state(&opened.pool).await {
         Ok(SchemaState::UpToDate) => (Finding::good("database", "reachable and up to date"), true),

@@ -18,6 +18,7 @@ mod capture;
 mod change_lines;
 mod changes;
 mod check;
+mod check_database;
 mod check_names;
 mod check_upstream;
 mod chosen_list;

@@ -119,15 +119,18 @@ async fn look(shared: &Shared, check: Check) -> anyhow::Result<Verdict> {
     let config = shared.load()?;
     shared.log(Some(config.log.format), "error")?;
     let (now, times) = (Clock::system().now(), shared.times());
-    ask::with_connection(&config, async |connection| {
-        let config = discover::followed(connection, &config).await?;
-        let seen = Seen::look(connection).await?;
+    ask::with_reader(&config, async |opened| {
+        let mut connection = ask::up_to_date(opened).await?;
+        let config = discover::followed(&mut connection, &config).await?;
+        let mut seen = Seen::look(&mut connection).await?;
+        seen.not_writable = ask::not_writable(opened, &mut connection).await?;
         Ok(seen.verdict(&config, check, (now, times)))
     })
     .await
 }
 
 struct Seen {
+    not_writable: Option<String>,
     daemons: Daemons,
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
@@ -152,6 +155,7 @@ impl Seen {
             state.is_found() && !computed.contains(&state.condition) && is_of_now(state, &sinks)
         });
         Ok(Self {
+            not_writable: None,
             daemons: Daemons::look(connection).await?,
             sources,
             filter: reading::get(connection).await?.filter,
@@ -218,6 +222,7 @@ impl Seen {
             let (name, error) = (name(&one.key), cause(&one.error));
             warn(format!("{name}: the last {} failed: {error}", one.name()))
         }));
+        problems.extend(self.not_writable.clone().map(warn));
         problems.extend(discovery.map(warn));
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.daemons.differing(times).map(warn));

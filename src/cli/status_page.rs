@@ -27,6 +27,8 @@ use crate::store::wanted::feed_days;
 
 /// What `status` prints, read at one moment.
 pub(super) struct Status {
+    /// Why the database accepts no writes.
+    pub(super) not_writable: Option<String>,
     pub(super) daemons: Daemons,
     pub(super) unread: Option<Unread>,
     pub(super) discovery: Option<discovery::State>,
@@ -64,7 +66,8 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
 /// What needs attention, the daemon's own problems first.
 fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> Vec<String> {
     let now = plan.now;
-    let mut lines = status.daemons.refused();
+    let mut lines: Vec<String> = status.not_writable.iter().cloned().collect();
+    lines.extend(status.daemons.refused());
     lines.extend(status.daemons.differing(times));
     lines.extend(
         status

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tracing::{info, warn};
 
+use crate::store::database;
 use crate::store::ledger::daemon::{self, Announced, Daemon};
 
 /// How often the rows of the others are read while it is not known whether they still run.
@@ -32,7 +33,7 @@ pub(super) async fn claim(
 ) -> anyhow::Result<i64> {
     let mut first_seen: HashMap<String, DateTime<Utc>> = HashMap::new();
     loop {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = database::begin(pool).await?;
         daemon::lock(&mut transaction).await?;
         let others = daemon::differing(&mut transaction, &announced.configuration).await?;
         let Some(other) = others.first().filter(|_| !replaces) else {

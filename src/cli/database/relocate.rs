@@ -126,7 +126,7 @@ async fn copied(
     }
     let from = server(config, &old.pool).await?;
     drop(connection);
-    let mut holding = old.pool.begin().await?;
+    let mut holding = crate::store::database::begin(&old.pool).await?;
     hold_writes(&mut holding)
         .await
         .context("another process writes to the database")?;

@@ -101,6 +101,7 @@ async fn upstream(port: u16) -> anyhow::Result<Simulator> {
         advisories: ADVISORIES,
         tickets: TICKETS,
         watch_lists: WATCH_LISTS,
+        in_proportion: true,
         // The demo asks far more often than anyone would ask the vendor.
         limits: LimitOptions {
             per_minute: 0,

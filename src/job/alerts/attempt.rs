@@ -16,6 +16,7 @@ use crate::model::FailureReason;
 use crate::sink::{Receipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, Attempt, Claim};
 use crate::store::alerts::{remote_object, sink_state};
+use crate::store::database;
 
 /// Pause after each failure; one more failure makes a dead letter. The schedule of
 /// Svix, more than a day in all.
@@ -163,7 +164,7 @@ pub async fn settle(
     (attempt, learned): (&Attempt, Option<&Learned>),
 ) -> Result<(), Failure> {
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let ours = delivery::settle(&mut transaction, claim, attempt, now).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));

@@ -200,7 +200,7 @@ pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<C
     }
     let now = context.clock.now();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     delivery::seal(&mut transaction, now).await?;
     let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let claims = delivery::claim(

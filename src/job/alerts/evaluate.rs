@@ -24,6 +24,7 @@ use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Span};
 use crate::store::alerts::{arrival, details};
+use crate::store::database;
 
 /// Changes per transaction: enough to make its commit cheap, few enough that a second
 /// daemon does not wait long.
@@ -84,7 +85,7 @@ async fn evaluate_batch(
     context: &Context,
     rules: &Rules<'_>,
 ) -> Result<Option<Evaluated>, Failure> {
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let Some(evaluated) = evaluation::lock(&mut transaction).await? else {
         return Ok(None);
     };

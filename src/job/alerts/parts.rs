@@ -13,6 +13,7 @@ use crate::model::RemoteObject;
 use crate::sink::{Receipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::remote_object;
+use crate::store::database;
 
 /// Length of the lease of a claim: longer than any sink may take (a minute), so that
 /// two daemons do not send the same message.
@@ -115,7 +116,7 @@ async fn record_once(
 ) -> Result<bool, Failure> {
     let now = context.clock.now();
     let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let ours = delivery::record_parts(&mut transaction, claim, part, lease).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));
