@@ -33,7 +33,7 @@ use crate::store::{self, database};
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A database to connect to; no query has been sent yet.
-pub struct Opened {
+pub(crate) struct Opened {
     /// Connects when first used.
     pub pool: PgPool,
     /// The private server, if there is one.
@@ -111,7 +111,7 @@ impl Opened {
     ///
     /// # Errors
     /// It is configured and cannot be used.
-    pub async fn open_replica(config: &Config) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn open_replica(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(url) = &config.database.read_url else {
             return Ok(None);
         };
@@ -158,7 +158,7 @@ impl Opened {
 }
 
 /// The private server, not started yet; `None` when another one is configured.
-pub fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Cluster>> {
+pub(crate) fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Cluster>> {
     if config.database.url.is_some() {
         return Ok(None);
     }
@@ -267,7 +267,7 @@ pub async fn context(
 }
 
 /// The same for the daemon.
-pub async fn daemon_context(
+pub(crate) async fn daemon_context(
     config: Config,
     token: Token,
     pool: PgPool,
@@ -335,7 +335,7 @@ pub async fn share(
 
 /// The context for asking upstream only, where there is no database, or none that can
 /// be used yet. Its pool is closed: a query fails at once.
-pub async fn context_without_database(
+pub(crate) async fn context_without_database(
     config: &Config,
     token: Token,
     clock: Clock,
@@ -348,7 +348,7 @@ pub async fn context_without_database(
 }
 
 /// The context of `mirror`, whose client saves all responses. There is no database.
-pub async fn mirror_context(
+pub(crate) async fn mirror_context(
     config: &Config,
     token: Token,
     saved: Arc<SavedResponses>,
@@ -361,7 +361,7 @@ pub async fn mirror_context(
 }
 
 /// The context of an import: its client answers from a bundle that was made from `base_url`.
-pub async fn bundle_context(
+pub(crate) async fn bundle_context(
     config: &Config,
     (saved, base_url): (Arc<SavedResponses>, Url),
     pool: PgPool,

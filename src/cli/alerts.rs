@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::alert_deliveries::has_delivery;
 use super::alert_id::AlertId;
 use super::alerts_dismiss::{Dismiss, dismiss};
 use super::alerts_list::{List, list};
@@ -16,7 +17,7 @@ use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, SinkTest};
-use crate::model::counted;
+use crate::model::{DeliveryState, counted};
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
 use crate::store::alerts::resend::{self, To};
@@ -160,9 +161,12 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
         let due = resend::resend(&mut transaction, id, to, &sinks, now).await?;
         transaction.commit().await?;
-        if due == 0 && is_under_way(&document, only) {
+        if due == 0 && has_delivery(&document, DeliveryState::Waiting, only) {
             print_done(&format!("alert {id}: being delivered already"));
-        } else if due == 0 && only.is_none() && is_delivered(&document) {
+        } else if due == 0
+            && only.is_none()
+            && has_delivery(&document, DeliveryState::Delivered, None)
+        {
             print_error(&format!(
                 "alert {id}: all its sinks have accepted it; to send it again, use --all-sinks or --sink NAME"
             ));
@@ -180,22 +184,6 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
     }
     Ok(good)
-}
-
-/// Whether the alert was delivered to some sink.
-fn is_delivered(document: &serde_json::Value) -> bool {
-    let deliveries = document["deliveries"].as_array();
-    let mut deliveries = deliveries.into_iter().flatten();
-    deliveries.any(|delivery| delivery["state"] == "delivered")
-}
-
-/// Whether a delivery of the alert is waiting.
-fn is_under_way(document: &serde_json::Value, only: Option<&str>) -> bool {
-    let deliveries = document["deliveries"].as_array();
-    deliveries.into_iter().flatten().any(|delivery| {
-        let is_asked = only.is_none_or(|only| delivery["sink"] == only);
-        is_asked && delivery["state"] == "waiting"
-    })
 }
 
 async fn dead_letters(opened: &Opened, wanted: &Which, times: Times) -> anyhow::Result<bool> {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::chosen_list;
 use super::confirm::confirm;
 use super::output::{print_done, print_error};
-use super::share_budget::share_budget;
+use super::share_budget::with_shared_budget;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
@@ -59,13 +59,8 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
     }
     let folder = Folder::prepare(&wanted.out)?;
     let client = Client::new(&config.upstream, token.clone(), Vec::new(), Clock::system())?;
-    let joined = share_budget(&config, &token, &client).await;
-    let done = captured(&config, token, &client, (lists, folder, &wanted)).await;
-    if let Some((opened, budget)) = joined {
-        budget.give_back().await;
-        opened.close().await;
-    }
-    done
+    let work = captured(&config, token.clone(), &client, (lists, folder, &wanted));
+    with_shared_budget(&config, &token, &client, Box::pin(work)).await
 }
 
 async fn captured(

@@ -2,6 +2,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
+use super::ask::then_close;
 use super::share_budget::in_reach;
 use crate::config::Config;
 use crate::model::filter::nearest;
@@ -68,14 +69,14 @@ async fn lists_in_reach(config: &Config) -> Vec<NamedList> {
     let Some(opened) = in_reach(config).await else {
         return lists;
     };
-    if let Ok(mut connection) = opened.pool.acquire().await
-        && let Ok(stored) = named_list::named_lists(&mut connection).await
-    {
-        let is_new = |stored: &NamedList| lists.iter().all(|list| list.id != stored.id);
-        let new: Vec<NamedList> = stored.into_iter().filter(is_new).collect();
-        lists.extend(new);
-    }
-    opened.close().await;
+    let stored = then_close(opened, async |opened| {
+        let mut connection = opened.pool.acquire().await?;
+        named_list::named_lists(&mut connection).await
+    });
+    let stored = stored.await.unwrap_or_default();
+    let is_new = |stored: &NamedList| lists.iter().all(|list| list.id != stored.id);
+    let new: Vec<NamedList> = stored.into_iter().filter(is_new).collect();
+    lists.extend(new);
     lists
 }
 

@@ -109,6 +109,12 @@ async fn find(
     let digits = written.trim_start_matches('#');
     if let Ok(number) = digits.parse::<i64>() {
         let found = question::ticket_called(connection, number, digits != written).await?;
+        // `[feeds] id_pattern` may allow numbers.
+        if found.is_none()
+            && let Some(advisory) = question::advisory(connection, written).await?
+        {
+            return Ok((RecordKind::Advisory, written.to_owned(), Some(advisory)));
+        }
         let id = found.as_ref().map(|document| document["id"].to_string());
         let key = id.unwrap_or_else(|| digits.to_owned());
         return Ok((RecordKind::Ticket, key, found));

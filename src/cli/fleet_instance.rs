@@ -218,14 +218,12 @@ struct Found {
 
 async fn read(config: &Config) -> anyhow::Result<Found> {
     let opened = Opened::open(config, Role::Client).await?;
-    let reading = async {
-        ask::answers(config, &opened).await?;
-        let mut connection = ask::up_to_date(&opened).await?;
+    ask::then_close(opened, async |opened| {
+        ask::answers(config, opened).await?;
+        let mut connection = ask::up_to_date(opened).await?;
         read_from(config, &mut connection).await
-    };
-    let found = reading.await;
-    opened.close().await;
-    found
+    })
+    .await
 }
 
 async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Result<Found> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{print_done, print_error, print_json};
-use super::share_budget::share_budget;
+use super::share_budget::with_shared_budget;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
@@ -51,12 +51,8 @@ pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> 
     let saved = std::sync::Arc::clone(&unfinished.saved);
     let own = token.clone();
     let context = startup::mirror_context(&config, token, saved, clock.clone(), stop).await?;
-    let joined = share_budget(&config, &own, &context.client).await;
-    let recorded = record(&context, &unfinished, days).await;
-    if let Some((opened, budget)) = joined {
-        budget.give_back().await;
-        opened.close().await;
-    }
+    let work = Box::pin(record(&context, &unfinished, days));
+    let recorded = with_shared_budget(&config, &own, &context.client, work).await;
     let Some(recorded) = recorded? else {
         return Ok(false);
     };

@@ -6,6 +6,7 @@ mod advisories;
 mod advisory_options;
 mod advisory_question;
 mod advisory_rows;
+mod alert_deliveries;
 mod alert_id;
 mod alert_page;
 mod alerts;

@@ -211,6 +211,15 @@ pub(super) async fn find(
     };
     let is_number = digits != wanted;
     let Some(mut document) = question::ticket_called(connection, number, is_number).await? else {
+        // `[feeds] id_pattern` may allow numbers.
+        let advisory = question::advisory(connection, wanted).await?;
+        if let Some(document) = advisory {
+            return Ok(Found {
+                kind: RecordKind::Advisory,
+                key: plain(&document["said"]),
+                document,
+            });
+        }
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
         let why = times.in_sentence(&why);
         let by = if is_number {

@@ -16,7 +16,6 @@ use super::directory::Directory;
 use super::error::ClusterError;
 use super::options::{ClusterOptions, ServerSearch};
 use super::postmaster::{Occupant, occupant};
-use super::server::Server;
 use super::setup::OWN_NAME;
 use super::site::Site;
 use super::state::State;
@@ -95,21 +94,9 @@ impl Cluster {
         }
     }
 
-    /// Starts or joins the server again, after it has [`exited`](Self::exited).
-    /// Its socket stays the same, so that pools reconnect by themselves.
-    pub async fn restart(&mut self) -> Result<(), ClusterError> {
-        if let State::Ours { server, .. } = &mut self.state {
-            server.stop().await?;
-        }
-        if self.state.is_running() {
-            self.state.reset();
-        }
-        self.start().await
-    }
-
     /// Waits until the running server is gone without being stopped by us;
     /// returns how it ended.
-    pub async fn exited(&mut self) -> String {
+    async fn exited(&mut self) -> String {
         match &mut self.state {
             State::Ours { server, .. } => server.ended().await,
             State::Joined { .. } => {
@@ -190,11 +177,6 @@ impl Cluster {
     /// Whether this process started the server; else it joined another's.
     pub fn is_ours(&self) -> bool {
         matches!(self.state, State::Ours { .. })
-    }
-
-    /// The server's process, when it is ours.
-    pub fn server_pid(&self) -> Option<u32> {
-        self.state.server().map(Server::id)
     }
 
     /// How to connect: by the socket, to the daemon's database as its role.

@@ -10,6 +10,7 @@ use super::section::{Section, said};
 use super::setting_error::close_to;
 use super::tree::Node;
 use super::values::{boolean, duration, number, text, texts};
+use crate::config::advice::Advice;
 use crate::model::Details;
 
 /// A longer overlap would request the same advisories again for a month.
@@ -76,16 +77,16 @@ impl Feeds {
     }
 }
 
-fn details(node: &Node) -> Result<Details, String> {
+fn details(node: &Node) -> Result<Details, Advice> {
     match text(node).unwrap_or_default().as_str() {
         "auto" => Ok(Details::Auto),
         "always" => Ok(Details::Always),
         "never" => Ok(Details::Never),
-        _ => Err("expected `auto`, `always` or `never`".into()),
+        _ => Err(Advice::choice("expected `auto`, `always` or `never`")),
     }
 }
 
-fn pattern(node: &Node) -> Result<Regex, String> {
+fn pattern(node: &Node) -> Result<Regex, Advice> {
     let text = text(node)?;
     let pattern = regex::RegexBuilder::new(&text)
         .size_limit(MAX_PATTERN_BYTES)
@@ -120,7 +121,7 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
             }
             Ok(_) => {
                 let advice = format!("expected at most {MAX_ALIASES} names");
-                section.wrong_at(&node.origin, &field, &said(&node), &advice);
+                section.wrong_at(&node.origin, &field, &said(&node), &advice.into());
             }
             Err(advice) => section.wrong_at(&node.origin, &field, &said(&node), &advice),
         }

@@ -1,6 +1,7 @@
 //! Configuration: file and environment (surface §2), validated completely when it is
 //! loaded. A configuration that loads is one that advisoryd can start with.
 
+mod advice;
 mod alerts;
 mod alias_field;
 mod cron;
@@ -194,7 +195,7 @@ impl Config {
     /// Whether advisory details are requested: because of `[feeds] details`, or because
     /// the revision scan is on or a watch list may come from the JSON API, which both
     /// need them.
-    pub fn fetches_details(&self) -> bool {
+    pub(crate) fn fetches_details(&self) -> bool {
         let is_json = |list: &WatchList| list.source != ListSource::Feed;
         let Feeds { details, sweep, .. } = self.feeds;
         details != Details::Never || sweep || self.watch_lists.iter().any(is_json)
@@ -269,7 +270,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the file that was looked for.
-    pub fn require_something(&self) -> Result<(), ConfigError> {
+    pub(crate) fn require_something(&self) -> Result<(), ConfigError> {
         let sources = &self.upstream.token_sources;
         let is_named = self.file.is_some()
             || self.database.url.is_some()
@@ -285,7 +286,7 @@ impl Config {
     }
 
     /// The error if there is no configuration at all.
-    pub fn missing_file() -> ConfigError {
+    pub(crate) fn missing_file() -> ConfigError {
         one(SettingError::whole(
             DEFAULT_PATH,
             "the file does not exist, and no other was named; create it, or use --config FILE",
@@ -308,7 +309,7 @@ impl Config {
     }
 
     /// Rules that require watch lists that are not followed, one sentence each.
-    pub fn rules_of_unknown_lists(&self) -> Vec<String> {
+    pub(crate) fn rules_of_unknown_lists(&self) -> Vec<String> {
         rule_warnings::unknown_lists(&self.alerts.rules, &self.lists())
     }
 
@@ -343,7 +344,7 @@ impl Config {
 
 /// The environment variables of this process that are part of the configuration.
 /// Names or values that are not Unicode are ignored.
-pub fn process_environment() -> Vec<(String, String)> {
+pub(crate) fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

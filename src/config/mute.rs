@@ -11,6 +11,7 @@ use super::lists;
 use super::section::Section;
 use super::tree::Node;
 use super::values::{text, texts};
+use crate::config::advice::Advice;
 
 /// Maximum number of mute times, and of entries of each key.
 const MAX_ENTRIES: usize = 100;
@@ -202,10 +203,10 @@ fn numbered(text: &str, limits: std::ops::RangeInclusive<i32>) -> Option<i32> {
         .filter(|number| limits.contains(number))
 }
 
-fn entries(node: &Node) -> Result<Vec<String>, String> {
+fn entries(node: &Node) -> Result<Vec<String>, Advice> {
     let entries = texts(node)?;
     if entries.is_empty() || entries.len() > MAX_ENTRIES {
-        return Err(format!("expected 1 to {MAX_ENTRIES} entries"));
+        return Err(format!("expected 1 to {MAX_ENTRIES} entries").into());
     }
     Ok(entries)
 }
@@ -214,7 +215,7 @@ fn entries(node: &Node) -> Result<Vec<String>, String> {
 fn ranges(
     read: impl Fn(&str) -> Option<i32>,
     example: &'static str,
-) -> impl FnOnce(&Node) -> Result<Vec<(i32, i32)>, String> {
+) -> impl FnOnce(&Node) -> Result<Vec<(i32, i32)>, Advice> {
     move |node| {
         let entries = entries(node)?;
         let range = |text: &String| {
@@ -222,7 +223,7 @@ fn ranges(
             let (from, to) = (read(from)?, read(to)?);
             (from.signum() * to.signum() < 0 || from <= to).then_some((from, to))
         };
-        let wrong = || format!("expected a list of entries such as {example}");
+        let wrong = || Advice::from(format!("expected a list of entries such as {example}"));
         entries
             .iter()
             .map(|text| range(text).ok_or_else(wrong))
@@ -231,7 +232,7 @@ fn ranges(
 }
 
 /// Entries such as `20:00-24:00`.
-fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
+fn times(node: &Node) -> Result<Vec<(u32, u32)>, Advice> {
     let entries = entries(node)?;
     let minute = |text: &str| {
         let (hours, minutes) = text.trim().split_once(':')?;
@@ -245,8 +246,9 @@ fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
         (from < to).then_some((from, to))
     };
     let wrong = || {
-        "expected a list of times within a day such as `20:00-24:00`; for a night write two entries"
-            .to_owned()
+        Advice::from(
+            "expected a list of times within a day such as `20:00-24:00`; for a night write two entries",
+        )
     };
     entries
         .iter()
@@ -255,7 +257,7 @@ fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
 }
 
 /// The schedule of a digest.
-pub(super) fn schedule(node: &Node) -> Result<String, String> {
+pub(super) fn schedule(node: &Node) -> Result<String, Advice> {
     let text = text(node)?;
     let parsed = super::cron::CronExpression::parse(&text)?;
     Ok(parsed.as_str().to_owned())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::setting_error::quoted;
 use crate::model::filter::{Comparison, WatchListTest, parse_filter};
-use crate::model::{ChangeKind, Clause, Matcher, Rule};
+use crate::model::{Clause, Matcher, Rule};
 
 /// What the configuration says of the followed watch lists.
 pub(super) struct Lists {
@@ -42,8 +42,8 @@ pub(super) fn warnings(rules: &[Matcher]) -> Vec<String> {
 
 /// A clause about tickets in a rule that gets none.
 fn of_no_ticket(rule: &Rule) -> Option<Clause> {
-    let is_event = |kind: &ChangeKind| kind.name().starts_with("ticket_");
-    if rule.clock.ticket_open_for.is_some() || rule.on.iter().any(is_event) {
+    let has_event = rule.on.iter().any(|kind| kind.is_of_tickets());
+    if rule.clock.ticket_open_for.is_some() || has_event {
         return None;
     }
     let mut all = std::iter::once(&rule.clauses).chain(&rule.not);

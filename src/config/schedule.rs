@@ -10,6 +10,7 @@ use super::section::Section;
 use super::splay::{Splay, splay};
 use super::tree::Node;
 use super::values::{boolean, duration, number, texts};
+use crate::config::advice::Advice;
 use crate::model::Globs;
 
 /// A longer overlap would request the same tickets again for a week.
@@ -111,7 +112,7 @@ fn default(text: &str) -> Option<CronExpression> {
 }
 
 /// Patterns as in rules.
-fn patterns(node: &Node) -> Result<Vec<String>, String> {
+fn patterns(node: &Node) -> Result<Vec<String>, Advice> {
     let patterns = texts(node)?;
     Globs::new(&patterns)?;
     Ok(patterns)

@@ -13,6 +13,7 @@ use super::secret::REDACTED;
 use super::setting_error::{has_odd_word, looks_generated, shown_path};
 use super::tree::Node;
 use super::values::text;
+use crate::config::advice::Advice;
 use crate::model::keep_secret;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
@@ -247,7 +248,7 @@ fn keep_line(line: &str) {
 /// A path, or the name of a credential, which is a file in `/etc/advisoryd` when advisoryd
 /// is not started by systemd. Any other value may be the secret itself, put in the
 /// wrong place: it is not shown.
-pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<SecretFile, String> {
+pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<SecretFile, Advice> {
     move |node| {
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";

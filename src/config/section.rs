@@ -9,18 +9,10 @@ use super::setting_error::{
     without_secrets,
 };
 use super::tree::{Node, Said};
+use crate::config::advice::Advice;
 
 /// Keys that are refused with advice; they are names, though they look like secrets.
 const PASSWORD_KEYS: [&str; 2] = ["password", "proxy_password"];
-
-/// How advice begins where a number or one of a few words is expected.
-const CHOICES: [&str; 5] = [
-    "expected a whole number",
-    "expected a duration",
-    "expected a size",
-    "expected one of",
-    "expected `",
-];
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
@@ -93,17 +85,17 @@ impl<'m> Section<'m> {
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&Node) -> Result<T, Advice>,
     ) -> Option<T> {
         let node = self.take(key)?;
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                if advice.contains('\n') {
-                    self.invalid(&node.origin, key, &advice);
+                if advice.text.contains('\n') {
+                    self.invalid(&node.origin, key, &advice.text);
                     return None;
                 }
-                let advice = without_parts(&advice, &node);
+                let advice = advice.with(without_parts(&advice.text, &node));
                 let said = said(&node);
                 let written = as_written(&node, &said, &advice);
                 let (said, advice) = written.unwrap_or((said, advice));
@@ -118,7 +110,7 @@ impl<'m> Section<'m> {
         &mut self,
         key: &'static str,
         default: T,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&Node) -> Result<T, Advice>,
     ) -> T {
         self.optional(key, read).unwrap_or(default)
     }
@@ -127,7 +119,7 @@ impl<'m> Section<'m> {
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&Node) -> Result<T, Advice>,
     ) -> Option<T> {
         let node = self.take(key)?;
         match read(&node) {
@@ -207,16 +199,13 @@ impl<'m> Section<'m> {
     /// Reports a value that was parsed but is invalid.
     pub(super) fn wrong(&mut self, key: &str, said: &str, advice: &str) {
         let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
-        self.wrong_at(&origin, key, said, advice);
+        self.wrong_at(&origin, key, said, &advice.into());
     }
 
-    pub(super) fn wrong_at(&mut self, origin: &Arc<str>, key: &str, said: &str, advice: &str) {
-        let advice = without_secrets(advice, said);
-        let is_choice = CHOICES.iter().any(|words| advice.starts_with(words))
-            && !["expected `http", "expected `[["]
-                .iter()
-                .any(|words| advice.starts_with(words));
-        let said = if is_choice {
+    pub(super) fn wrong_at(&mut self, origin: &Arc<str>, key: &str, said: &str, advice: &Advice) {
+        let is_short = advice.wanted.is_short();
+        let advice = without_secrets(&advice.text, said);
+        let said = if is_short {
             quoted_choice(said)
         } else {
             quoted(said)
@@ -310,7 +299,7 @@ impl<'m> Section<'m> {
                 "expected `[[{}]]` for each, or a list of tables",
                 self.key(key)
             );
-            self.wrong_at(&node.origin, key, &said(&node), &advice);
+            self.wrong_at(&node.origin, key, &said(&node), &advice.into());
             return Vec::new();
         };
         let mut entries = Vec::new();

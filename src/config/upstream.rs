@@ -13,6 +13,7 @@ use super::setting_error::is_shown_path;
 use super::token::{Token, TokenError, TokenSources};
 use super::tree::Node;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, plain_url, size, text};
+use crate::config::advice::Advice;
 use crate::model::{LinkTemplate, Links};
 
 /// More than any plan allows (contract §3: 250), so that a simulated upstream can be load-tested.
@@ -238,8 +239,8 @@ impl Upstream {
     }
 }
 
-fn link(placeholders: &'static [&'static str]) -> impl Fn(&Node) -> Result<LinkTemplate, String> {
-    move |node| LinkTemplate::new(&text(node)?, placeholders)
+fn link(placeholders: &'static [&'static str]) -> impl Fn(&Node) -> Result<LinkTemplate, Advice> {
+    move |node| LinkTemplate::new(&text(node)?, placeholders).map_err(Advice::from)
 }
 
 /// Why a password is of no use for the proxy.
@@ -268,14 +269,14 @@ fn token_file(section: &mut Section<'_>) -> Option<PathBuf> {
     }
 }
 
-fn base_url(node: &Node) -> Result<Url, String> {
+fn base_url(node: &Node) -> Result<Url, Advice> {
     plain_url(
         node,
         "expected `https://` and a host, such as `https://api.app.secunia.com`",
     )
 }
 
-pub(super) fn proxy(node: &Node) -> Result<SecretUrl, String> {
+pub(super) fn proxy(node: &Node) -> Result<SecretUrl, Advice> {
     let advice = "expected `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {

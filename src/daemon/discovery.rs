@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::abandoned;
 use super::outage::until_done;
 use super::progress::Woken;
+use super::waking::{self, Wake};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -52,19 +53,7 @@ pub(super) async fn work(context: Context, discovery: Discovery) {
         discovery.woken.wake();
     }
     let mut pause = None;
-    loop {
-        let retry = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = discovery.woken.tick.notified() => {}
-            () = retry => {}
-        }
+    while waking::next(&context, &discovery.woken, pause).await != Wake::Stop {
         discovery.woken.watch.begins();
         let discovered = run_once(&context, &discovery).await;
         discovery.woken.watch.ends();

@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::outage::until_done;
 use super::progress::Woken;
+use super::waking::{self, Wake};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::enrichment::pull::{self, Pulled};
@@ -36,17 +37,10 @@ pub(super) async fn work(context: Context, catalogue: Catalogue, woken: Woken) {
     }
     let mut pause = None;
     loop {
-        let retry = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = woken.tick.notified() => {}
-            () = retry => {
+        match waking::next(&context, &woken, pause).await {
+            Wake::Stop => return,
+            Wake::Tick => {}
+            Wake::Retry => {
                 let is_due = pull::is_due(&context, catalogue).await;
                 if pause == Some(LOOK_AGAIN) && !is_due.unwrap_or(true) {
                     pause = None;

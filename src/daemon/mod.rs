@@ -26,6 +26,7 @@ mod start;
 mod starting;
 mod supervised;
 pub(crate) mod systemd;
+mod waking;
 mod web;
 pub mod worker;
 pub mod workers;
@@ -64,7 +65,7 @@ const MAX_REFUSAL_CHARS: usize = 300;
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
 /// Loads the configuration, at the start and at each reload.
-pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+pub(crate) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Runs until SIGTERM, SIGINT or `stop`.
 pub async fn run(

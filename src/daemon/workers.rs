@@ -72,7 +72,7 @@ pub fn workers(config: &Config) -> Vec<Worker> {
 
 /// Runs the worker until advisoryd stops or the worker is cancelled; notifies `run_ended`
 /// after each run.
-pub async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
+pub(crate) async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
     let context = Context {
         progress: worker.watch.progress(),
         ..context

@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 pub struct Slice {
     /// Before it was asked for. The times below are of a clock that stands still while the
     /// machine is suspended; others may have used the account since.
-    pub asked: Moment,
+    pub(crate) asked: Moment,
     /// The first may not be sent earlier.
     pub first: Instant,
     /// Nor later.

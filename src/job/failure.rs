@@ -239,12 +239,12 @@ pub enum Failure {
 
 impl Failure {
     /// Whether the database is unavailable: the job is repeated when it is back.
-    pub fn is_database_away(&self) -> bool {
+    pub(crate) fn is_database_away(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_away(error))
     }
 
     /// Whether the database is unavailable because its disk is full.
-    pub fn is_disk_full(&self) -> bool {
+    pub(crate) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_disk_full(error))
     }
 

@@ -17,7 +17,7 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 
 /// The pauses that this process knows. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Pauses(Arc<Mutex<HashMap<SourceKey, Pause>>>);
+pub(crate) struct Pauses(Arc<Mutex<HashMap<SourceKey, Pause>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Pause {

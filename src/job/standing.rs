@@ -16,7 +16,7 @@ const LOG_EVERY: Duration = Duration::from_mins(5);
 
 /// An outage of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     /// Why the database cannot be used, as a clause; `None` if it can.
     clause: Option<String>,
     /// Whether it answers and cannot store anything, because its disk is full.
@@ -70,7 +70,7 @@ impl Outage {
 
 /// Outage of the database, and active conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Outage of the database.
     pub database: Outage,
     /// Active health conditions, in words.

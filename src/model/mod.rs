@@ -1,5 +1,6 @@
 //! Data types and their rules: no I/O, no formats, no tables, no clock.
 
+mod acknowledgement_state;
 mod advisory;
 mod alert_details;
 mod appearance;
@@ -30,6 +31,7 @@ mod outage;
 mod outgoing;
 mod overdue;
 mod overlay;
+mod quarantine_kind;
 mod receipt;
 mod record_kind;
 mod redaction;
@@ -54,6 +56,7 @@ mod verdict;
 mod window;
 pub(crate) mod words;
 
+pub use acknowledgement_state::AcknowledgementState;
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use alert_details::{AlertDetails, TicketDetails};
 pub use budget::{
@@ -91,6 +94,7 @@ pub use outgoing::{
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
+pub use quarantine_kind::QuarantineKind;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
@@ -102,7 +106,7 @@ pub use silence::{KnownNames, Silence};
 pub use source_key::{SourceKey, label_of};
 pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
-pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};
+pub use text::{beginning, counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};
 pub use time::{is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_time};
 pub use verdict::Verdict;

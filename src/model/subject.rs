@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{AttackVector, ChangeKind, Severity};
+use super::{AttackVector, ChangeKind, RecordKind, Severity};
 
 /// Watch lists are pulled one after the other, and one may be late: what comes with several of
 /// them within this time is one event.
@@ -59,6 +59,15 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What it happened to.
+    pub fn kind(&self) -> RecordKind {
+        if self.is_ticket {
+            RecordKind::Ticket
+        } else {
+            RecordKind::Advisory
+        }
+    }
+
     /// The watch lists that rules compare: of a list that was joined only that one, so
     /// that nobody is notified of the lists of others.
     pub fn compared_lists(&self) -> &[i64] {

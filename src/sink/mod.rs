@@ -164,7 +164,7 @@ impl Sink {
     }
 
     /// The requests of a message of which so many parts are accepted.
-    pub fn division(&self, message: &Message, accepted: usize) -> Division {
+    pub(crate) fn division(&self, message: &Message, accepted: usize) -> Division {
         Division::new(self.parts(message), accepted, self.together())
     }
 
@@ -177,7 +177,7 @@ impl Sink {
     }
 
     /// Rule and key of the object outside that a part belongs to, if one is remembered.
-    pub fn object_of(&self, message: &Message, part: usize) -> Option<(String, String)> {
+    pub(crate) fn object_of(&self, message: &Message, part: usize) -> Option<(String, String)> {
         match &self.channel {
             Channel::Hook(hook) if hook.remembers() => {
                 let alerts = alerts(message);

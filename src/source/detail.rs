@@ -189,7 +189,7 @@ pub struct Listed {
 }
 
 /// Reads an element of the collection.
-pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> {
+pub(crate) fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> {
     match xml::read_json(rules, &element) {
         Ok(advisory) => Ok(Listed {
             said: advisory.said,
@@ -207,7 +207,7 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
 
 /// Reads what stands before the damage of an element: enough to fetch its details, if that
 /// has its identifier.
-pub fn read_damaged(rules: &Rules, raw: &str) -> Option<Listed> {
+pub(crate) fn read_damaged(rules: &Rules, raw: &str) -> Option<Listed> {
     let fields = readable_part::fields(raw);
     read_listed(rules, Value::Object(fields)).ok()
 }

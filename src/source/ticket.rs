@@ -96,7 +96,7 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
 }
 
 /// Whether a ticket, as it came, has a field that the column is read from, with whatever value.
-pub fn has_field(raw: &Value, column: &str) -> bool {
+pub(crate) fn has_field(raw: &Value, column: &str) -> bool {
     let names = COLUMNS.iter().find(|(name, _)| *name == column);
     let names = names.map_or(&[][..], |(_, names)| names);
     let has = |name: &str| raw.get(name).is_some();
@@ -106,7 +106,7 @@ pub fn has_field(raw: &Value, column: &str) -> bool {
 }
 
 /// Whether a ticket has nothing but numbers by which it is known.
-pub fn is_bare(ticket: &Ticket) -> bool {
+pub(crate) fn is_bare(ticket: &Ticket) -> bool {
     let Ticket {
         id: _,
         pretty_id: _,
@@ -131,7 +131,7 @@ pub fn is_bare(ticket: &Ticket) -> bool {
 }
 
 /// The ticket of an answer that is a single one, if it can be read.
-pub fn read_alone(body: &[u8]) -> Option<Ticket> {
+pub(crate) fn read_alone(body: &[u8]) -> Option<Ticket> {
     let text = std::str::from_utf8(body).ok()?;
     let value = serde_json::from_str(text).ok()?;
     repeated_keys::check(text).ok()?;

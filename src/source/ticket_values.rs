@@ -11,7 +11,7 @@ use crate::model::{Named, Ticket, shortened};
 const MAX_SAMPLE_CHARS: usize = 200;
 
 /// The same of a ticket as it came.
-pub fn unread_of(raw: Value) -> BTreeMap<String, String> {
+pub(crate) fn unread_of(raw: Value) -> BTreeMap<String, String> {
     read(raw).map_or_else(|_| BTreeMap::new(), |ticket| unread(&ticket))
 }
 

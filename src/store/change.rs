@@ -9,7 +9,7 @@ use crate::store::notify::notify;
 use crate::store::origin::Origin;
 
 /// Notification channel.
-pub const CHANNEL: &str = "advisoryd_changes";
+pub(crate) const CHANNEL: &str = "advisoryd_changes";
 
 /// A change of an advisory or ticket, to be inserted.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ pub async fn drifted(
 
 /// Records that a replay has changed columns of these current versions without
 /// new data from upstream.
-pub async fn record_corrected(
+pub(crate) async fn record_corrected(
     connection: &mut PgConnection,
     saids: &[String],
     tickets: &[i64],

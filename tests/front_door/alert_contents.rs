@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::settings::{Rule, WatchList};
-use crate::support::{Receiver, World, small};
+use crate::support::{Receiver, World, assert_reads, small};
 
 /// Two lists, the first of which has a name, and rules that tell the receiver.
 async fn two_lists(rules: Vec<Rule>) -> (World, Receiver) {
@@ -162,12 +162,8 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
     assert_eq!(told[0]["watch_list_ids"], json!([1, 2]));
     assert_eq!(told[0]["watch_list_names"][0], "Linux servers");
     let explained = world.told(&["explain", &said]);
-    assert!(
-        explained.stdout.contains("reports the advisory already"),
-        "{explained}"
-    );
     let tried = world.told(&["rules", "test", "--since", "1h"]);
-    assert!(tried.stdout.contains("rule `soc`: 1 alert"), "{tried}");
+    assert_reads!(explained, tried.stdout.lines().next().unwrap());
 }
 
 #[tokio::test]

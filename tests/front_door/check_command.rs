@@ -16,6 +16,20 @@ fn findings(world: &World, code: i32) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn a_password_in_the_place_of_a_number_is_not_printed() {
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![Rule {
+        clauses: toml::toml! { threat_score = "Hunter2" },
+        ..Rule::to_hook("soc", &["appeared"])
+    }];
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 78, "{told}");
+    let said = format!("{told}");
+    assert!(said.contains("threat_score"), "{told}");
+    assert!(!said.contains("Hunter2"), "{told}");
+}
+
+#[tokio::test]
 async fn json_is_one_array_of_check_status_and_message() {
     let world = World::new().await;
     world.told(&["migrate"]);

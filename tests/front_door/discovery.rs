@@ -350,18 +350,14 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
                      where what = 'discovery_incomplete' and holds";
     set(vec![list(1), list(2)]);
     assert_eq!(discover(&world).await.outcome.name(), "ok");
+    let mut all = Vec::new();
     for _ in 0..2 {
         set(vec![list(1), list(3), nameless.clone()]);
         let told = discover(&world).await;
         assert_eq!((told.outcome.name(), told.followed), ("failed", 3));
-        let error = told.outcome.error().unwrap();
-        assert!(
-            error.starts_with("1 of the 3 watch lists upstream have no id"),
-            "{error}"
-        );
+        all.push(told.outcome.error().unwrap().to_owned());
         check::check_health(&world.context().await).await.unwrap();
-        let summary = world.texts(condition).await;
-        assert!(summary[0].contains("have no id"), "{summary:?}");
+        all.extend(world.texts(condition).await);
         let status = world.told(&["status"]).stdout;
         assert!(
             status.contains("discovery_incomplete") && status.contains("No"),
@@ -369,8 +365,10 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
         );
         let check = world.told(&["check"]);
         assert_eq!(check.code, 1, "{check}");
-        assert!(check.stdout.contains("have no id"), "{check}");
+        let line = check.stdout.lines().find(|line| line.contains("no id"));
+        all.push(line.expect("it is told").to_owned());
     }
+    assert_reads!(all.join("\n"));
     set(vec![list(1), list(2), list(3)]);
     assert_eq!(discover(&world).await.outcome.name(), "ok");
     check::check_health(&world.context().await).await.unwrap();
@@ -433,12 +431,7 @@ async fn a_list_is_chosen_by_a_part_of_its_name_that_only_it_has() {
     assert_eq!(chosen("mail").stdout, chosen("2").stdout, "its whole name");
     let several = chosen("servers");
     assert_eq!(several.code, 1, "{several}");
-    assert!(
-        several
-            .stderr
-            .contains("Linux servers (1), Mail servers (3)"),
-        "{several}"
-    );
+    assert_reads!(several);
     assert_eq!(chosen("").code, 1);
 }
 
@@ -456,7 +449,7 @@ async fn tickets_name_a_list_as_the_configuration_does() {
         "select pretty_id from advisoryd_v1.tickets where watch_list_id = 1 order by id limit 1";
     let number = format!("#{}", world.count(of_list).await);
     let told = world.told(&["show", &number]).stdout;
-    assert!(told.contains("watch list        Our machines"), "{told}");
+    assert!(told.contains(" Our machines\n"), "{told}");
     let raw = "select count(*) from advisoryd_v1.tickets
                where watch_list_id = 1 and raw::text like '%Linux servers%'";
     assert!(

@@ -3,7 +3,7 @@
 
 use advisoryd::simulate::{self, Damage, Fault, Rule, ThrottleForm};
 
-use crate::support::{Documents, Running, World, assert_reads, small, without};
+use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, small, without};
 
 /// Nothing was ever read completely.
 const UNMOVED: &str = "select count(*) from advisoryd.source
@@ -70,8 +70,15 @@ async fn a_429_that_asks_for_no_wait_is_one_that_does_not_say_how_long() {
         let world = World::new().await;
         let fault = Fault::Throttled { form, seconds: 0 };
         world.simulator.inject(Rule::new(fault).on("xml-feed"));
-        let mut daemon = Running::start(&mut world.command(&["run"]));
-        daemon.line("all requests paused for 60 s").await;
+        let mut daemon = world.run().await;
+        let seconds = eventually("a pause", PATIENCE, async || {
+            let seconds = "select ceil(extract(epoch from paused_until - clock_timestamp()))::text
+                           from advisoryd.budget where paused_until > clock_timestamp()";
+            world.texts(seconds).await.pop()
+        })
+        .await;
+        let seconds: u32 = seconds.parse().unwrap();
+        assert!((30..=60).contains(&seconds), "{form:?}: {seconds} s");
         let pulls = world.simulator.requests().into_iter();
         let pulls = pulls.filter(|one| one.target.contains("xml-feed"));
         assert_eq!(pulls.count(), 1, "{form:?}: it is not repeated at once");

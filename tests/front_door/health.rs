@@ -367,6 +367,10 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
     world.pull_one().await;
     world.alert().await;
     let told = |arguments: &[&str]| world.told(arguments).stdout;
+    let of_the_sink = |status: &str| {
+        let line = status.lines().find(|line| line.contains("`hook`"));
+        line.expect("the sink").to_owned()
+    };
     let works = async || {
         world.later(TimeDelta::hours(3));
         for _ in 0..2 {
@@ -375,8 +379,8 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
     };
     fail(&world, &hook).await;
     let status = told(&["status"]);
-    assert!(status.contains("  sink `hook`: failing"), "{status}");
     assert_eq!(status.matches("`hook`").count(), 1, "{status}");
+    let failing = of_the_sink(&status);
     assert!(told(&["status", "--check"]).contains("(sink_failing)"));
     works().await;
     assert_eq!(holding(&world).await, [""; 0]);
@@ -386,8 +390,8 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
     assert_eq!(holding(&world).await, ["sink_failing"]);
     let status = told(&["status"]);
     assert!(!status.contains("sink_failing"), "{status}");
-    assert!(status.contains("works again since "), "{status}");
     assert_eq!(status.matches("`hook`").count(), 1, "{status}");
+    assert_reads!(failing, of_the_sink(&status));
     let check = told(&["status", "--check"]);
     assert!(!check.contains("sink_failing"), "{check}");
 

@@ -112,6 +112,7 @@ mod moving_pages;
 mod narrow_terminals;
 mod next_links;
 mod notices;
+mod numeric_ids;
 mod odd_answers;
 mod old_copies;
 mod other_words;

@@ -78,6 +78,29 @@ async fn a_row_that_is_a_part_of_a_ticket_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_row_is_known_as_a_part_whatever_the_words_of_its_reason() {
+    let (world, paged) = world().await;
+    paged.set(TICKETS, tickets());
+    full(&world).await;
+    let mut rows = tickets();
+    rows[2] = json!({"id": 3, "modified": "2026-03-02T10:00:00Z"});
+    paged.set(TICKETS, rows);
+    full(&world).await;
+    sqlx::query("update advisoryd.quarantine set reason = 'in other words'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(world.texts(KEYS).await, ["3"], "{told:?}");
+    assert_eq!(world.texts(EVENTS).await, [""; 0], "{told:?}");
+    paged.shelf().asked.clear();
+    full(&world).await;
+    let asked = paged.shelf().asked.clone();
+    let is_alone = |path: &String| path.starts_with("/api/tickets/3/");
+    assert!(asked.iter().any(is_alone), "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_ticket_of_which_a_part_came_is_asked_for_alone() {
     let (world, paged) = world().await;
     paged.set(TICKETS, tickets());

@@ -477,10 +477,11 @@ async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
     let scan = async {
         world.reached("changes").await;
         let daemon = world.run().await;
+        let holder = format!("process {} on", std::process::id());
         daemon
             .event("the full scan waits", |event| {
                 let message = event["message"].as_str().unwrap_or_default();
-                message.contains("the full scan waits for it")
+                event["source"] == "tickets" && message.contains(&holder)
             })
             .await;
         world.simulator.open("changes");

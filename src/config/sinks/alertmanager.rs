@@ -8,6 +8,7 @@ use super::super::environment::Environment;
 use super::super::section::Section;
 use super::super::values::duration;
 use super::target::{Target, pairs};
+use crate::config::advice::Advice;
 
 /// A shorter time would end an alert before anybody sees it; a longer one means forever.
 const ACTIVE_FOR: RangeInclusive<Duration> =
@@ -43,7 +44,7 @@ impl Alertmanager {
     }
 }
 
-fn label(name: &str, _: &str) -> Result<String, String> {
+fn label(name: &str, _: &str) -> Result<String, Advice> {
     if RESERVED_LABELS.contains(&name) {
         return Err("remove it; advisoryd sets it".into());
     }

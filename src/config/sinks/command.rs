@@ -5,6 +5,7 @@ use nix::unistd::User;
 use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::values::{text, texts};
+use crate::config::advice::Advice;
 
 /// Maximum length of a command line, in arguments.
 const MAX_WORDS: usize = 64;
@@ -33,7 +34,7 @@ impl Command {
     }
 }
 
-fn user(node: &Node) -> Result<String, String> {
+fn user(node: &Node) -> Result<String, Advice> {
     let name = text(node)?;
     match User::from_name(&name) {
         Ok(Some(_)) => Ok(name),
@@ -41,7 +42,7 @@ fn user(node: &Node) -> Result<String, String> {
     }
 }
 
-fn program(node: &Node) -> Result<Vec<String>, String> {
+fn program(node: &Node) -> Result<Vec<String>, Advice> {
     let advice = "expected a list of strings that starts with an absolute path, \
                   such as `[\"/usr/local/bin/page\", \"--team\", \"soc\"]`";
     let words = texts(node).map_err(|_| advice)?;

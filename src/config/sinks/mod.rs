@@ -38,6 +38,7 @@ use super::section::Section;
 use super::setting_error::{close_to, quoted};
 use super::tree::Node;
 use super::values::{boolean, duration, number, text};
+use crate::config::advice::Advice;
 
 /// More sinks than any site needs.
 const MAX_SINKS: usize = 100;
@@ -205,24 +206,24 @@ fn kinds() -> String {
     )
 }
 
-fn kind(node: &Node) -> Result<&'static str, String> {
+fn kind(node: &Node) -> Result<&'static str, Advice> {
     let word = text(node)?;
     let all = || KINDS.into_iter().chain(presets().map(|preset| preset.name));
     all()
         .find(|kind| *kind == word)
         .ok_or_else(|| match close_to(&word, all()) {
-            Some(kind) => format!("did you mean `{kind}`?"),
-            None => format!("expected {}", kinds()),
+            Some(kind) => format!("did you mean `{kind}`?").into(),
+            None => Advice::choice(format!("expected {}", kinds())),
         })
 }
 
-fn name(node: &Node) -> Result<String, String> {
+fn name(node: &Node) -> Result<String, Advice> {
     let name = text(node)?;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.len() > MAX_NAME_CHARS || !name.chars().all(fits) {
-        return Err(format!(
-            "expected at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
-        ));
+        return Err(
+            format!("expected at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`").into(),
+        );
     }
     Ok(name)
 }

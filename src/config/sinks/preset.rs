@@ -1,6 +1,7 @@
 //! Presets of hooks: shipped sinks for Slack, PagerDuty, Jira and others. Each is a TOML
 //! file that can be appended to the configuration as it is.
 
+use crate::config::advice::Advice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,8 +63,8 @@ impl Preset {
                 let all: Vec<&str> = presets().map(|preset| preset.name).collect();
                 let name = text(node)?;
                 named(&name).ok_or_else(|| match close_to(&name, all.iter().copied()) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("expected one of {}", all.join(", ")),
+                    Some(close) => format!("did you mean `{close}`?").into(),
+                    None => Advice::choice(format!("expected one of {}", all.join(", "))),
                 })
             })?
         } else {

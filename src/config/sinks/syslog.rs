@@ -10,6 +10,7 @@ use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::values::{absolute_path, boolean, duration, is_loopback_host, number, text};
 use super::target::ClientCert;
+use crate::config::advice::Advice;
 use url::{Host, Url};
 
 /// Names of facilities that are not the operating system's own, and their numbers.
@@ -150,7 +151,7 @@ impl Syslog {
     }
 }
 
-fn transport(node: &Node) -> Result<SyslogTransport, String> {
+fn transport(node: &Node) -> Result<SyslogTransport, Advice> {
     let advice = "expected an address such as `tls://siem.example.org:6514`, `tcp://…`, \
                   `udp://…`, `unix:///dev/log` or `unix-stream:///run/siem.sock`";
     let said = text(node).map_err(|_| advice)?;
@@ -181,29 +182,31 @@ fn transport(node: &Node) -> Result<SyslogTransport, String> {
     }
 }
 
-fn format(node: &Node) -> Result<SyslogFormat, String> {
+fn format(node: &Node) -> Result<SyslogFormat, Advice> {
     match text(node)?.as_str() {
         "rfc5424" => Ok(SyslogFormat::Rfc5424),
         "cef" => Ok(SyslogFormat::Cef),
-        _ => Err("expected `rfc5424` or `cef`".into()),
+        _ => Err(Advice::choice("expected `rfc5424` or `cef`")),
     }
 }
 
-fn facility(node: &Node) -> Result<u8, String> {
+fn facility(node: &Node) -> Result<u8, Advice> {
     let said = text(node)?;
     let known = FACILITIES.iter().find(|(name, _)| *name == said);
     known.map(|(_, number)| *number).ok_or_else(|| {
         let names: Vec<&str> = FACILITIES.iter().map(|(name, _)| *name).collect();
-        format!("expected one of {}", names.join(", "))
+        Advice::choice(format!("expected one of {}", names.join(", ")))
     })
 }
 
-fn printable(most: usize) -> impl FnOnce(&Node) -> Result<String, String> {
+fn printable(most: usize) -> impl FnOnce(&Node) -> Result<String, Advice> {
     move |node| {
         let said = text(node)?;
         let is_plain = said.chars().all(|letter| letter.is_ascii_graphic());
         (is_plain && said.len() <= most)
             .then_some(said)
-            .ok_or_else(|| format!("expected at most {most} ASCII characters without spaces"))
+            .ok_or_else(|| {
+                format!("expected at most {most} ASCII characters without spaces").into()
+            })
     }
 }

@@ -16,6 +16,7 @@ use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
+use crate::config::advice::Advice;
 use crate::model::keep_secret;
 
 /// Maximum number of user-defined headers or labels.
@@ -240,7 +241,7 @@ pub fn parse_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-fn url(node: &Node) -> Result<Url, String> {
+fn url(node: &Node) -> Result<Url, Advice> {
     Ok(parse_url(&text(node)?)?)
 }
 
@@ -275,7 +276,7 @@ pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), &'static str
     Ok((name, value))
 }
 
-fn header(name: &str, value: &str) -> Result<String, String> {
+fn header(name: &str, value: &str) -> Result<String, Advice> {
     let name = name.to_ascii_lowercase();
     if SECRET_HEADERS.contains(&name.as_str()) && !value.contains("{{") {
         return Err("it is a secret; use `bearer_file`, `password_file` or `headers_file`".into());
@@ -294,13 +295,13 @@ fn header(name: &str, value: &str) -> Result<String, String> {
 /// shown: headers may contain passwords.
 pub(super) fn pairs(
     mut section: Section<'_>,
-    check: impl Fn(&str, &str) -> Result<String, String>,
+    check: impl Fn(&str, &str) -> Result<String, Advice>,
 ) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     for (key, node) in section.rest() {
         let pair = text(&node).and_then(|value| {
             if value.chars().count() > MAX_VALUE_CHARS {
-                return Err(format!("expected at most {MAX_VALUE_CHARS} characters"));
+                return Err(format!("expected at most {MAX_VALUE_CHARS} characters").into());
             }
             Ok((check(&key, &value)?, value))
         });

@@ -114,17 +114,30 @@ fn a_password_where_a_number_or_a_word_belongs_is_not_repeated() {
         (&format!("{list}source = "), "source"),
         ("[[alerts.sinks]]\nname = \"x\"\nkind = ", "kind"),
         ("[[alerts.rules]]\nname = \"r\"\nsinks = ", "sinks"),
+        (
+            "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+            "threat_score",
+        ),
+        ("[enrichment]\nepss_threshold = ", "epss_threshold"),
+        ("[reconcile]\nshare = ", "share"),
     ] {
         for password in ["S3cr3tPa55w0rd", "hunter2hunter2"] {
             let said = said(&format!("{text}\"{password}\""));
             assert!(said.contains(key) && !said.contains(password), "{said}");
         }
     }
-    let said = said("[database]\nmax_connections = \"Hunter2\"");
-    assert!(
-        said.contains("[not shown]") && !said.contains("Hunter2"),
-        "{said}"
-    );
+    for text in [
+        "[database]\nmax_connections = ",
+        "[enrichment]\nepss_threshold = ",
+        "[reconcile]\nshare = ",
+        "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+    ] {
+        let said = said(&format!("{text}\"Hunter2\""));
+        assert!(
+            said.contains("[not shown]") && !said.contains("Hunter2"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

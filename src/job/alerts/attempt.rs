@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::parts::{self, LEASE, Learned, SETTLE_RETRY};
+use super::lease::within_lease;
+use super::parts::{self, Learned};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
@@ -131,30 +132,21 @@ fn log_outcome(claim: &Claim, ending: &Ending) {
     }
 }
 
-/// Records the outcome, retrying while the database is unreachable, but only while the
-/// lease is valid: after that the message is sent again.
+/// Records the outcome while the lease is valid.
 async fn settle_with_retries(
     context: &Context,
     claim: &Claim,
     (attempt, learned): (&Attempt, Option<&Learned>),
 ) -> Result<(), Failure> {
-    let until = Instant::now() + LEASE;
-    loop {
-        match settle(context, claim, (attempt, learned)).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < until => {
-                tokio::time::sleep(SETTLE_RETRY).await;
-            }
-            Err(failure) => {
-                error!(
-                    sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
-                    "the outcome of message {} could not be recorded; it will be sent again with the same id: {}",
-                    claim.message.id, failure.chain()
-                );
-                return Err(failure);
-            }
-            Ok(()) => return Ok(()),
-        }
+    let settled = within_lease(|| settle(context, claim, (attempt, learned))).await;
+    if let Err(failure) = &settled {
+        error!(
+            sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
+            "the outcome of message {} could not be recorded; it will be sent again with the same id: {}",
+            claim.message.id, failure.chain()
+        );
     }
+    settled
 }
 
 /// Records the outcome of an attempt, and the object that it created, in one transaction.

@@ -17,7 +17,7 @@ use super::silenced::{self, Silenced};
 use super::timing::Timing;
 use super::unknown::Unknown;
 use crate::config::MuteTime;
-use crate::model::{Alert, Matcher, Rule, Subject, Verdict, alert_id, alert_of};
+use crate::model::{Alert, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of};
 use crate::store::alerts::by_clock::{self, Acknowledged, Asked};
 use crate::store::alerts::subject::{self, Span};
 
@@ -160,7 +160,8 @@ impl BackTest {
         if verdict == Verdict::Matched {
             let alert = alert_of(&rule.name, &seen);
             self.count(matcher, subject, &alert);
-            self.lines.push(Line::of(subject.seq, subject.at, alert));
+            self.lines
+                .push(Line::of(subject.kind(), subject.seq, subject.at, alert));
         }
     }
 
@@ -209,7 +210,7 @@ impl BackTest {
                     subject.at = one.due_at;
                     let alert = one.alert(&rule.name, kind_of_alert(rule), &subject);
                     self.count(matcher, &subject, &alert);
-                    self.lines.push(Line::of(None, one.due_at, alert));
+                    self.lines.push(Line::of(kind, None, one.due_at, alert));
                 }
             }
             after_key = last;
@@ -229,8 +230,7 @@ impl BackTest {
         };
         let mut first: BTreeMap<String, Line> = BTreeMap::new();
         for line in &self.lines {
-            let is_advisory = line.key.parse::<i64>().is_err();
-            if is_advisory && line.what != "rejected" {
+            if line.kind == RecordKind::Advisory && !line.resolved {
                 first
                     .entry(line.key.clone())
                     .or_insert_with(|| line.clone());

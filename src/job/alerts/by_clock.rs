@@ -28,7 +28,7 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failu
 
 /// The same for rules that are new or were changed, before anything else is stored: what is
 /// overdue now is their baseline.
-pub async fn take_baselines(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
+pub(crate) async fn take_baselines(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
     evaluate_some(context, rules, Progress::is_new).await
 }
 

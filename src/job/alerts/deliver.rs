@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use super::attempt::{Attempted, attempt};
 use super::circuit_breaker::{CircuitBreaker, MAX_CONCURRENT};
-use super::parts::LEASE;
+use super::lease::LEASE;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
@@ -202,12 +202,11 @@ pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<C
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut transaction = database::begin(&context.pool).await?;
     delivery::seal(&mut transaction, now).await?;
-    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let claims = delivery::claim(
         &mut transaction,
         (sink.name(), sink.order()),
         limit,
-        (now, lease),
+        (now, LEASE),
     )
     .await?;
     transaction.commit().await?;

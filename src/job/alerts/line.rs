@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::model::Alert;
+use crate::model::{Alert, RecordKind};
 
 /// One alert that would have been raised.
 #[derive(Debug, Clone, Serialize)]
@@ -14,6 +14,12 @@ pub struct Line {
     pub at: DateTime<Utc>,
     /// What happened.
     pub what: String,
+    /// What it happened to.
+    #[serde(skip)]
+    pub kind: RecordKind,
+    /// Whether it says that the advisory was rejected.
+    #[serde(skip)]
+    pub resolved: bool,
     /// The advisory or ticket.
     pub key: String,
     /// Title at that time.
@@ -23,10 +29,12 @@ pub struct Line {
 }
 
 impl Line {
-    pub(super) fn of(seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
+    pub(super) fn of(kind: RecordKind, seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
         Self {
             seq,
             at,
+            kind,
+            resolved: alert.resolved,
             what: alert.what,
             key: alert.key,
             title: alert.title,

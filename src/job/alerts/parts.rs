@@ -2,11 +2,9 @@
 //! and what is too large for a receiver is sent in pieces.
 //! What was accepted is recorded before the next one, so that no attempt repeats it.
 
-use std::time::Duration;
+use chrono::{DateTime, Utc};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
-
+use super::lease::{LEASE, within_lease};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::RemoteObject;
@@ -14,12 +12,6 @@ use crate::sink::{Receipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::remote_object;
 use crate::store::database;
-
-/// Length of the lease of a claim: longer than any sink may take (a minute), so that
-/// two daemons do not send the same message.
-pub(crate) const LEASE: Duration = Duration::from_mins(3);
-/// Pause between two attempts to record an outcome.
-pub(super) const SETTLE_RETRY: Duration = Duration::from_secs(1);
 
 /// An object outside, with rule and key.
 pub type Learned = ((String, String), RemoteObject);
@@ -92,21 +84,12 @@ pub(super) async fn send(
 }
 
 /// Records that so many parts are accepted; false if another process has the delivery.
-/// Repeated while the database is unreachable, at most for the length of a lease.
 async fn record(
     context: &Context,
     claim: &Claim,
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
-    let until = Instant::now() + LEASE;
-    loop {
-        match record_once(context, claim, (part, learned)).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < until => {
-                tokio::time::sleep(SETTLE_RETRY).await;
-            }
-            done => return done,
-        }
-    }
+    within_lease(|| record_once(context, claim, (part, learned))).await
 }
 
 async fn record_once(
@@ -115,9 +98,8 @@ async fn record_once(
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
     let now = context.clock.now();
-    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let mut transaction = database::begin(&context.pool).await?;
-    let ours = delivery::record_parts(&mut transaction, claim, part, lease).await?;
+    let ours = delivery::record_parts(&mut transaction, claim, part, LEASE).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));
         remote_object::remember(&mut transaction, &claim.sink, key, object, now).await?;

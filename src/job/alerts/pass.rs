@@ -29,7 +29,7 @@ pub async fn pass(context: &Context, sinks: &[Sink], backlog: bool) -> Result<Pa
 }
 
 /// The same, after a health check.
-pub async fn pass_with_health(
+pub(crate) async fn pass_with_health(
     context: &Context,
     sinks: &[Sink],
     backlog: bool,

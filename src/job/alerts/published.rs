@@ -78,7 +78,7 @@ pub async fn published(
             *days.entry(at.date_naive()).or_default() += 1;
             unknown.add(&matcher.unknown_values(&subject));
             let alert = alert_of(&matcher.rule().name, &subject);
-            summaries.push(Line::of(None, at, alert));
+            summaries.push(Line::of(subject.kind(), None, at, alert));
             if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
                 newest = Some((at, subject));
             }

@@ -5,7 +5,7 @@ use crate::http::{ClientError, Kind, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Detail, Fingerprint, plain_fingerprint};
+use crate::model::{Detail, Fingerprint, QuarantineKind, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, large, xml};
 use crate::store;
@@ -51,8 +51,8 @@ impl Fetching {
                 | ClientError::TooManyValues { ref head, .. }),
             )) => {
                 let reason = large::too_large(&error.to_string(), head.len());
-                let raw = xml::printable(head);
-                self.quarantine(&said, head, reason, raw).await
+                let kept = (QuarantineKind::JsonBeginning, reason, xml::printable(head));
+                self.quarantine(&said, head, kept).await
             }
             Err(Failure::Upstream(error @ ClientError::Forbidden { .. })) => {
                 self.failed(&said, &error.to_string(), true).await?;
@@ -141,14 +141,17 @@ impl Fetching {
             Ok(detail) => match self.store(&detail, staleness).await {
                 Err(Failure::Store(error)) => match store::refused_value(&error) {
                     Some(reason) => {
-                        self.quarantine(said, body, reason, xml::printable(body))
-                            .await
+                        let kept = (QuarantineKind::Json, reason, xml::printable(body));
+                        self.quarantine(said, body, kept).await
                     }
                     None => Err(error.into()),
                 },
                 outcome => Ok(Step::Stored(outcome?, detail.byte_hash)),
             },
-            Err(Unreadable { reason, raw, .. }) => self.quarantine(said, body, reason, raw).await,
+            Err(Unreadable { reason, raw, .. }) => {
+                let kept = (QuarantineKind::Json, reason, raw);
+                self.quarantine(said, body, kept).await
+            }
         }
     }
 
@@ -173,13 +176,13 @@ impl Fetching {
         &self,
         said: &str,
         body: &[u8],
-        reason: String,
-        raw: String,
+        (kind, reason, raw): (QuarantineKind, String, String),
     ) -> Result<Step, Failure> {
         let mut transaction = self.guard.begin().await?;
         let now = self.context.clock.now();
         queue::unavailable(&mut transaction, said, &reason, now).await?;
         let record = quarantine::Unreadable {
+            kind,
             key: Some(said.to_owned()),
             hints: Vec::new(),
             reason,

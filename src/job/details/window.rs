@@ -16,7 +16,7 @@ use crate::job::collection::parts::Parts;
 use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
-use crate::model::plain_fingerprint;
+use crate::model::{QuarantineKind, plain_fingerprint};
 use crate::source::detail::{Listed, read_damaged, read_listed, read_page};
 use crate::source::page::Unreadable;
 use crate::source::xml::Rules;
@@ -139,6 +139,7 @@ fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unr
     for row in result.large {
         let part = read_listed(rules, row.fields).ok();
         unreadable.push(quarantine::Unreadable {
+            kind: QuarantineKind::JsonBeginning,
             key: part.as_ref().map(|part| part.said.clone()),
             reason: row.reason,
             byte_hash: row.byte_hash,
@@ -309,6 +310,7 @@ fn row(element: Listed) -> Row {
 fn kept(unreadable: Unreadable) -> quarantine::Unreadable {
     let Unreadable { key, reason, raw } = unreadable;
     quarantine::Unreadable {
+        kind: QuarantineKind::Json,
         byte_hash: plain_fingerprint(raw.as_bytes()),
         hints: Vec::new(),
         key,

@@ -169,7 +169,7 @@ pub(crate) async fn check_file(path: &Path, expected: Catalogue) -> Result<(), N
 ///
 /// # Errors
 /// [`NotEnriched`]
-pub async fn enrich_file(
+pub(crate) async fn enrich_file(
     pool: &PgPool,
     path: &Path,
     terms: Terms,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Fingerprint, plain_fingerprint};
+use crate::model::{Fingerprint, QuarantineKind, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store::advisories::received::Received;
 use crate::store::ledger::quarantine::Unreadable;
@@ -120,6 +120,7 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
         others,
     } = unreadable;
     let others = others.into_iter().map(|other| Unreadable {
+        kind: QuarantineKind::FeedRecord,
         byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
         key: Some(other.key),
         hints: Vec::new(),
@@ -128,6 +129,7 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
     });
     let others: Vec<Unreadable> = others.collect();
     let own = Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key,
         hints,
         reason,
@@ -140,6 +142,7 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
 /// A whole record of another advisory within the record of `said`.
 fn within_record(said: &str, other: xml::Other) -> Unreadable {
     Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key: Some(other.key),
         hints: Vec::new(),
         reason: format!("it is inside the record of {said}, where only references are expected"),
@@ -151,6 +154,7 @@ fn within_record(said: &str, other: xml::Other) -> Unreadable {
 /// A record that can be parsed, and that PostgreSQL refuses.
 fn refused_record(record: &Received, refused: &str) -> Unreadable {
     Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: refused.to_owned(),
@@ -163,6 +167,7 @@ fn refused_record(record: &Received, refused: &str) -> Unreadable {
 fn shortened(record: Unreadable, refused: &str) -> Unreadable {
     let end = record.raw.floor_char_boundary(SHORTENED_BYTES);
     Unreadable {
+        kind: record.kind.beginning(),
         reason: format!("{}; only its beginning is kept: {refused}", record.reason),
         raw: record.raw[..end].to_owned(),
         ..record
@@ -179,6 +184,7 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
         )
     };
     Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: format!(
@@ -194,6 +200,7 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
 /// A record of a known advisory that says nothing of what the stored record says.
 pub(super) fn blank(record: &Received) -> Unreadable {
     Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: "it holds nothing but the identifier, title or dates of an advisory that was received whole before; the stored version is kept".to_owned(),
@@ -205,6 +212,7 @@ pub(super) fn blank(record: &Received) -> Unreadable {
 /// A record that is quarantined although it can be parsed.
 pub(super) fn conflicting_duplicate(record: &Received) -> Unreadable {
     Unreadable {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),

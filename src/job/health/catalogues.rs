@@ -14,7 +14,7 @@ const OLDEST_SCORES: TimeDelta = TimeDelta::days(7);
 const ERROR_CHARS: usize = 300;
 
 /// Until when a file that was last read at that time is fresh; `None` without a schedule.
-pub fn fresh_until(
+pub(crate) fn fresh_until(
     config: &Config,
     catalogue: Catalogue,
     read_at: DateTime<Utc>,

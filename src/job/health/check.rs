@@ -26,7 +26,7 @@ use crate::store::tickets::reading;
 
 /// Conditions that begin or end within this time are sent in one message: an upstream
 /// that is down affects every list.
-pub const GATHER: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const GATHER: TimeDelta = TimeDelta::seconds(5);
 
 /// Checks all conditions once and creates alerts for those that began or were resolved;
 /// returns their number. Each alert is created in one transaction with the state of its

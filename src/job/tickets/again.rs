@@ -5,7 +5,7 @@ use tracing::warn;
 use super::alone::{Asked, ask};
 use super::page::TicketPage;
 use super::store_page::store;
-use super::stub::{REASON, set_aside};
+use super::stub::set_aside;
 use crate::http::ClientError;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
@@ -19,7 +19,7 @@ const MAX_ASKED: usize = 20;
 pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
     let source_id = run.origin.source_id;
-    let parts = known::quarantined(&mut connection, source_id, REASON).await?;
+    let parts = known::parts(&mut connection, source_id).await?;
     drop(connection);
     let mut ids: Vec<i64> = parts.into_keys().collect();
     ids.sort_unstable();

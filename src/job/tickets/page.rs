@@ -2,7 +2,7 @@
 
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
-use crate::model::{Fingerprint, Ticket, fingerprint};
+use crate::model::{Fingerprint, QuarantineKind, Ticket, fingerprint};
 use crate::source::large::Large;
 use crate::source::{self, ticket};
 use crate::store::ledger::quarantine::Unreadable;
@@ -77,6 +77,7 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
     let source::page::Unreadable { key, reason, raw } = unreadable;
     // `text` columns cannot store NUL; JSON has it as an escape sequence already.
     Unreadable {
+        kind: QuarantineKind::Json,
         byte_hash: fingerprint(raw.as_bytes()),
         hints: Vec::new(),
         key,
@@ -89,6 +90,7 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
 fn beginning(row: Large) -> Unreadable {
     let ticket = ticket::read(row.fields).ok();
     Unreadable {
+        kind: QuarantineKind::JsonBeginning,
         key: ticket.map(|ticket| ticket.id.to_string()),
         reason: row.reason,
         byte_hash: row.byte_hash,

@@ -7,11 +7,9 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
-use crate::job::tickets::stub;
 use crate::job::transaction::Guard;
 use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
-use crate::source::large;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
 use crate::store;
@@ -135,7 +133,7 @@ impl Retry<'_> {
         origin: Origin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
-        if large::is_beginning(&kept.reason) {
+        if !kept.kind.is_whole() {
             return Ok(Outcome::stays(None, kept.reason.clone()));
         }
         let mut savepoint = transaction.begin().await?;
@@ -251,9 +249,6 @@ async fn read_ticket(
     origin: Origin,
     kept: &Kept,
 ) -> Result<Outcome, sqlx::Error> {
-    if stub::is_part(&kept.reason) {
-        return Ok(Outcome::stays(None, kept.reason.clone()));
-    }
     let value = match serde_json::from_str(&kept.raw) {
         Ok(value) => value,
         Err(error) => return Ok(Outcome::stays(None, format!("invalid JSON: {error}"))),

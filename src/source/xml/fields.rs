@@ -8,6 +8,7 @@ use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{is_absent, shortened};
 use crate::config::AliasField;
+use crate::model::beginning;
 
 /// How much of a value that is not understood is kept, in characters.
 const LONGEST_UNRECOGNISED: usize = 200;
@@ -44,7 +45,7 @@ impl<'m> Fields<'m> {
             known.push_str("; ");
         }
         known.push_str(&texts.join("; "));
-        *known = known.chars().take(LONGEST_UNRECOGNISED).collect();
+        *known = beginning(known, LONGEST_UNRECOGNISED).to_owned();
     }
 
     /// The value that `read` understands, of the first name that leads to any. Of

@@ -13,7 +13,7 @@ use super::repairs::Repairs;
 use super::reported::quoted;
 use super::rules::{Limits, Rules};
 use super::tree::Node;
-use crate::model::{Advisory, outgoing};
+use crate::model::{Advisory, beginning, outgoing};
 
 /// Keys under which an answer says what went wrong.
 const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
@@ -26,7 +26,7 @@ const LONGEST_KEY_CHARS: usize = 200;
 pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
     let unreadable = |reason| {
         let key = value["advisory_identifier"].as_str();
-        let key = key.map(|key| key.chars().take(LONGEST_KEY_CHARS).collect());
+        let key = key.map(|key| beginning(key, LONGEST_KEY_CHARS).to_owned());
         Unreadable {
             key,
             ..Unreadable::new(reason)

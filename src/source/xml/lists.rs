@@ -10,7 +10,7 @@ use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{boolean, cpes, is_cpe, shortened, whole_number};
 use crate::config::AliasField;
-use crate::model::{Product, Reference};
+use crate::model::{Product, Reference, beginning};
 
 /// The names of all products of an advisory together, in characters: what the
 /// full-text index of product names takes. Real lists are a few thousand.
@@ -324,5 +324,5 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// A name on one line, cut where no real one is that long.
 fn name(text: &str) -> String {
     let lines: Vec<&str> = lines(text).collect();
-    lines.join(" ").chars().take(LONGEST_NAME_CHARS).collect()
+    beginning(&lines.join(" "), LONGEST_NAME_CHARS).to_owned()
 }

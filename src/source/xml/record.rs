@@ -184,9 +184,6 @@ fn excerpt(text: &str, key: &str) -> String {
     const LONGEST_BYTES: usize = 4096;
     let at = text.find(key).unwrap_or(0);
     let start = text[..at].rfind('<').unwrap_or(at);
-    let mut end = (start + LONGEST_BYTES).min(text.len());
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
+    let end = text.ceil_char_boundary(start + LONGEST_BYTES);
     text[start..end].to_owned()
 }

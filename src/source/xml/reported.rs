@@ -3,7 +3,7 @@
 use super::attributes::Attributes;
 use super::name::key;
 use super::tree::Node;
-use crate::model::visible;
+use crate::model::{beginning, visible};
 
 /// Text of the document that is quoted in messages, in characters.
 const LONGEST_QUOTE_CHARS: usize = 200;
@@ -166,8 +166,7 @@ pub(super) fn quoted_visibly(text: &str) -> String {
     const MOST_CHARS: usize = 10;
     let line = quoted(text);
     if line.is_empty() {
-        let beginning: String = text.chars().take(MOST_CHARS).collect();
-        return visible(&beginning);
+        return visible(beginning(text, MOST_CHARS));
     }
     visible(&line)
 }

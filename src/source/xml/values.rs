@@ -2,7 +2,7 @@
 
 use super::name::keys;
 use super::tree::{Found, Node};
-use crate::model::Cvss;
+use crate::model::{Cvss, beginning};
 
 /// How upstream and its renderers write that there is nothing.
 const ABSENT: [&str; 6] = ["", "none", "null", "n/a", "-", "not present"];
@@ -55,7 +55,7 @@ pub(super) fn never<T>(_: &T, _: &T) -> bool {
 
 /// A text that is a line, cut where no real one is that long.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(LONGEST_LINE_CHARS).collect()
+    beginning(text, LONGEST_LINE_CHARS).to_owned()
 }
 
 /// Yes or no.

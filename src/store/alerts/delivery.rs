@@ -41,7 +41,10 @@ pub struct Attempt {
 
 /// Seals the messages whose grouping time has ended. A message that an evaluator
 /// is just adding to is left for the next call, so that there is no waiting.
-pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(crate) async fn seal(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with due as (
              select id
@@ -69,7 +72,7 @@ pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(
 
 /// Seals the messages that were opened since then, whatever their grouping time:
 /// a single pass does not wait for more alerts.
-pub async fn seal_since(
+pub(crate) async fn seal_since(
     connection: &mut PgConnection,
     since: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -251,7 +254,7 @@ fn message(
 
 /// Records that parts of a message are accepted, and extends the lease; false if the claim
 /// is no longer ours.
-pub async fn record_parts(
+pub(crate) async fn record_parts(
     connection: &mut PgConnection,
     claim: &Claim,
     parts: usize,
@@ -329,7 +332,7 @@ pub async fn settle(
 
 /// When the next delivery of a sink is due between these times; `None` if none
 /// is. Limited, because many more may be due later.
-pub async fn next_due(
+pub(crate) async fn next_due(
     connection: &mut PgConnection,
     sink: &str,
     (after, until): (DateTime<Utc>, DateTime<Utc>),

@@ -52,7 +52,7 @@ pub struct Daemon {
 
 /// What a daemon says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Announced {
+pub(crate) struct Announced {
     /// Why its last reload was refused.
     pub refused: Option<String>,
     /// Hash of what it has recorded of its configuration.
@@ -63,7 +63,7 @@ pub struct Announced {
 
 /// Forgets the processes that worked with the database of which this one is a copy: none of
 /// them works with this one.
-pub async fn forget_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with daemons as (delete from daemon)
          update lease
@@ -85,7 +85,7 @@ pub async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Records that this process works as a daemon, and forgets those that ended long ago.
 /// Returns the id of the row.
-pub async fn announce(
+pub(crate) async fn announce(
     connection: &mut PgConnection,
     announced: &Announced,
 ) -> Result<i64, sqlx::Error> {
@@ -126,7 +126,7 @@ pub async fn announce(
 
 /// Records that the daemon runs, and what it says of itself. False if its row is gone,
 /// because it was not seen for long.
-pub async fn renew(
+pub(crate) async fn renew(
     connection: &mut PgConnection,
     id: i64,
     announced: &Announced,
@@ -150,7 +150,7 @@ pub async fn renew(
 
 /// Records that the daemon of this process works with another configuration. A row that is
 /// gone is made again by the next renewal.
-pub async fn reconfigured(
+pub(crate) async fn reconfigured(
     connection: &mut PgConnection,
     configuration: &str,
 ) -> Result<(), sqlx::Error> {

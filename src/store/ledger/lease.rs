@@ -192,7 +192,7 @@ pub async fn holders(connection: &mut PgConnection) -> Result<Vec<Holder>, sqlx:
 
 /// Whether the lease of this holder has expired: since it was read, it was neither
 /// renewed, nor given back, nor taken by another process. `None` while it is valid.
-pub async fn was_abandoned(
+pub(crate) async fn was_abandoned(
     connection: &mut PgConnection,
     holder: &Holder,
 ) -> Result<Option<bool>, sqlx::Error> {

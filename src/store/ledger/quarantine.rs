@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 pub use super::quarantined::{Form, Kept, Line, get, list};
 use super::room::Room;
-use crate::model::{Fingerprint, outgoing_within, shortened};
+use crate::model::{Fingerprint, QuarantineKind, outgoing_within, shortened};
 use crate::store::origin::Origin;
 
 /// Maximum length of a key, in characters: its index rows hold 2.7 kB.
@@ -18,6 +18,8 @@ const MAX_REASON_CHARS: usize = 1000;
 /// A record that could not be parsed.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
+    /// What is kept of it.
+    pub kind: QuarantineKind,
     /// Its own identifier, if one was found.
     pub key: Option<String>,
     /// Identifiers in it that may be its own or those of other advisories. Not stored: a
@@ -81,12 +83,14 @@ pub async fn keep(
     let has_all = different.len() == all;
     let hashes = different.iter().map(|record| record.byte_hash.to_vec());
     let hashes: Vec<Vec<u8>> = hashes.collect();
+    let kinds = different.iter().map(|record| record.kind.name().to_owned());
+    let kinds: Vec<String> = kinds.collect();
     let (keys, reasons, raws) = columns(different);
     sqlx::query!(
-        "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
-         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw
-         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[])
-              as n (key, reason, byte_hash, raw)
+        "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind)
+         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw, n.kind
+         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
+              as n (key, reason, byte_hash, raw, kind)
          on conflict (source_id, byte_hash) do update
          set last_run_id = excluded.last_run_id",
         origin.run_id,
@@ -95,7 +99,8 @@ pub async fn keep(
         &keys as &[Option<String>],
         &reasons,
         &hashes,
-        &raws
+        &raws,
+        &kinds
     )
     .execute(connection)
     .await?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::SourceKey;
+use crate::model::{QuarantineKind, SourceKey};
 
 /// A record in a list of records.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -39,6 +39,9 @@ pub struct Kept {
     pub source_key: SourceKey,
     /// Its source, as text.
     pub source: String,
+    /// What is kept of it.
+    #[serde(skip)]
+    pub kind: QuarantineKind,
     /// When it was first received.
     pub at: DateTime<Utc>,
     /// Its identifier, if one was found.
@@ -85,16 +88,11 @@ impl Kept {
         match self.source_key {
             SourceKey::Tickets => Form::Ticket,
             SourceKey::Details => Form::Detail,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.is_xml() => Form::Record,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.kind.is_xml() => Form::Record,
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::RevisionScan => {
                 Form::Listed
             }
         }
-    }
-
-    /// A feed's record is stored from its first tag on; JSON never begins like that.
-    fn is_xml(&self) -> bool {
-        self.raw.starts_with('<')
     }
 }
 
@@ -102,6 +100,7 @@ impl Kept {
 pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
+                  q.kind as quarantine_kind,
                   source_in_words(s.kind, s.watch_list_id, s.extra_feed) as "source!",
                   s.kind, s.watch_list_id, s.extra_feed
            from quarantine q
@@ -119,6 +118,7 @@ pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>,
         source_id: row.source_id,
         source_key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
         source: row.source,
+        kind: QuarantineKind::from_name(&row.quarantine_kind),
         at: row.at,
         key: row.key,
         reason: row.reason,

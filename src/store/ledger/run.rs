@@ -50,7 +50,7 @@ pub async fn begin(
 }
 
 /// Records the window that a run requests, once upstream's clock is known.
-pub async fn records_window(
+pub(crate) async fn records_window(
     connection: &mut PgConnection,
     run_id: i64,
     covers: (DateTime<Utc>, DateTime<Utc>),
@@ -69,7 +69,7 @@ pub async fn records_window(
 
 /// Records that a run changes its mode: a list whose feed cannot be read continues
 /// with the JSON API.
-pub async fn change_mode(
+pub(crate) async fn change_mode(
     connection: &mut PgConnection,
     run_id: i64,
     mode: Mode,

@@ -98,6 +98,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
         let key = SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed);
+        let ingested_via = IngestedVia::from_name(&row.served_by);
         reports.push(SourceReport {
             key,
             name: row.name,
@@ -112,9 +113,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             running: row.running,
             holder: holder(row.id),
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
-            ingested_via: IngestedVia::from_name(&row.served_by),
+            ingested_via,
             ingested_via_reason: row.served_why,
-            missing_details: if row.served_by == "json" { missing } else { 0 },
+            missing_details: missing_of(ingested_via, missing),
             paused_until: row.rests_until,
             full_at: row.full_at,
             followed_since: row.followed_since,
@@ -122,6 +123,14 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
         });
     }
     Ok(reports)
+}
+
+/// Of a list that is read from its feed, none is missing.
+fn missing_of(ingested_via: IngestedVia, missing: i64) -> i64 {
+    match ingested_via {
+        IngestedVia::Json => missing,
+        IngestedVia::Feed => 0,
+    }
 }
 
 /// Number of stored advisories.

@@ -168,7 +168,7 @@ pub fn content_hash(raw: &Value) -> Fingerprint {
 
 /// Fingerprint of what makes a version of a ticket: the values that columns are read from. Only
 /// where no time of modification shows that it changed, that is the whole ticket.
-pub fn version_hash(ticket: &Ticket) -> Fingerprint {
+pub(crate) fn version_hash(ticket: &Ticket) -> Fingerprint {
     if ticket.modified_at.is_none() {
         return content_hash(&unversioned::as_texts(&ticket.raw));
     }
@@ -272,7 +272,7 @@ async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sq
 }
 
 /// Number of tickets that exist upstream, according to the stored data.
-pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from ticket where deleted_at is null"#)
         .fetch_one(connection)
         .await
@@ -280,7 +280,7 @@ pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> 
 
 /// The tickets that were stored before a complete scan began and that it did not
 /// find.
-pub async fn missing_from_scan(
+pub(crate) async fn missing_from_scan(
     connection: &mut PgConnection,
     walk_id: i64,
     began_at: DateTime<Utc>,

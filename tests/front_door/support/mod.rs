@@ -35,7 +35,7 @@ pub use crash::{Journey, every_commit};
 pub use database::{TestDatabase, database, empty as empty_database};
 pub use documents::{Documents, record, world_of_documents};
 pub use gateway::{Edge, Gateway};
-pub use manager::Manager;
+pub use manager::{Daemon, Manager};
 pub use paged::Paged;
 pub use patroni::{Loss, Patroni};
 pub use pooler::PgBouncer;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::super::section::Section;
 use super::super::super::tree::{Node, Said};
 use super::super::super::values::text;
+use crate::config::advice::Advice;
 
 /// Maximum length of a pointer, in characters.
 const MAX_POINTER_CHARS: usize = 200;
@@ -50,7 +51,7 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-pub(super) fn pointer(node: &Node) -> Result<String, String> {
+pub(super) fn pointer(node: &Node) -> Result<String, Advice> {
     let advice = "expected a JSON pointer such as `/result/id`";
     let text = text(node).map_err(|_| advice)?;
     if !text.starts_with('/') || text.len() > MAX_POINTER_CHARS {
@@ -59,7 +60,7 @@ pub(super) fn pointer(node: &Node) -> Result<String, String> {
     Ok(text)
 }
 
-fn scalar(node: &Node) -> Result<String, String> {
+fn scalar(node: &Node) -> Result<String, Advice> {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),
         Said::Plain(toml::Value::Integer(number)) => Ok(number.to_string()),

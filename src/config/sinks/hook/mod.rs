@@ -21,6 +21,7 @@ use super::super::tree::Node;
 use super::super::values::{number, text};
 use super::preset::Preset;
 use super::target::{MAX_VALUE_CHARS, Target};
+use crate::config::advice::Advice;
 
 /// Maximum number of secrets, and of variables, of a sink.
 const MAX_NAMES: usize = 32;
@@ -215,19 +216,19 @@ impl Hook {
     }
 }
 
-fn per(node: &Node) -> Result<Per, String> {
+fn per(node: &Node) -> Result<Per, Advice> {
     match text(node)?.as_str() {
         "message" => Ok(Per::Message),
         "alert" => Ok(Per::Alert),
-        _ => Err("expected `message` or `alert`".into()),
+        _ => Err(Advice::choice("expected `message` or `alert`")),
     }
 }
 
-fn compress(node: &Node) -> Result<bool, String> {
+fn compress(node: &Node) -> Result<bool, Advice> {
     match text(node)?.as_str() {
         "none" => Ok(false),
         "gzip" => Ok(true),
-        _ => Err("expected `gzip` or `none`".into()),
+        _ => Err(Advice::choice("expected `gzip` or `none`")),
     }
 }
 
@@ -237,7 +238,9 @@ fn framing(section: &mut Section<'_>) -> (Framing, String) {
         "ndjson" => Ok(Framing::Ndjson),
         "form" => Ok(Framing::Form),
         "text" => Ok(Framing::Text),
-        _ => Err("expected `json`, `ndjson`, `form` or `text`".into()),
+        _ => Err(Advice::choice(
+            "expected `json`, `ndjson`, `form` or `text`",
+        )),
     });
     let media = section.optional("content_type", content_type);
     let framing = framing
@@ -247,7 +250,7 @@ fn framing(section: &mut Section<'_>) -> (Framing, String) {
     (framing, media)
 }
 
-fn content_type(node: &Node) -> Result<String, String> {
+fn content_type(node: &Node) -> Result<String, Advice> {
     let text = text(node)?;
     let is_type = text.contains('/') && text.len() <= MAX_VALUE_CHARS;
     match HeaderValue::from_str(&text) {
@@ -278,7 +281,7 @@ fn vars(section: &mut Section<'_>) -> BTreeMap<String, String> {
         check_name(name)?;
         let value = text(node)?;
         if value.chars().count() > MAX_VARIABLE_CHARS {
-            return Err(format!("expected at most {MAX_VARIABLE_CHARS} characters"));
+            return Err(format!("expected at most {MAX_VARIABLE_CHARS} characters").into());
         }
         Ok(value)
     })
@@ -287,7 +290,7 @@ fn vars(section: &mut Section<'_>) -> BTreeMap<String, String> {
 /// A table with user-defined names. An invalid value is not shown: it may be a secret.
 fn named<T>(
     mut section: Section<'_>,
-    read: impl Fn(&str, &Node) -> Result<T, String>,
+    read: impl Fn(&str, &Node) -> Result<T, Advice>,
 ) -> BTreeMap<String, T> {
     let mut all = BTreeMap::new();
     for (name, node) in section.rest() {

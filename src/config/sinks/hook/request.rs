@@ -6,6 +6,7 @@ use super::super::super::tree::Node;
 use super::super::super::values::text;
 use super::super::template::{Template, either};
 use super::json_pointer::pointer;
+use crate::config::advice::Advice;
 
 /// HTTP methods by name.
 const METHODS: [(&str, Method); 5] = [
@@ -134,18 +135,18 @@ pub(super) fn split_url(section: &mut Section<'_>) -> Option<Template> {
     }
 }
 
-fn method(node: &Node) -> Result<Method, String> {
+fn method(node: &Node) -> Result<Method, Advice> {
     let said = text(node)?;
     let known = METHODS.iter().find(|(name, _)| *name == said);
     known
         .map(|(_, method)| *method)
-        .ok_or_else(|| "expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`".into())
+        .ok_or_else(|| Advice::choice("expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`"))
 }
 
-fn path(name: &str, node: &Node) -> Result<Template, String> {
+fn path(name: &str, node: &Node) -> Result<Template, Advice> {
     let text = text(node)?;
     if !text.starts_with('/') {
         return Err("expected a path that starts with `/`".into());
     }
-    Template::new(name, &text)
+    Template::new(name, &text).map_err(Advice::from)
 }

@@ -83,13 +83,13 @@ pub async fn explain(
     let former = history.former(&current, only);
     let names: Vec<String> = current.iter().chain(&former).cloned().collect();
     let mut all = history.of_changes(&subjects, &names, &current);
-    let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
+    let kind = subjects.first().map_or(RecordKind::Advisory, Subject::kind);
     if !subjects.is_empty() {
         let found = clock::found_of(connection, key).await?;
         for name in &names {
             all.extend(history.found_by_clock(name, &found));
             if current.contains(name) {
-                let says = history.clock_says(connection, name, (key, is_ticket), now);
+                let says = history.clock_says(connection, name, (kind, key), now);
                 all.extend(says.await?);
             }
         }
@@ -333,17 +333,12 @@ impl History {
         &self,
         connection: &mut PgConnection,
         name: &str,
-        (key, is_ticket): (&str, bool),
+        (kind, key): (RecordKind, &str),
         now: DateTime<Utc>,
     ) -> Result<Option<Explained>, sqlx::Error> {
         let matcher = self.newest(name).map(|one| Matcher::new(one.rule.clone()));
         let Some(Ok(matcher)) = matcher else {
             return Ok(None);
-        };
-        let kind = if is_ticket {
-            RecordKind::Ticket
-        } else {
-            RecordKind::Advisory
         };
         let would = by_clock(connection, &matcher, (kind, key), now).await?;
         Ok(would.map(|would| Explained {
