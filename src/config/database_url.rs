@@ -92,7 +92,7 @@ pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, Advice> {
         }
         // First: the driver logs unknown parameters.
         if let Some((name, advice)) = of_libpq(&url) {
-            return Err(format!("expected a URL without `{name}`; {advice}"));
+            return Err(format!("expected a URL without `{name}`; {advice}").into());
         }
         if let Some(name) = unknown_parameter(&url) {
             return Err(format!(

@@ -74,17 +74,17 @@ pub async fn begin_snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sql
 /// The same on the caller's connection.
 pub async fn begin_on(connection: &mut PgConnection) -> Result<PgTransaction<'_>, sqlx::Error> {
     let sql = compared("begin", connection).await?;
-    let begun = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
-    begun.await.map_err(named)
+    let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
+    beginning.await.map_err(named)
 }
 
 async fn begun(
-    begin: &str,
+    first: &str,
     mut connection: PoolConnection<Postgres>,
 ) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let sql = compared(begin, &mut connection).await?;
-    let begun = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
-    begun.await.map_err(named)
+    let sql = compared(first, &mut connection).await?;
+    let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
+    beginning.await.map_err(named)
 }
 
 /// A `begin` that fails in a session with another mark: the division is by zero there.
