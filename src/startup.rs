@@ -16,16 +16,16 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions, Role, Shared};
-use crate::config::{Config, Token, Upstream};
+use crate::config::{ApiToken, Config, Upstream};
 use crate::http::{Client, SavedResponses, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::coverage;
 use crate::job::lists::discover;
-use crate::job::pauses::Pauses;
+use crate::job::pauses::SourcePauses;
 use crate::model::{BudgetKind, Catalogue, Matcher, Rule};
 use crate::sink::Sink;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 use crate::store::database::Servers;
 use crate::store::{self, database};
 
@@ -173,8 +173,8 @@ fn shared_server(config: &Config) -> Option<Shared> {
 }
 
 /// The rules for parsing records, from the configuration.
-pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
-    let rules = Rules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
+pub fn rules(config: &Config) -> anyhow::Result<Arc<ParserRules>> {
+    let rules = ParserRules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
         .context("[feeds] id_pattern or aliases")?;
     Ok(Arc::new(rules))
 }
@@ -241,7 +241,7 @@ pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
 /// What a context is made of.
 struct Parts {
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -251,7 +251,7 @@ struct Parts {
 /// lists. Its requests come from the budget that all processes of the account share.
 pub async fn context(
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -269,7 +269,7 @@ pub async fn context(
 /// The same for the daemon.
 pub(crate) async fn daemon_context(
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -308,7 +308,7 @@ impl Parts {
 }
 
 /// The account of a configuration, and its limits.
-pub fn sharing(config: &Config, token: &Token, kind: BudgetKind) -> Sharing {
+pub fn sharing(config: &Config, token: &ApiToken, kind: BudgetKind) -> Sharing {
     let upstream = &config.upstream;
     Sharing {
         account: account(&upstream.base_url, token),
@@ -337,7 +337,7 @@ pub async fn share(
 /// be used yet. Its pool is closed: a query fails at once.
 pub(crate) async fn context_without_database(
     config: &Config,
-    token: Token,
+    token: ApiToken,
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
@@ -350,13 +350,13 @@ pub(crate) async fn context_without_database(
 /// The context of `mirror`, whose client saves all responses. There is no database.
 pub(crate) async fn mirror_context(
     config: &Config,
-    token: Token,
+    token: ApiToken,
     saved: Arc<SavedResponses>,
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     let client = Client::with_saved(&config.upstream, token, saved, clock.clone())?;
-    let context = context_without_database(config, Token::unused(), clock, stop).await?;
+    let context = context_without_database(config, ApiToken::unused(), clock, stop).await?;
     Ok(Context { client, ..context })
 }
 
@@ -373,7 +373,7 @@ pub(crate) async fn bundle_context(
         base_url,
         ..config.upstream.clone()
     };
-    let client = Client::with_saved(&upstream, Token::unused(), saved, clock.clone())?;
+    let client = Client::with_saved(&upstream, ApiToken::unused(), saved, clock.clone())?;
     assemble(config, client, pool, clock, stop)
 }
 
@@ -385,7 +385,7 @@ fn assemble(
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     Ok(Context {
-        standing: watch::Sender::default(),
+        problems: watch::Sender::default(),
         rules: rules(&config)?,
         config: Arc::new(config),
         pool,
@@ -394,7 +394,7 @@ fn assemble(
         stop,
         progress: Arc::new(Progress::default()),
         budget: SharedBudget::none(),
-        pauses: Pauses::default(),
+        pauses: SourcePauses::default(),
         bundled: None,
     })
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ask;
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{print_line, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::model::AcknowledgementState;
@@ -14,9 +14,9 @@ use crate::store::alerts::acknowledgement::{self, AckLine, AckQuestion};
 
 /// Acknowledgements, the newest first.
 pub(super) async fn run(
-    shared: Shared,
+    shared: GlobalArgs,
     said: Option<&str>,
-    (all, form): (bool, &Form),
+    (all, form): (bool, &ListFormat),
 ) -> anyhow::Result<bool> {
     form.check::<AckLine>()?;
     let config = shared.load_and_log(Some("warn"))?;

@@ -3,11 +3,11 @@
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
-use super::advisory_question::{Advisories, Moments};
+use super::advisory_question::{Advisories, TimeContext};
 use super::advisory_rows::{Shown, rows};
 use super::list::print;
 use super::output::print_note;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::filter::{Field, Filter, FlagField, NumberField, Test, WatchListTest};
@@ -16,14 +16,14 @@ use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
 
-pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::Result<bool> {
     wanted.form.check::<AdvisoryLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let id_pattern = whole(config.feeds.id_pattern.as_str())?;
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
-    let time = Moments { now, times };
+    let time = TimeContext { now, times };
     wanted.end_spans();
     wanted.check_spans(&time)?;
     let (sort, is_reversed) = wanted.order();

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::level;
 use super::table::linked;
 use super::times::Times;
-use crate::model::Links;
+use crate::model::LinkTemplates;
 use crate::store::reports::question::{AdvisoryLine, Sort};
 
 /// What the table shows.
@@ -22,7 +22,7 @@ pub(super) fn rows(
     lines: &[AdvisoryLine],
     shown: Shown,
     (times, now): (Times, DateTime<Utc>),
-    addresses: &Links,
+    addresses: &LinkTemplates,
 ) -> String {
     let Shown { sort, has_lists } = shown;
     let ats = lines.iter().filter_map(|line| shown_time(line, sort).1);
@@ -69,7 +69,7 @@ pub(super) fn rows(
 }
 
 /// The advisory's page, where the configuration says how to find it.
-fn page(line: &AdvisoryLine, links: &Links) -> Option<String> {
+fn page(line: &AdvisoryLine, links: &LinkTemplates) -> Option<String> {
     let id = line.upstream_id.map(|id| id.to_string());
     let values = [("said", Some(line.said.clone())), ("id", id)];
     links.advisory.as_ref()?.fill(&values)

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::alert_deliveries::has_delivery;
 use super::alert_id::AlertId;
 use super::alerts_dismiss::{Dismiss, dismiss};
-use super::alerts_list::{List, list};
+use super::alerts_list::{AlertsListArgs, list};
 use super::dead_letters::Which;
 use super::output::{print_done, print_error, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use super::{alert_page, ask};
 use crate::clock::Clock;
@@ -25,15 +25,15 @@ use crate::store::database;
 use crate::store::reports::named_list::named_lists;
 
 #[derive(Debug, Args)]
-pub(super) struct Alerts {
+pub(super) struct AlertsArgs {
     #[command(subcommand)]
-    what: What,
+    what: AlertsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum AlertsCommand {
     /// List alerts and their delivery state, newest first
-    List(List),
+    List(AlertsListArgs),
     /// Show one alert, its deliveries and every attempt
     Show {
         /// ID, as shown by `list`, or its beginning
@@ -82,11 +82,11 @@ impl Resend {
     }
 }
 
-pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: AlertsArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let what = match wanted.what {
-        What::Test { sink, json } => return test(&config, &sink, json).await,
-        What::List(wanted) => {
+        AlertsCommand::Test { sink, json } => return test(&config, &sink, json).await,
+        AlertsCommand::List(wanted) => {
             wanted.check()?;
             return ask::with_reader(&config, async |opened| {
                 list(&config, opened, wanted, shared.times()).await
@@ -96,14 +96,14 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         what => what,
     };
     ask::with_database(&config, async |opened| match what {
-        What::List(wanted) => list(&config, opened, wanted, shared.times()).await,
-        What::Show { id, json } => show(opened, &id, json, shared.times()).await,
-        What::Resend(wanted) if wanted.which.is_all() => {
+        AlertsCommand::List(wanted) => list(&config, opened, wanted, shared.times()).await,
+        AlertsCommand::Show { id, json } => show(opened, &id, json, shared.times()).await,
+        AlertsCommand::Resend(wanted) if wanted.which.is_all() => {
             dead_letters(opened, &wanted.which, shared.times()).await
         }
-        What::Resend(wanted) => send_again(&config, opened, &wanted).await,
-        What::Dismiss(wanted) => dismiss(opened, &wanted, shared.times()).await,
-        What::Test { sink, json } => test(&config, &sink, json).await,
+        AlertsCommand::Resend(wanted) => send_again(&config, opened, &wanted).await,
+        AlertsCommand::Dismiss(wanted) => dismiss(opened, &wanted, shared.times()).await,
+        AlertsCommand::Test { sink, json } => test(&config, &sink, json).await,
     })
     .await
 }

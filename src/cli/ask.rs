@@ -125,7 +125,7 @@ fn is_refused(error: &anyhow::Error) -> bool {
 }
 
 /// The same for who only reads: the read replica, where `[database] read_url` names one.
-/// It is told how far that is behind. If it cannot be used, the database itself is asked,
+/// It is shown how far that is behind. If it cannot be used, the database itself is asked,
 /// with a warning.
 pub(super) async fn with_reader<T>(
     config: &Config,

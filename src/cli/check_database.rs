@@ -2,7 +2,7 @@
 //! for all connections, notifications, and the read replica.
 
 use super::ask;
-use super::finding::{Finding, Reporter};
+use super::finding::{CheckResult, Reporter};
 use crate::config::Config;
 use crate::daemon::workers::MAX_RUNS;
 use crate::startup::Opened;
@@ -24,13 +24,13 @@ pub(super) async fn room(
         let text = format!(
             "the daemon opens up to {needed} connections with this configuration, and this role may have {allowed} in this database (max_connections without those that are reserved, and the limits of the database and the role): allow more, or lower [database] max_connections"
         );
-        reporter.report(Finding::warning("database", text));
+        reporter.report(CheckResult::warning("database", text));
     }
     if let Some(reason) = database::refuses_listen(&mut connection).await? {
         let text = format!(
             "the server refuses LISTEN ({reason}), so changes and alerts are looked for every few seconds instead of at once"
         );
-        reporter.report(Finding::warning("database", text));
+        reporter.report(CheckResult::warning("database", text));
     }
     Ok(())
 }
@@ -58,13 +58,13 @@ pub(super) async fn replica(config: &Config, reporter: &mut Reporter) {
         Ok(None) => return,
         Ok(Some((opened, lag))) => {
             opened.close().await;
-            Finding::good("read replica", lag)
+            CheckResult::good("read replica", lag)
         }
         Err(error) => {
             let text = format!(
                 "[database] read_url cannot be used: {error:#}; commands that only read warn and read the primary"
             );
-            Finding::bad("read replica", text)
+            CheckResult::bad("read replica", text)
         }
     };
     reporter.report(finding);

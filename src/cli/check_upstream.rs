@@ -7,10 +7,10 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::check_names;
-use super::finding::{Finding, Reporter};
+use super::finding::{CheckResult, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
-use crate::http::{Answer, ClientError, Kind, Request};
+use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
@@ -21,7 +21,7 @@ use crate::source::xml::{FeedError, RecordReader};
 use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
-const LOOK_BYTES: usize = 8 * 1024 * 1024;
+const MAX_FEED_BYTES: usize = 8 * 1024 * 1024;
 
 /// What became of asking for one thing.
 enum Asked {
@@ -52,11 +52,11 @@ impl Asked {
         matches!(self, Self::Useless(_))
     }
 
-    fn finding(self, what: impl Into<String>) -> Finding {
+    fn finding(self, what: impl Into<String>) -> CheckResult {
         match self {
-            Self::Readable(says) | Self::Closed(says) => Finding::good(what, says),
+            Self::Readable(says) | Self::Closed(says) => CheckResult::good(what, says),
             Self::Useless(says) | Self::Missing(says) | Self::Unreadable(says) => {
-                Finding::bad(what, says)
+                CheckResult::bad(what, says)
             }
         }
     }
@@ -64,7 +64,7 @@ impl Asked {
 
 /// What can be asked besides upstream.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Known<'a> {
+pub(super) enum LocalData<'a> {
     /// The database, with what former runs have found out.
     Database(&'a PgPool),
     /// Nothing.
@@ -73,7 +73,7 @@ pub(super) enum Known<'a> {
 
 pub(super) async fn check(
     context: &Context,
-    known: Known<'_>,
+    known: LocalData<'_>,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
     let Lists {
@@ -120,7 +120,7 @@ pub(super) async fn check(
     }
     if let Some(asked) = json {
         reporter.report(asked.finding("JSON API"));
-        if let Known::Database(pool) = known {
+        if let LocalData::Database(pool) = known {
             reporter.report(days(pool).await?);
         }
     }
@@ -201,7 +201,7 @@ async fn discovered(context: &Context, config: &Config) -> (Config, Asked, Vec<L
 /// Whether the JSON API may be asked, which the revision scan, details and lists without a
 /// readable feed live on. Not being allowed is no fault where the feeds say all.
 async fn json(context: &Context) -> Asked {
-    let request = Request::new("/api/advisories/", Kind::Json).with("page_size", "1");
+    let request = Request::new("/api/advisories/", BodyType::Json).with("page_size", "1");
     match context.client.get_whole(&request).await {
         Ok(_) => Asked::Readable("readable; details and the revision scan work".to_owned()),
         Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
@@ -212,23 +212,23 @@ async fn json(context: &Context) -> Asked {
 }
 
 /// A list whose feed cannot be read is served all the same where JSON can be.
-fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
+fn instead(asked: Asked, feed: &Feed, has_json: bool) -> CheckResult {
     let what = feed.key.to_string();
     match (feed.source, asked) {
         (_, missing @ Asked::Missing(_)) => missing.finding(what),
         (ListSource::Json, _) if has_json => {
-            Finding::good(what, "its advisories come from the JSON API")
+            CheckResult::good(what, "its advisories come from the JSON API")
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
             let says = format!("read through the JSON API because its feed cannot be read: {says}");
-            Finding::good(what, says)
+            CheckResult::good(what, says)
         }
         (_, asked) => asked.finding(what),
     }
 }
 
 /// What is known of the feeds' `days`.
-async fn days(pool: &PgPool) -> anyhow::Result<Finding> {
+async fn days(pool: &PgPool) -> anyhow::Result<CheckResult> {
     let mut connection = pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
@@ -238,7 +238,7 @@ async fn days(pool: &PgPool) -> anyhow::Result<Finding> {
         ),
         None => "it is not known yet whether `days` counts releases or modifications".to_owned(),
     };
-    Ok(Finding::good("feeds", says))
+    Ok(CheckResult::good("feeds", says))
 }
 
 async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
@@ -247,10 +247,12 @@ async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
     let request = Request {
         path: "/api/xml-feed/".to_owned(),
         query,
-        kind: Kind::Xml,
+        kind: BodyType::Xml,
     };
     match context.client.get(&request).await {
-        Ok(answer) => look(context, answer).await.unwrap_or_else(|asked| asked),
+        Ok(answer) => read_beginning(context, answer)
+            .await
+            .unwrap_or_else(|asked| asked),
         Err(error @ ClientError::NotFound { .. }) => not_found(context, feed, &error).await,
         Err(error) => Asked::refused(&error),
     }
@@ -297,11 +299,11 @@ fn advice(error: &ClientError) -> String {
 }
 
 /// Reads the beginning of a feed.
-async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
+async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
     let mut reader = RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), None);
     let (mut bytes, mut records) = (0, 0_u64);
     let mut count = |_: &[u8]| records += 1;
-    while bytes < LOOK_BYTES {
+    while bytes < MAX_FEED_BYTES {
         let piece = answer.body.chunk().await;
         let Some(piece) = piece.map_err(|error| Asked::refused(&error))? else {
             let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
@@ -331,21 +333,21 @@ fn unread(error: &FeedError) -> Asked {
     })
 }
 
-async fn tickets(context: &Context) -> Finding {
+async fn tickets(context: &Context) -> CheckResult {
     match filter::discover(context).await {
-        Ok(Some(DateFilter::Modified)) => Finding::good(
+        Ok(Some(DateFilter::Modified)) => CheckResult::good(
             "tickets",
             "readable; `modified__gte` works, so only differences are read",
         ),
-        Ok(Some(DateFilter::Created)) => Finding::good(
+        Ok(Some(DateFilter::Created)) => CheckResult::good(
             "tickets",
             "readable; only `created__gte` works, so changes are read by the full scans of [schedule] full_walk",
         ),
-        Ok(Some(DateFilter::None)) => Finding::good(
+        Ok(Some(DateFilter::None)) => CheckResult::good(
             "tickets",
             "readable; no date filter works, so tickets are read by the full scans of [schedule] full_walk",
         ),
-        Ok(None) => Finding::good("tickets", "readable; there is none yet"),
-        Err(failure) => Finding::bad("tickets", failure.chain()),
+        Ok(None) => CheckResult::good("tickets", "readable; there is none yet"),
+        Err(failure) => CheckResult::bad("tickets", failure.chain()),
     }
 }

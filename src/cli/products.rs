@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{print_note, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use super::{ask, chosen_list, level};
 use crate::clock::Clock;
@@ -30,10 +30,10 @@ pub(super) struct Products {
     #[arg(long)]
     gone: bool,
     #[command(flatten)]
-    form: Form,
+    form: ListFormat,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Products) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Products) -> anyhow::Result<bool> {
     wanted.form.check::<ProductLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let (now, times) = (Clock::system().now(), shared.times());

@@ -9,7 +9,7 @@ use super::fleet_instance::has_server;
 use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::{Config, Token};
+use crate::config::{ApiToken, Config};
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::model::BudgetKind;
@@ -22,7 +22,7 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(5);
 /// database is in reach; `capture` and `mirror` need none.
 pub(super) async fn with_shared_budget<T>(
     config: &Config,
-    token: &Token,
+    token: &ApiToken,
     client: &Client,
     work: impl Future<Output = T>,
 ) -> T {
@@ -35,7 +35,11 @@ pub(super) async fn with_shared_budget<T>(
     done
 }
 
-async fn join(config: &Config, token: &Token, client: &Client) -> Option<(Opened, SharedBudget)> {
+async fn join(
+    config: &Config,
+    token: &ApiToken,
+    client: &Client,
+) -> Option<(Opened, SharedBudget)> {
     if !has_database(config) {
         return None;
     }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::difference;
 use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::show_page::{called, page};
 use super::table::width;
 use super::times::Times;
@@ -15,8 +15,8 @@ use super::wrap::wrapped;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
-use crate::model::{Details, Links, Receipt, RecordKind, legible};
+use crate::model::filter::{Field, ListField, StringComparison, comparison, is_cve};
+use crate::model::{DetailsMode, LinkTemplates, RecordKind, RecordReceipt, legible};
 use crate::source::ticket_values;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
@@ -26,7 +26,7 @@ use crate::store::trust::erasure;
 
 /// What to show.
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ShowArgs {
     /// Advisory (SA87735), CVE (all advisories that mention it), or ticket by its number (12 or
     /// '#12'); without `#` also by its ID
     #[arg(value_name = "SAID|CVE|TICKET")]
@@ -39,7 +39,7 @@ pub(super) struct Show {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: ShowArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
         show(&config, connection, &wanted, shared.times()).await
@@ -50,7 +50,7 @@ pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
 async fn show(
     config: &Config,
     connection: &mut PgConnection,
-    wanted: &Show,
+    wanted: &ShowArgs,
     times: Times,
 ) -> anyhow::Result<bool> {
     let details = config.feeds.details;
@@ -76,10 +76,10 @@ async fn show(
 pub(super) async fn saids(
     connection: &mut PgConnection,
     cve: &str,
-    details: Details,
+    details: DetailsMode,
 ) -> anyhow::Result<Vec<String>> {
     let field = Field::List(ListField::Cve);
-    let filter = comparison(field, Comparison::Equal, cve).map_err(anyhow::Error::msg)?;
+    let filter = comparison(field, StringComparison::Equal, cve).map_err(anyhow::Error::msg)?;
     let question = AdvisoryQuestion {
         filter,
         now: Clock::system().now(),
@@ -96,11 +96,11 @@ pub(super) async fn saids(
 
 async fn show_one(
     connection: &mut PgConnection,
-    (found, receipt): (Found, Receipt),
-    wanted: &Show,
-    (times, links): (Times, &Links),
+    (found, receipt): (ShownRecord, RecordReceipt),
+    wanted: &ShowArgs,
+    (times, links): (Times, &LinkTemplates),
 ) -> anyhow::Result<()> {
-    let Found {
+    let ShownRecord {
         kind,
         key,
         mut document,
@@ -161,7 +161,7 @@ fn headed(page: &str, key: &str, address: Option<&str>) -> String {
 }
 
 /// The vendor's page, where the configuration says how to find it.
-fn page_of(kind: RecordKind, document: &Value, links: &Links) -> Option<String> {
+fn page_of(kind: RecordKind, document: &Value, links: &LinkTemplates) -> Option<String> {
     let text = |field: &str| Some(plain(&document[field])).filter(|text| !text.is_empty());
     match kind {
         RecordKind::Advisory => {
@@ -180,7 +180,7 @@ fn page_of(kind: RecordKind, document: &Value, links: &Links) -> Option<String> 
 }
 
 /// An advisory or a ticket.
-pub(super) struct Found {
+pub(super) struct ShownRecord {
     pub(super) kind: RecordKind,
     pub(super) key: String,
     document: Value,
@@ -191,8 +191,8 @@ pub(super) struct Found {
 pub(super) async fn find(
     connection: &mut PgConnection,
     wanted: &str,
-    (details, times): (Details, Times),
-) -> anyhow::Result<Found> {
+    (details, times): (DetailsMode, Times),
+) -> anyhow::Result<ShownRecord> {
     let digits = wanted.trim_start_matches('#');
     let Ok(number) = digits.parse::<i64>() else {
         let Some(document) = question::advisory(connection, wanted).await? else {
@@ -203,7 +203,7 @@ pub(super) async fn find(
                 "advisory `{wanted}` is not stored: {why}; check its ID, search with `advisoryd advisories --search TEXT`, or use a ticket number"
             );
         };
-        return Ok(Found {
+        return Ok(ShownRecord {
             kind: RecordKind::Advisory,
             key: plain(&document["said"]),
             document,
@@ -214,7 +214,7 @@ pub(super) async fn find(
         // `[feeds] id_pattern` may allow numbers.
         let advisory = question::advisory(connection, wanted).await?;
         if let Some(document) = advisory {
-            return Ok(Found {
+            return Ok(ShownRecord {
                 kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
@@ -248,7 +248,7 @@ pub(super) async fn find(
             format!("{number} is also the id of ticket {called}: see `advisoryd show '{called}'`")
         });
     }
-    Ok(Found {
+    Ok(ShownRecord {
         kind: RecordKind::Ticket,
         key: plain(&document["id"]),
         document,
@@ -261,13 +261,13 @@ async fn absence(
     connection: &mut PgConnection,
     kind: RecordKind,
     key: &str,
-    details: Details,
+    details: DetailsMode,
 ) -> anyhow::Result<String> {
     let receipt = receipt::receipt(connection, kind, key, details).await?;
     Ok(legible(&receipt.sentences().join("; ")))
 }
 
-/// Version by version, for the page, what it brought, also where no column tells it.
+/// Version by version, for the page, what it brought, also where no column says it.
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];

@@ -159,25 +159,25 @@ fn day(text: &str) -> Option<NaiveDate> {
 
 /// A time from which on, or a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct TimeSpan {
     pub(super) from: Option<Since>,
     pub(super) to: Option<Since>,
 }
 
 /// Parses `WHEN` (from then on), `FROM..TO`, `..TO`, or a month (the whole of it).
-pub(super) fn span(text: &str) -> Result<Span, String> {
+pub(super) fn span(text: &str) -> Result<TimeSpan, String> {
     let Some((from, to)) = text.split_once("..") else {
         let from = since(text)?;
         let to = Some(from).filter(|from| matches!(from, Since::Month(_)));
         let from = Some(from);
-        return Ok(Span { from, to });
+        return Ok(TimeSpan { from, to });
     };
     let read = |text: &str| (!text.trim().is_empty()).then(|| since(text)).transpose();
     let (from, to) = (read(from)?, read(to)?);
     if from.is_none() && to.is_none() {
         return Err("expected a time before or behind `..`".to_owned());
     }
-    Ok(Span { from, to })
+    Ok(TimeSpan { from, to })
 }
 
 /// Refuses a time without length: nothing is in it.

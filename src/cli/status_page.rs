@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 
 use super::output::rough;
 use super::status_daemon::Daemons;
-use super::status_details::Details;
+use super::status_details::DetailsStatus;
 use super::status_discovery;
-use super::status_enrichment::Enrichment;
+use super::status_enrichment::EnrichmentStatus;
 use super::status_errors::{self, Alike};
-use super::status_mirror::Mirror;
-use super::status_source::{self, Plan};
+use super::status_mirror::MirrorStatus;
+use super::status_source::{self, SourceSchedule};
 use super::times::Times;
 use crate::job::health::findings::sink_key;
 use crate::model::{
@@ -18,8 +18,8 @@ use crate::model::{
 };
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::alerts::silence;
-use crate::store::bundle::Bundle;
-use crate::store::ledger::account::Unread;
+use crate::store::bundle::BundleImport;
+use crate::store::ledger::account::UnreadSources;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{SourceReport, TableSize};
@@ -30,25 +30,30 @@ pub(super) struct Status {
     /// Why the database accepts no writes.
     pub(super) not_writable: Option<String>,
     pub(super) daemons: Daemons,
-    pub(super) unread: Option<Unread>,
-    pub(super) discovery: Option<discovery::State>,
+    pub(super) unread: Option<UnreadSources>,
+    pub(super) discovery: Option<discovery::DiscoveryState>,
     pub(super) sources: Vec<SourceReport>,
     pub(super) filter: Option<DateFilter>,
     pub(super) advisories: i64,
     pub(super) sizes: Vec<TableSize>,
     pub(super) sinks: Vec<SinkLine>,
-    pub(super) silences: silence::Standing,
-    pub(super) details: Details,
-    pub(super) mirror: Mirror,
-    pub(super) enrichment: Enrichment,
-    pub(super) bundle: Option<Bundle>,
+    pub(super) silences: silence::ActiveSilences,
+    pub(super) details: DetailsStatus,
+    pub(super) mirror: MirrorStatus,
+    pub(super) enrichment: EnrichmentStatus,
+    pub(super) bundle: Option<BundleImport>,
     pub(super) feed_days: Option<feed_days::FeedDays>,
     pub(super) conditions: Vec<ConditionState>,
     pub(super) unknown_fields: Vec<UnknownField>,
 }
 
 /// The page, legible, with the colours of the table. `in_detail` adds what only matters when something is examined.
-pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> String {
+pub(super) fn page(
+    status: &Status,
+    plan: &SourceSchedule,
+    times: Times,
+    in_detail: bool,
+) -> String {
     let mut lines = status.daemons.lines(times, plan.now);
     let problems = problems(status, plan, (times, in_detail));
     if !problems.is_empty() {
@@ -64,7 +69,11 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
 }
 
 /// What needs attention, the daemon's own problems first.
-fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> Vec<String> {
+fn problems(
+    status: &Status,
+    plan: &SourceSchedule,
+    (times, in_detail): (Times, bool),
+) -> Vec<String> {
     let now = plan.now;
     let mut lines: Vec<String> = status.not_writable.iter().cloned().collect();
     lines.extend(status.daemons.refused());
@@ -76,9 +85,9 @@ fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> 
             .map(|unread| unread_line(unread, times)),
     );
     let active = status.conditions.iter().filter(|state| state.is_found());
-    // What is in quarantine now is told of each source below, and that a sink fails, of the sink.
-    let told = [Condition::QuarantineGrew, Condition::SinkFailing];
-    let active = active.filter(|state| !told.contains(&state.condition));
+    // What is in quarantine now is shown for each source below, and that a sink fails, of the sink.
+    let shown_above = [Condition::QuarantineGrew, Condition::SinkFailing];
+    let active = active.filter(|state| !shown_above.contains(&state.condition));
     lines.extend(active.map(|state| condition_line(state, times)));
     let followed = || status.sources.iter().filter(|source| source.configured);
     let count = followed().count();
@@ -104,7 +113,7 @@ fn error_lines(alike: &Alike, followed: usize, in_detail: bool) -> Vec<String> {
     whole.collect()
 }
 
-fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<String> {
+fn notes(status: &Status, plan: &SourceSchedule, times: Times, in_detail: bool) -> Vec<String> {
     let now = plan.now;
     let followed = || status.sources.iter().filter(|source| source.configured);
     let mut lines: Vec<String> = followed()
@@ -148,7 +157,11 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
 }
 
 /// The last bundle of a site that requests nothing, and how old it is.
-fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<String> {
+fn bundle_line(
+    bundle: Option<&BundleImport>,
+    plan: &SourceSchedule,
+    times: Times,
+) -> Option<String> {
     let Some(bundle) = bundle else {
         let is_offline = plan.config.upstream.offline;
         return is_offline.then(|| "last bundle: none was imported yet".to_owned());
@@ -167,7 +180,7 @@ fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<Str
     ))
 }
 
-fn unread_line(unread: &Unread, times: Times) -> String {
+fn unread_line(unread: &UnreadSources, times: Times) -> String {
     format!(
         "since {} the token or [upstream] base_url is another one; it may be another account, so everything is read in full again: {} not complete yet",
         times.full(unread.since),
@@ -188,7 +201,7 @@ fn condition_line(state: &ConditionState, times: Times) -> String {
 }
 
 /// That alerts are suppressed: who waits for them should know.
-fn silences_line(silences: &silence::Standing, times: Times) -> Option<String> {
+fn silences_line(silences: &silence::ActiveSilences, times: Times) -> Option<String> {
     let until = times.full(silences.until?);
     let end = if silences.active == 1 {
         format!("until {until}")
@@ -249,8 +262,8 @@ fn unknown_fields_line(fields: &[UnknownField]) -> Option<String> {
 }
 
 /// How discovery fares, and when it runs again.
-fn discovery_line(plan: &Plan, state: &discovery::State) -> String {
-    let Plan { config, now, .. } = *plan;
+fn discovery_line(plan: &SourceSchedule, state: &discovery::DiscoveryState) -> String {
+    let SourceSchedule { config, now, .. } = *plan;
     let last = state.last_success_at.map_or_else(
         || "never yet".to_owned(),
         |at| format!("last {} ago", rough(now - at)),

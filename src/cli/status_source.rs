@@ -101,7 +101,7 @@ fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
 }
 
 /// When sources are read.
-pub(super) struct Plan<'a> {
+pub(super) struct SourceSchedule<'a> {
     pub(super) config: &'a Config,
     pub(super) filter: Option<DateFilter>,
     /// The next full pull of all feeds, by schedule.
@@ -111,7 +111,7 @@ pub(super) struct Plan<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-impl Plan<'_> {
+impl SourceSchedule<'_> {
     fn scheduled(&self, source: &SourceReport) -> Option<DateTime<Utc>> {
         let schedule = self.config.schedule_of(&source.key, self.filter)?;
         let next = schedule.next_after(self.now, self.config.schedule.timezone);
@@ -120,7 +120,7 @@ impl Plan<'_> {
 }
 
 /// A row of the table. What fails is not called running while it is tried again.
-fn row(source: &SourceReport, plan: &Plan) -> [String; 7] {
+fn row(source: &SourceReport, plan: &SourceSchedule) -> [String; 7] {
     let now = plan.now;
     let next_run = plan.scheduled(source).filter(|_| plan.is_running);
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
@@ -148,7 +148,7 @@ fn row(source: &SourceReport, plan: &Plan) -> [String; 7] {
 }
 
 /// The table, which fits 80 columns. `in_detail` adds how much is stored.
-pub(super) fn table(sources: &[SourceReport], plan: &Plan, in_detail: bool) -> String {
+pub(super) fn table(sources: &[SourceReport], plan: &SourceSchedule, in_detail: bool) -> String {
     let shown = HEADING.len() - usize::from(!in_detail);
     let of = |cells: [String; 7]| cells.into_iter().take(shown).collect::<Vec<String>>();
     let rows: Vec<Vec<String>> = sources.iter().map(|one| of(row(one, plan))).collect();
@@ -156,7 +156,7 @@ pub(super) fn table(sources: &[SourceReport], plan: &Plan, in_detail: bool) -> S
 }
 
 /// The same as JSON.
-pub(super) fn as_value(source: &SourceReport, plan: &Plan) -> Value {
+pub(super) fn as_value(source: &SourceReport, plan: &SourceSchedule) -> Value {
     let now = plan.now;
     let scheduled = plan.scheduled(source);
     let next_full = plan

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::address::connect_options;
 use super::directory::UNFINISHED_DATA;
-use super::directory_lock::Holder;
+use super::directory_lock::LockHolder;
 use super::error::ClusterError;
 use super::options::Role;
 use super::process_state::{is_suspended, process_state};
@@ -69,7 +69,7 @@ impl Joining {
     /// not ready, but may still become so.
     pub(super) async fn attempt(
         &mut self,
-        holder: Option<Holder>,
+        holder: Option<LockHolder>,
         site: &Site,
     ) -> Result<Option<PathBuf>, ClusterError> {
         let pid = holder.as_ref().map(|holder| holder.pid);
@@ -128,7 +128,7 @@ impl Joining {
     /// The inner error is why the server cannot be joined yet.
     async fn connect_to(
         &mut self,
-        holder: &Holder,
+        holder: &LockHolder,
         site: &Site,
     ) -> Result<Result<(), NotReady>, ClusterError> {
         if holder.role == Role::Daemon && site.options.role == Role::Daemon {

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::database_hosts::DatabaseUrl;
 use super::secret::SecretUrl;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{is_loopback_host, text};
 use crate::config::advice::Advice;
 
@@ -82,7 +82,7 @@ const NOT_NEEDED: [&str; 14] = [
 const MAX_NAME_CHARS: usize = 32;
 
 /// A URL that the database driver accepts, for each of its hosts.
-pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, Advice> {
+pub(super) fn database_url(node: &SettingNode) -> Result<DatabaseUrl, Advice> {
     let advice = "expected a URL such as `postgres:///advisoryd?host=/run/postgresql`";
     let found = DatabaseUrl::parse(&text(node)?, advice)?;
     for host in found.hosts() {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::any_text;
 use crate::config::advice::Advice;
 
@@ -47,7 +47,9 @@ impl Freshness {
 }
 
 /// A duration such as `2h`, `auto` or `off`.
-fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<Allowed, Advice> {
+fn allowed(
+    limits: RangeInclusive<Duration>,
+) -> impl FnOnce(&SettingNode) -> Result<Allowed, Advice> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         match text.as_str() {

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::sinks::header_line;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{any_text, is_loopback, plain_url, text};
 use crate::config::advice::Advice;
 
@@ -16,7 +16,7 @@ const NOT_BUILT: &str = "this program was built without OpenTelemetry; remove th
 
 /// `[log]`: logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogSettings {
     /// Default: [`LogFormat::Auto`].
     pub format: LogFormat,
     /// Log filter, in the syntax of `RUST_LOG`. Default: `info`.
@@ -61,7 +61,7 @@ impl LogFormat {
     }
 }
 
-impl Default for Log {
+impl Default for LogSettings {
     fn default() -> Self {
         Self {
             format: LogFormat::Auto,
@@ -71,7 +71,7 @@ impl Default for Log {
     }
 }
 
-impl Log {
+impl LogSettings {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let default = Self::default();
         let log = Self {
@@ -132,21 +132,21 @@ impl Otlp {
     }
 }
 
-fn endpoint(node: &Node) -> Result<Url, Advice> {
+fn endpoint(node: &SettingNode) -> Result<Url, Advice> {
     plain_url(
         node,
         "expected `http://` or `https://`, a host and a port, such as `http://127.0.0.1:4318`; keys belong in `otlp_headers_file`",
     )
 }
 
-fn format(node: &Node) -> Result<LogFormat, Advice> {
+fn format(node: &SettingNode) -> Result<LogFormat, Advice> {
     any_text(node)
         .ok()
         .and_then(|name| LogFormat::from_name(&name))
         .ok_or_else(|| Advice::choice("expected `auto`, `pretty`, `json` or `journald`"))
 }
 
-fn filter(node: &Node) -> Result<String, Advice> {
+fn filter(node: &SettingNode) -> Result<String, Advice> {
     let filter = text(node)?;
     match EnvFilter::try_new(&filter) {
         Ok(_) => Ok(filter),

@@ -2,12 +2,16 @@
 
 use super::advice::{Advice, Wanted};
 use super::setting_error::may_be_secret;
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 
 /// A value as it is written, and what is expected instead, if its quotes are what is wrong.
-pub(super) fn as_written(node: &Node, said: &str, advice: &Advice) -> Option<(String, Advice)> {
+pub(super) fn as_written(
+    node: &SettingNode,
+    given: &str,
+    advice: &Advice,
+) -> Option<(String, Advice)> {
     match &node.value {
-        Said::Plain(toml::Value::String(text))
+        SettingValue::Plain(toml::Value::String(text))
             if advice.wanted == Wanted::Bare && is_bare(text) =>
         {
             Some((
@@ -15,12 +19,12 @@ pub(super) fn as_written(node: &Node, said: &str, advice: &Advice) -> Option<(St
                 advice.with(format!("{}; remove the quotes", advice.text)),
             ))
         }
-        Said::Plain(value) if advice.wanted == Wanted::Text && !value.is_str() => {
-            if may_be_secret(said) {
+        SettingValue::Plain(value) if advice.wanted == Wanted::Text && !value.is_str() => {
+            if may_be_secret(given) {
                 return None;
             }
-            let text = format!("{}; write it in quotes: `\"{said}\"`", advice.text);
-            Some((said.to_owned(), advice.with(text)))
+            let text = format!("{}; write it in quotes: `\"{given}\"`", advice.text);
+            Some((given.to_owned(), advice.with(text)))
         }
         _ => None,
     }

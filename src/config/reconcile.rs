@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 use super::upstream::Upstream;
 use crate::config::advice::Advice;
 
@@ -49,11 +49,11 @@ impl Reconcile {
     }
 }
 
-fn share(node: &Node) -> Result<f64, Advice> {
+fn share(node: &SettingNode) -> Result<f64, Advice> {
     let value = match &node.value {
-        Said::Plain(toml::Value::Float(value)) => Some(*value),
-        Said::Plain(toml::Value::Integer(0)) => Some(0.0),
-        Said::Raw(text) => text.trim().parse().ok(),
+        SettingValue::Plain(toml::Value::Float(value)) => Some(*value),
+        SettingValue::Plain(toml::Value::Integer(0)) => Some(0.0),
+        SettingValue::Raw(text) => text.trim().parse().ok(),
         _ => None,
     };
     value.filter(|value| SHARES.contains(value)).ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::any_text;
 use crate::config::advice::Advice;
 
@@ -81,7 +81,7 @@ impl Retention {
 /// A duration such as `365d`, or `forever`.
 fn lasting(
     limits: RangeInclusive<Duration>,
-) -> impl FnOnce(&Node) -> Result<Option<Duration>, Advice> {
+) -> impl FnOnce(&SettingNode) -> Result<Option<Duration>, Advice> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         if text == "forever" {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::setting_error::quoted;
-use crate::model::filter::{Comparison, WatchListTest, parse_filter};
+use crate::model::filter::{StringComparison, WatchListTest, parse_filter};
 use crate::model::{Clause, Matcher, Rule};
 
 /// What the configuration says of the followed watch lists.
@@ -79,8 +79,8 @@ fn of_filter(rule: &Rule) -> (Vec<i64>, Vec<String>) {
     for test in filter.iter().flat_map(|filter| filter.watch_lists()) {
         match test {
             WatchListTest::Id(id) => ids.push(*id),
-            WatchListTest::Name(Comparison::Equal, name) => names.push(name.clone()),
-            WatchListTest::Name(Comparison::Contains, _) => {}
+            WatchListTest::Name(StringComparison::Equal, name) => names.push(name.clone()),
+            WatchListTest::Name(StringComparison::Contains, _) => {}
         }
     }
     (ids, names)

@@ -7,9 +7,9 @@ use super::health::advice;
 use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::setting_error::{close_to, has_secret_word, may_be_secret};
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 use super::values::{boolean, duration, number, text, texts};
 use crate::config::advice::Advice;
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
@@ -191,7 +191,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
 }
 
 /// A filter. Its errors show it, which a secret in the wrong place must not be.
-fn filter(node: &Node) -> Result<String, Advice> {
+fn filter(node: &SettingNode) -> Result<String, Advice> {
     let text = text(node)?;
     match parse_filter(&text) {
         Ok(_) => Ok(text),
@@ -206,7 +206,7 @@ fn filter(node: &Node) -> Result<String, Advice> {
     }
 }
 
-fn state(node: &Node) -> Result<WorkState, Advice> {
+fn state(node: &SettingNode) -> Result<WorkState, Advice> {
     let text = text(node).unwrap_or_default();
     let mut known = WorkState::ALL.into_iter();
     known
@@ -214,7 +214,7 @@ fn state(node: &Node) -> Result<WorkState, Advice> {
         .ok_or_else(|| Advice::choice("expected `open` or `acknowledged`"))
 }
 
-fn kinds(node: &Node) -> Result<Vec<ChangeKind>, Advice> {
+fn kinds(node: &SettingNode) -> Result<Vec<ChangeKind>, Advice> {
     let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
     if texts(node).is_ok_and(|kinds| kinds.is_empty()) {
         return Err(format!("expected at least one of {}", all()).into());
@@ -222,7 +222,7 @@ fn kinds(node: &Node) -> Result<Vec<ChangeKind>, Advice> {
     each_of(node, ChangeKind::from_name, all)
 }
 
-fn severity(node: &Node) -> Result<Severity, Advice> {
+fn severity(node: &SettingNode) -> Result<Severity, Advice> {
     let names = || {
         let names = Severity::ALL.iter().rev().map(|severity| severity.name());
         names.collect::<Vec<_>>().join(", ")
@@ -235,7 +235,7 @@ fn severity(node: &Node) -> Result<Severity, Advice> {
     })
 }
 
-fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, Advice> {
+fn attack_vectors(node: &SettingNode) -> Result<Vec<AttackVector>, Advice> {
     const KNOWN: [AttackVector; 4] = [
         AttackVector::Remote,
         AttackVector::LocalNetwork,
@@ -247,7 +247,7 @@ fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, Advice> {
     })
 }
 
-fn solution_statuses(node: &Node) -> Result<Vec<String>, Advice> {
+fn solution_statuses(node: &SettingNode) -> Result<Vec<String>, Advice> {
     // As filters have it, too: `vendor_patched`.
     let named = |name: &str| {
         let name = name.trim().replace(['_', '-'], " ");
@@ -259,7 +259,7 @@ fn solution_statuses(node: &Node) -> Result<Vec<String>, Advice> {
     each_of(node, named, || SOLUTION_STATUSES.join(", "))
 }
 
-fn missing(node: &Node) -> Result<Missing, Advice> {
+fn missing(node: &SettingNode) -> Result<Missing, Advice> {
     match text(node).as_deref() {
         Ok("match") => Ok(Missing::Match),
         Ok("skip") => Ok(Missing::Skip),
@@ -268,7 +268,7 @@ fn missing(node: &Node) -> Result<Missing, Advice> {
 }
 
 fn each_of<T>(
-    node: &Node,
+    node: &SettingNode,
     known: impl Fn(&str) -> Option<T>,
     all: impl Fn() -> String,
 ) -> Result<Vec<T>, Advice> {
@@ -287,7 +287,7 @@ fn each_of<T>(
         .collect()
 }
 
-fn bounded_texts(node: &Node) -> Result<Vec<String>, Advice> {
+fn bounded_texts(node: &SettingNode) -> Result<Vec<String>, Advice> {
     let texts = texts(node)?;
     if texts.is_empty() {
         return Err(EMPTY.into());
@@ -317,9 +317,9 @@ fn parted(lists: Vec<ListName>) -> (Vec<i64>, Vec<String>) {
 }
 
 /// A number is an id, in quotes, too, as on the command line.
-fn named_lists(node: &Node) -> Result<Vec<ListName>, Advice> {
+fn named_lists(node: &SettingNode) -> Result<Vec<ListName>, Advice> {
     let advice = || "expected a list of the IDs or names of watch lists such as `[4, \"Linux\"]`";
-    let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
+    let Some(SettingValue::List(list)) = node.expanded().map(|node| node.value) else {
         return Err(advice().into());
     };
     if list.is_empty() {
@@ -329,7 +329,7 @@ fn named_lists(node: &Node) -> Result<Vec<ListName>, Advice> {
         return Err(format!("expected at most {MAX_VALUES} values").into());
     }
     let id = number(1..=i64::MAX);
-    let list_name = |node: &Node| {
+    let list_name = |node: &SettingNode| {
         if let Ok(id) = id(node) {
             return Ok(ListName::Id(id));
         }
@@ -342,11 +342,13 @@ fn named_lists(node: &Node) -> Result<Vec<ListName>, Advice> {
     list.iter().map(list_name).collect()
 }
 
-fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, Advice> {
+fn at_least(most: f64) -> impl FnOnce(&SettingNode) -> Result<f64, Advice> {
     move |node| {
         let value = match &node.value {
-            Said::Plain(toml::Value::Float(value)) => Some(*value),
-            Said::Plain(toml::Value::Integer(_)) | Said::Raw(_) => said(node).trim().parse().ok(),
+            SettingValue::Plain(toml::Value::Float(value)) => Some(*value),
+            SettingValue::Plain(toml::Value::Integer(_)) | SettingValue::Raw(_) => {
+                configured_value(node).trim().parse().ok()
+            }
             _ => None,
         };
         value

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::text;
 use crate::config::advice::Advice;
 
@@ -47,7 +47,7 @@ pub(super) fn installation(file: &Path) -> String {
     format!("{}\n{}", id.trim(), file.display())
 }
 
-pub(super) fn splay(node: &Node) -> Result<Splay, Advice> {
+pub(super) fn splay(node: &SettingNode) -> Result<Splay, Advice> {
     match text(node)?.as_str() {
         "auto" => Ok(Splay::Auto),
         "none" => Ok(Splay::None),

@@ -27,9 +27,9 @@ pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/advisoryd/token";
 /// The environment variable that may hold the token itself.
 pub(super) const TOKEN_VARIABLE: &str = "ADVISORYD_UPSTREAM__TOKEN";
 
-/// The account's API token, without the word `Token`. Printing it prints `[redacted]`.
+/// The account's API token, without the word `ApiToken`. Printing it prints `[redacted]`.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct ApiToken(SecretString);
 
 /// Why there is no usable token. No variant contains any part of the token.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +61,14 @@ pub enum TokenError {
     },
 }
 
-impl Token {
+impl ApiToken {
     /// Where nothing is requested, so that no token is needed.
     pub fn unused() -> Self {
         Self(SecretString::from("offline"))
     }
 
     /// Parses a token in any of the forms that people paste (contract §2): with or
-    /// without the word `Token`, with surrounding white space. The error says what
+    /// without the word `ApiToken`, with surrounding white space. The error says what
     /// is wrong.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim_start_matches('\u{feff}').trim();
@@ -102,13 +102,13 @@ impl Token {
     }
 
     /// Whether it looks like the tokens that upstream issues: 40 hexadecimal digits. Others may be valid too.
-    pub fn looks_usual(&self) -> bool {
+    pub fn has_usual_form(&self) -> bool {
         let token = self.expose();
         token.len() == KNOWN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ApiToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(REDACTED)
     }
@@ -133,7 +133,7 @@ impl TokenSources {
     ///
     /// # Errors
     /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
-    pub fn read(&self) -> Result<Token, TokenError> {
+    pub fn read(&self) -> Result<ApiToken, TokenError> {
         if let Some(path) = &self.file {
             return from_file(path);
         }
@@ -226,7 +226,7 @@ fn reload(file: &Path) -> String {
     )
 }
 
-fn from_file(path: &Path) -> Result<Token, TokenError> {
+fn from_file(path: &Path) -> Result<ApiToken, TokenError> {
     let unreadable = |source| TokenError::Unreadable {
         path: path.to_owned(),
         source,
@@ -238,8 +238,8 @@ fn from_file(path: &Path) -> Result<Token, TokenError> {
     token(&shown_path(path), &String::from_utf8_lossy(&text))
 }
 
-fn token(origin: &str, text: &str) -> Result<Token, TokenError> {
-    Token::parse(text).map_err(|why| TokenError::Malformed {
+fn token(origin: &str, text: &str) -> Result<ApiToken, TokenError> {
+    ApiToken::parse(text).map_err(|why| TokenError::Malformed {
         origin: origin.into(),
         why,
     })

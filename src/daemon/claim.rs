@@ -9,10 +9,10 @@ use sqlx::PgPool;
 use tracing::{info, warn};
 
 use crate::store::database;
-use crate::store::ledger::daemon::{self, Announced, Daemon};
+use crate::store::ledger::daemon::{self, Announced, RecordedDaemon};
 
 /// How often the rows of the others are read while it is not known whether they still run.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Another daemon works with the database and with another configuration.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +59,11 @@ pub(super) async fn claim(
                 "another daemon worked with this database and with another configuration ({name}); waiting until it is known whether it still runs"
             );
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 /// Whether it certainly runs: its process is here, or it has renewed its row since.
-fn runs(other: &Daemon, since: DateTime<Utc>) -> bool {
+fn runs(other: &RecordedDaemon, since: DateTime<Utc>) -> bool {
     other.is_here || other.seen_at > since
 }

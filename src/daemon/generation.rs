@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::discovery::{self, Discovery};
+use super::discovery::{self, DiscoveryTask};
 use super::progress::{RunEnded, Watch, Woken};
 use super::schedules::Schedules;
 use super::start::StartOptions;
@@ -19,7 +19,7 @@ use super::{alerts, details, enrichment, health, mirror, reconcile, supervised};
 use crate::config::Config;
 use crate::http::Usage;
 use crate::job::context::Context;
-use crate::job::standing::Standing;
+use crate::job::problems::ActiveProblems;
 use crate::job::trust::retention;
 use crate::model::{Catalogue, SourceKey, counted};
 
@@ -29,7 +29,7 @@ pub(super) struct Generation {
     schedules: Schedules,
     tasks: TaskTracker,
     workers: watch::Sender<Vec<Worker>>,
-    discovery: Option<Discovery>,
+    discovery: Option<DiscoveryTask>,
     found: Option<watch::Receiver<Arc<Config>>>,
     /// None if nothing is requested.
     mirror: Option<Woken>,
@@ -81,7 +81,7 @@ fn start_health(
     }
 }
 
-fn start_discovery(tasks: &TaskTracker, context: &Context, discovery: Option<&Discovery>) {
+fn start_discovery(tasks: &TaskTracker, context: &Context, discovery: Option<&DiscoveryTask>) {
     if let Some(discovery) = discovery {
         let (on, discovery) = (context.clone(), discovery.clone());
         supervised::spawn(tasks, &context.stop, "discovery", move || {
@@ -130,8 +130,8 @@ impl Generation {
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
         let timezone = context.config.schedule.timezone;
-        let discovery = Discovery::of(&context.config);
-        let found = discovery.as_ref().map(Discovery::found);
+        let discovery = DiscoveryTask::of(&context.config);
+        let found = discovery.as_ref().map(DiscoveryTask::found);
         let is_online = !context.config.upstream.offline;
         let mirror = is_online.then(|| Woken::by(&context.config.schedule.list_contents));
         let files = enrichment::files(&context.config);
@@ -264,13 +264,13 @@ impl Generation {
     }
 
     /// Notified when what is wrong changes.
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
-        self.context.standing.subscribe()
+    pub(super) fn problems(&self) -> watch::Receiver<ActiveProblems> {
+        self.context.problems.subscribe()
     }
 
     /// What is wrong, then what is followed, in one line.
     pub(super) fn status(&self) -> String {
-        let mut clauses = self.context.standing.borrow().clauses();
+        let mut clauses = self.context.problems.borrow().clauses();
         clauses.push(self.following());
         clauses.join("; ")
     }

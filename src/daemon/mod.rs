@@ -41,10 +41,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
-use self::outage::{Pauses, is_away};
+use self::outage::{ReconnectBackoff, is_away};
 use self::presence::Presence;
 use self::private_server::Trouble;
-use self::requests::{Request, Signals};
+use self::requests::{SignalRequest, Signals};
 pub use self::start::StartOptions;
 use self::starting::Startup;
 use crate::clock::Clock;
@@ -84,7 +84,7 @@ pub async fn run(
     for warning in config.warnings().into_iter().chain(unmatched) {
         warn!("{warning}");
     }
-    let health = Arc::new(web::Health::new(clock.clone()));
+    let health = Arc::new(web::EndpointState::new(clock.clone()));
     let _serving = web::serve(&config.http, Arc::clone(&health)).await?;
 
     let stopping = CancellationToken::new();
@@ -138,7 +138,7 @@ impl Startup {
         load: Load,
         pool: PgPool,
         options: StartOptions,
-        (trouble, fallback): (Trouble, fallback::Told),
+        (trouble, fallback): (Trouble, fallback::FallbackInput),
     ) -> (Daemon, Config) {
         let Self {
             config,
@@ -166,14 +166,14 @@ struct Daemon {
     load: Load,
     clock: Clock,
     pool: PgPool,
-    health: Arc<web::Health>,
+    health: Arc<web::EndpointState>,
     stop: CancellationToken,
     options: StartOptions,
     /// Cancelled when the daemon begins to stop, for whatever reason.
     stopping: CancellationToken,
     trouble: Trouble,
-    /// Tells a sink of an outage of the database.
-    fallback: fallback::Told,
+    /// Notifies a sink of an outage of the database.
+    fallback: fallback::FallbackInput,
 }
 
 impl Daemon {
@@ -190,7 +190,7 @@ impl Daemon {
         systemd::ready(&generation.status());
         info!("{}", generation.status());
         let mut refused: Option<String> = None;
-        let mut standing = generation.standing();
+        let mut problems = generation.problems();
         let mut trouble = self.trouble.clone();
         let mut watchdog = watchdog();
         let mut clock = tokio::time::interval(CLOCK_EVERY);
@@ -200,12 +200,12 @@ impl Daemon {
                 biased;
                 () = self.stop.cancelled() => break,
                 request = signals.next() => match request {
-                    Request::Stop => break,
-                    Request::Reload => {
+                    SignalRequest::Stop => break,
+                    SignalRequest::Reload => {
                         systemd::reloading();
                         (generation, refused) = Box::pin(self.reload(generation, presence)).await?;
-                        standing = generation.standing();
-                        self.fallback.outage(&standing.borrow().database);
+                        problems = generation.problems();
+                        self.fallback.outage(&problems.borrow().database);
                         presence.refused(refused.as_deref());
                         systemd::ready(&self.status(refused.as_deref(), &generation));
                     }
@@ -222,8 +222,8 @@ impl Daemon {
                     info!("{}", generation.status());
                 }
                 // The generation holds the sender.
-                _ = standing.changed() => {
-                    self.fallback.outage(&standing.borrow().database);
+                _ = problems.changed() => {
+                    self.fallback.outage(&problems.borrow().database);
                     systemd::status(&self.status(refused.as_deref(), &generation));
                 }
                 () = trouble.changed() => {
@@ -246,7 +246,7 @@ impl Daemon {
         config: Config,
         signals: &mut Signals,
     ) -> anyhow::Result<Option<Generation>> {
-        let mut pauses = Pauses::new();
+        let mut pauses = ReconnectBackoff::new();
         loop {
             let started = tokio::select! {
                 started = Box::pin(self.start(config.clone())) => started,

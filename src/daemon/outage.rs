@@ -10,7 +10,7 @@ use super::progress::Watch;
 use super::systemd;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::standing::Outage;
+use crate::job::problems::OngoingOutage;
 use crate::model::chain;
 use crate::store::database;
 
@@ -19,9 +19,9 @@ use crate::store::database;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Exponential backoff between attempts to reach the database.
-pub(super) struct Pauses(Duration);
+pub(super) struct ReconnectBackoff(Duration);
 
-impl Pauses {
+impl ReconnectBackoff {
     /// Short, so that a restart of the server causes hardly any delay.
     const FIRST: Duration = Duration::from_millis(250);
     /// The longest delay between two attempts.
@@ -58,7 +58,7 @@ pub(super) async fn until_done<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut pauses = Pauses::new();
+    let mut pauses = ReconnectBackoff::new();
     let mut has_failed = false;
     let who = who.to_string();
     loop {
@@ -103,11 +103,11 @@ where
 }
 
 /// Changes what is known of the outage.
-fn changed(context: &Context, change: impl FnOnce(&mut Outage)) {
-    context.standing.send_if_modified(|standing| {
-        let before = standing.database.clone();
-        change(&mut standing.database);
-        standing.database != before
+fn changed(context: &Context, change: impl FnOnce(&mut OngoingOutage)) {
+    context.problems.send_if_modified(|problems| {
+        let before = problems.database.clone();
+        change(&mut problems.database);
+        problems.database != before
     });
 }
 
@@ -123,12 +123,12 @@ async fn reason(pool: &PgPool, failure: &Failure) -> String {
 /// Waits before a start is tried again, for at most [`systemd::REPORT_EVERY`]: as soon as the database
 /// accepts connections and writes, the start is tried again. If it does and the start
 /// failed nevertheless, only after a pause.
-pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut Pauses) {
+pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut ReconnectBackoff) {
     let waiting = async {
         if database::reachable(pool).await.is_ok() {
             return tokio::time::sleep(pauses.next()).await;
         }
-        *pauses = Pauses::new();
+        *pauses = ReconnectBackoff::new();
         while let Err(error) = database::reachable(pool).await {
             debug!(%error, "the database is not reachable yet");
             tokio::time::sleep(ASK_EVERY).await;
@@ -138,7 +138,7 @@ pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut Pauses) {
 }
 
 /// Waits for a pause, and until the database accepts connections and writes.
-async fn wait(pool: &PgPool, pauses: &mut Pauses) {
+async fn wait(pool: &PgPool, pauses: &mut ReconnectBackoff) {
     tokio::time::sleep(pauses.next()).await;
     while let Err(error) = database::reachable(pool).await {
         debug!(%error, "the database is not reachable yet");

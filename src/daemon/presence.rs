@@ -136,7 +136,10 @@ impl Row {
         let others = daemon::differing(&mut transaction, &announced.configuration).await?;
         transaction.commit().await?;
         self.id = id;
-        Ok(others.iter().map(daemon::Daemon::in_words).collect())
+        Ok(others
+            .iter()
+            .map(daemon::RecordedDaemon::in_words)
+            .collect())
     }
 }
 

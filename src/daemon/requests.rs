@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::signals::StopSignals;
 
 /// What a signal asks for.
-pub(super) enum Request {
+pub(super) enum SignalRequest {
     Stop,
     Reload,
 }
@@ -27,13 +27,13 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Request {
+    pub(super) async fn next(&mut self) -> SignalRequest {
         if std::mem::take(&mut self.is_reload_due) {
-            return Request::Reload;
+            return SignalRequest::Reload;
         }
         tokio::select! {
-            () = self.stop.next() => Request::Stop,
-            _ = self.hangup.recv() => Request::Reload,
+            () = self.stop.next() => SignalRequest::Stop,
+            _ = self.hangup.recv() => SignalRequest::Reload,
         }
     }
 

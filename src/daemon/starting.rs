@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::claim::claim;
-use super::outage::{self, Pauses, is_away};
+use super::outage::{self, ReconnectBackoff, is_away};
 use super::private_server;
 use super::start::StartOptions;
 use super::{systemd, web};
@@ -25,7 +25,7 @@ use crate::store::ledger::daemon::Announced;
 pub(super) struct Startup {
     pub(super) config: Config,
     pub(super) clock: Clock,
-    pub(super) health: Arc<web::Health>,
+    pub(super) health: Arc<web::EndpointState>,
     pub(super) stop: CancellationToken,
     pub(super) stopping: CancellationToken,
 }
@@ -74,7 +74,7 @@ impl Startup {
             // A pool begins with the first host. Whether none will do, is said below.
             let _ = servers.choose(pool).await;
         }
-        let mut pauses = Pauses::new();
+        let mut pauses = ReconnectBackoff::new();
         loop {
             let migrating = async {
                 // Its error names the host and the reason.

@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::job::failure::Failure;
-use crate::job::pauses::Pauses;
-use crate::job::standing::Standing;
+use crate::job::pauses::SourcePauses;
+use crate::job::problems::ActiveProblems;
 use crate::model::SourceKey;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 
 /// The dependencies of a job. Cheap to clone.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct Context {
     /// The configuration. It does not change while the job runs.
     pub config: Arc<Config>,
     /// How records are recognised and parsed, from the configuration.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<ParserRules>,
     /// The database.
     pub pool: PgPool,
     /// The client for upstream. All its clones share one rate limiter.
@@ -37,11 +37,11 @@ pub struct Context {
     /// Counters for progress output and for the watchdog.
     pub(crate) progress: Arc<Progress>,
     /// What is wrong at present.
-    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) problems: watch::Sender<ActiveProblems>,
     /// The task that shares the request budget with other processes.
     pub budget: SharedBudget,
     /// Pauses of sources that upstream refused.
-    pub(crate) pauses: Pauses,
+    pub(crate) pauses: SourcePauses,
     /// While a bundle is imported: the time for which it has the JSON API's list of
     /// advisories.
     pub(crate) bundled: Option<(DateTime<Utc>, DateTime<Utc>)>,

@@ -11,14 +11,14 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 use self::database::unix_seconds;
 pub use self::database::{
-    Budget, SharedUse, advisories, ages, budgets, conditions, database, details, evaluation,
+    DailyBudget, SharedUse, advisories, ages, budgets, conditions, database, details, evaluation,
     file_ages, files, freshness_limits, mirrors, shared_budget, sinks, sources,
 };
 use self::table::{
     BUILD, CLOCK_OFFSET, CONFIG_HASH, DELIVERIES, DELIVERY_SECONDS, DRIFT, FAILURES, RAISED,
     RECEIVED_BYTES, RECORDS, RELOADED, REQUESTS, RETRIES, RUN_SECONDS, RUNS, STARTED, THROTTLED,
 };
-pub use self::table::{Kind, METRICS, Metric, Origin, page};
+pub use self::table::{METRICS, Metric, MetricOrigin, MetricType, page};
 use crate::http::Usage;
 use crate::model::{Ending, FailureReason, Outcome, Tally};
 
@@ -48,9 +48,9 @@ pub(crate) fn recorder() -> PrometheusRecorder {
 pub(crate) fn describe() {
     for metric in METRICS {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.help),
-            Kind::Gauge => describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => describe_histogram!(metric.name, metric.help),
+            MetricType::Counter => describe_counter!(metric.name, metric.help),
+            MetricType::Gauge => describe_gauge!(metric.name, metric.help),
+            MetricType::Histogram => describe_histogram!(metric.name, metric.help),
         }
     }
 }

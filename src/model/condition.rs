@@ -87,8 +87,8 @@ impl Condition {
     }
 
     /// Title of the alert, while the condition is active and when it is resolved.
-    pub(crate) fn title(self, holds: bool) -> &'static str {
-        match (self, holds) {
+    pub(crate) fn title(self, is_true: bool) -> &'static str {
+        match (self, is_true) {
             (Self::DataStale, true) => "data is stale",
             (Self::DataStale, false) => "data is fresh again",
             (Self::TokenRejected, true) => "upstream rejects the token",

@@ -195,14 +195,14 @@ fn of_ticket(subject: &Subject) -> String {
 }
 
 fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<String>) -> String {
-    let told = |ticket: &Option<TicketSubject>| {
+    let shown = |ticket: &Option<TicketSubject>| {
         let named = ticket.as_ref().and_then(|ticket| value(ticket).clone());
         named.unwrap_or_else(|| "none".to_owned())
     };
     format!(
         "{name} changed from {} to {}",
-        told(&subject.former_ticket),
-        told(&subject.ticket)
+        shown(&subject.former_ticket),
+        shown(&subject.ticket)
     )
 }
 

@@ -60,11 +60,11 @@ pub use acknowledgement_state::AcknowledgementState;
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use alert_details::{AlertDetails, TicketDetails};
 pub use budget::{
-    BudgetAnswer, BudgetKind, BudgetRequest, BudgetStanding, MAX_LATE, MAX_PAUSE, Reserved, burst,
+    BudgetAnswer, BudgetKind, BudgetRequest, BudgetState, MAX_LATE, MAX_PAUSE, Reserved, burst,
     interval, max_burst, reserve,
 };
 pub use chain::chain;
-pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
+pub use change::{AdvisoryContent, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use changed_field::ChangedField;
 pub use composed::{composed, is_composed};
@@ -72,7 +72,7 @@ pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
-pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
+pub use detail::{Detail, DetailsMode, Forecast, IngestedVia, forecast};
 pub use documented::is_documented;
 pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
@@ -81,21 +81,21 @@ pub use fingerprint::{
     salted_fingerprint,
 };
 pub use glob::Globs;
-pub use holder::Holder;
-pub use link::{LinkTemplate, Links};
+pub use holder::LeaseHolder;
+pub use link::{LinkTemplate, LinkTemplates};
 pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
-pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
+pub use message::{Alert, MESSAGE_VERSION, Message, MessagePurpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outage::Outage;
 pub use outgoing::{
-    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, keep_token, outgoing,
+    MAX_OUTGOING_CHARS, contains_secret, keep_login, keep_secret, keep_token, outgoing,
     outgoing_beginning, outgoing_page, outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
 pub use quarantine_kind::QuarantineKind;
-pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
+pub use receipt::{PendingFetch, QuarantinedRecord, RecordReceipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
 pub use remote_object::{DeliveryOrder, RemoteObject, object_id};

@@ -72,7 +72,7 @@ pub fn outgoing(text: &str) -> String {
 
 /// As [`outgoing`], with a lower limit, in characters.
 pub fn outgoing_within(text: &str, most_chars: usize) -> String {
-    // Before control characters are removed: they tell where a control sequence ends.
+    // Before control characters are removed: they show where a control sequence ends.
     let line = one_line(&redacted_beginning(text, searched(text)));
     shortened(&line, most_chars.min(MAX_OUTGOING_CHARS))
 }
@@ -103,7 +103,7 @@ pub fn without_secrets(text: &str) -> String {
 }
 
 /// Whether a text contains a registered secret as a whole.
-pub fn holds_secret(text: &str) -> bool {
+pub fn contains_secret(text: &str) -> bool {
     // What follows says that the text was not cut: the beginning of a secret may be a word.
     let whole = format!("{text} .");
     redacted(&whole) != whole

@@ -32,7 +32,7 @@ pub struct Subject {
     /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
     /// Whether the advisory was known, and is news in the source that it came through: a rule
-    /// that has not told of it yet takes that as its appearance.
+    /// that has not reported it yet takes that as its appearance.
     pub is_new_in_source: bool,
     /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,

@@ -115,7 +115,7 @@ mod tests {
     use super::{beginning, legible, one_line, shortened, visible};
 
     #[test]
-    fn a_value_that_looks_right_shows_what_is_wrong_with_it() {
+    fn a_value_that_seems_right_shows_what_is_wrong_with_it() {
         assert_eq!(visible("SA1\u{200b}2"), "SA1\\u{200b}2");
         assert_eq!(visible("SA\u{7}ä"), "SA\\u{7}ä");
     }

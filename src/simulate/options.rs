@@ -10,7 +10,7 @@ use super::compression::Compression;
 /// What the simulated upstream plays. Everything follows from these values:
 /// the same options (with `starts_at` set) make the same documents, byte for byte.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SimulatorOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// How many advisories there are at the start.
@@ -20,7 +20,7 @@ pub struct Options {
     /// How many watch lists there are at the start, numbered from 1; at most [`MAX_WATCH_LISTS`].
     pub watch_lists: usize,
     /// The structure of the feed (contract §5).
-    pub profile: Profile,
+    pub profile: SimulatedProfile,
     /// Everything invented follows from it.
     pub seed: u64,
     /// The one token that is accepted, 40 hexadecimal digits.
@@ -53,17 +53,17 @@ pub struct Options {
 /// The set of watch lists an advisory is in is one 64-bit mask.
 pub const MAX_WATCH_LISTS: usize = 64;
 
-/// Token that the simulator accepts unless told otherwise. It opens nothing else.
+/// Token that the simulator accepts unless configured otherwise. It opens nothing else.
 pub const DEFAULT_TOKEN: &str = "51a7e0f0ca11ab1e0000feed0000cafe00005afe";
 
-impl Default for Options {
+impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             advisories: 1000,
             tickets: 200,
             watch_lists: 4,
-            profile: Profile::JsonNames,
+            profile: SimulatedProfile::JsonNames,
             seed: 1,
             token: DEFAULT_TOKEN.to_owned(),
             history_days: 300,
@@ -82,7 +82,7 @@ impl Default for Options {
 
 /// The four structures that a feed may have (contract §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub enum SimulatedProfile {
     /// Elements named like the JSON keys.
     JsonNames,
     /// `<root><list-item>…`, as Django REST framework's renderer writes.
@@ -93,7 +93,7 @@ pub enum Profile {
     Cvrf,
 }
 
-impl Profile {
+impl SimulatedProfile {
     /// Every profile.
     pub const ALL: [Self; 4] = [Self::JsonNames, Self::Drf, Self::Attributes, Self::Cvrf];
 
@@ -116,7 +116,7 @@ pub struct UnknownProfile {
     pub name: String,
 }
 
-impl FromStr for Profile {
+impl FromStr for SimulatedProfile {
     type Err = UnknownProfile;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
@@ -143,7 +143,7 @@ pub struct Note {
 pub struct FeedOptions {
     /// What `days` counts.
     pub counts: FeedCounts,
-    /// `None`: UTF-8, and ISO-8859-1 for [`Profile::Attributes`].
+    /// `None`: UTF-8, and ISO-8859-1 for [`SimulatedProfile::Attributes`].
     pub encoding: Option<Encoding>,
     /// Used when the client accepts it.
     pub compression: Option<Compression>,
@@ -187,7 +187,7 @@ pub struct TicketOptions {
     /// Which date filters work.
     pub filters: TicketFilters,
     /// In which order collections are listed.
-    pub order: Order,
+    pub order: ListOrder,
     /// How the values of a ticket that name something else look.
     pub shape: TicketShape,
 }
@@ -212,7 +212,7 @@ impl Default for TicketFilters {
 
 /// In which order tickets and advisories are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ListOrder {
     /// The oldest first: what is added comes at the end.
     #[default]
     IdAscending,
@@ -248,7 +248,7 @@ pub struct LimitOptions {
     /// Whole advisories a day; 0 = no limit. Trial accounts have 30. Other calls are
     /// not counted.
     pub advisories_per_day: u32,
-    /// How the client is told when to come back.
+    /// How the client learns when to come back.
     pub form: ThrottleForm,
 }
 
@@ -280,14 +280,14 @@ pub enum ThrottleForm {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
-    use super::Profile;
+    use super::SimulatedProfile;
 
     #[test]
     fn a_profile_is_read_by_the_name_it_is_written_with() {
-        for profile in Profile::ALL {
-            assert_eq!(profile.name().parse::<Profile>().unwrap(), profile);
+        for profile in SimulatedProfile::ALL {
+            assert_eq!(profile.name().parse::<SimulatedProfile>().unwrap(), profile);
         }
-        let error = "xml".parse::<Profile>().unwrap_err().to_string();
+        let error = "xml".parse::<SimulatedProfile>().unwrap_err().to_string();
         assert!(error.contains("`xml`") && error.contains("cvrf"), "{error}");
     }
 }

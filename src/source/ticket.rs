@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::page::Unreadable;
+use super::page::UnreadableRow;
 use super::{readable_part, repeated_keys};
 use crate::model::{Named, Ticket, parse_time, shortened};
 
@@ -60,7 +60,7 @@ const MAX_NAME_CHARS: usize = 200;
 pub(super) const MAX_SAID_BYTES: usize = 100;
 
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
-pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
+pub fn read(raw: Value) -> Result<Ticket, UnreadableRow> {
     let Some(fields) = raw.as_object() else {
         return Err(unreadable(&raw, None, "a ticket that is not an object"));
     };
@@ -71,7 +71,7 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
             "a ticket without a whole number as `id`",
         ));
     };
-    if holds_nul(&raw) {
+    if contains_nul(&raw) {
         return Err(unreadable(
             &raw,
             Some(id),
@@ -143,19 +143,19 @@ pub fn id_of(raw: &str) -> Option<i64> {
     readable_part::fields(raw).get("id").and_then(integer)
 }
 
-fn holds_nul(value: &Value) -> bool {
+fn contains_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Array(items) => items.iter().any(contains_nul),
         Value::Object(fields) => fields
             .iter()
-            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+            .any(|(name, value)| name.contains('\0') || contains_nul(value)),
         _ => false,
     }
 }
 
-fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> Unreadable {
-    Unreadable {
+fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> UnreadableRow {
+    UnreadableRow {
         key: id.map(|id| id.to_string()),
         reason: reason.to_owned(),
         raw: raw.to_string(),

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::model::{ChangeKind, RecordKind};
 use crate::store::notify::notify;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Notification channel.
 pub(crate) const CHANNEL: &str = "advisoryd_changes";
@@ -31,7 +31,7 @@ pub(crate) struct Fact {
 /// a list gets its members after its run has ended.
 pub(crate) async fn record(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     kind: RecordKind,
     facts: &[Fact],
     is_first_load: bool,

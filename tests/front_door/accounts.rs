@@ -1,6 +1,6 @@
 //! Another token, or another upstream: the cursors of one account say nothing about another.
 
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 
 use crate::support::{Told, World, assert_reads, small};
 
@@ -37,7 +37,7 @@ async fn another_token_means_reading_all_again_once() {
     std::fs::write(world.token_file(), TOKEN).unwrap();
     world.simulator.set_token(TOKEN);
     world.simulator.inject(
-        Rule::new(Fault::Status(403))
+        FaultRule::new(AnswerFault::Status(403))
             .on("/api/tickets/")
             .times(1000),
     );
@@ -77,7 +77,7 @@ async fn another_token_means_reading_all_again_once() {
 async fn another_upstream_is_read_from_the_beginning() {
     let mut world = World::new().await;
     assert_eq!(sync(&world).code, 0);
-    let other = World::with(Options {
+    let other = World::with(SimulatorOptions {
         advisories: 90,
         tickets: 40,
         ..small()

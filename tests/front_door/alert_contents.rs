@@ -2,7 +2,7 @@
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::support::{Receiver, World, assert_reads, small};
 /// Two lists, the first of which has a name, and rules that tell the receiver.
 async fn two_lists(rules: Vec<Rule>) -> (World, Receiver) {
     let receiver = Receiver::start().await;
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -179,7 +179,7 @@ async fn a_list_that_is_pulled_after_the_evaluation_makes_no_second_alert_within
     world.pull().await;
     let context = world.context().await;
     let look = async || {
-        let rules = advisoryd::job::alerts::evaluate::Rules::of(&context, false);
+        let rules = advisoryd::job::alerts::evaluate::RuleSet::of(&context, false);
         advisoryd::job::alerts::evaluate::evaluate(&context, &rules)
             .await
             .unwrap()

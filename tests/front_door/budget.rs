@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use advisoryd::http::{Kind, Request};
+use advisoryd::http::{BodyType, Request};
 use advisoryd::job::context::Context;
-use advisoryd::simulate::{Fault, Options, Rule, SeenRequest, ThrottleForm};
+use advisoryd::simulate::{AnswerFault, FaultRule, SeenRequest, SimulatorOptions, ThrottleForm};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::support::settings::{NEVER, Schedule};
@@ -17,7 +17,7 @@ const PER_MINUTE: u32 = 360;
 const LISTS: usize = 64;
 
 async fn busy() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 12,
         tickets: 1,
         watch_lists: LISTS,
@@ -70,7 +70,7 @@ fn keep_asking(context: &Context) {
     for _ in 0..8 {
         let client = context.client.clone();
         tokio::spawn(async move {
-            let request = Request::new("/api/watch-lists/".to_owned(), Kind::JsonObject);
+            let request = Request::new("/api/watch-lists/".to_owned(), BodyType::JsonObject);
             loop {
                 // Whatever is answered, it was a request.
                 let _ = client.get(&request).await;
@@ -159,11 +159,13 @@ async fn a_429_of_one_stops_all() {
         (world.count(users).await == 3).then_some(())
     })
     .await;
-    let throttled = Fault::Throttled {
+    let throttled = AnswerFault::Throttled {
         form: ThrottleForm::Seconds,
         seconds: 8,
     };
-    world.simulator.inject(Rule::new(throttled).on("xml-feed"));
+    world
+        .simulator
+        .inject(FaultRule::new(throttled).on("xml-feed"));
     let at = eventually("the 429", PATIENCE, async || {
         let requests = world.simulator.requests();
         requests

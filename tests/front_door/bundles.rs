@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use advisoryd::simulate::{Fault, FeedOptions, Options, Rule as FaultRule};
+use advisoryd::simulate::{AnswerFault, FaultRule, FeedOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ const KEY: &str = "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0";
 
 /// Outside: everything that a bundle can have.
 async fn outside() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         tickets: 250,
         feed: FeedOptions {
@@ -283,7 +283,7 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
     let path = out.display().to_string();
     let key = key(&outside, KEY);
     let arguments = ["mirror", "--out", &path, "--key-file", &key, "--json"];
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 10,
         gate: GATE.to_owned(),
     };
@@ -332,7 +332,7 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
 #[tokio::test]
 async fn a_feed_that_is_cut_short_makes_no_bundle() {
     let outside = outside().await;
-    let cut = FaultRule::new(Fault::Truncate {
+    let cut = FaultRule::new(AnswerFault::Truncate {
         after_bytes: 300,
         clean: true,
     });
@@ -359,7 +359,7 @@ async fn second_is_over() {
 
 #[tokio::test]
 async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
-    let mut outside = World::with(Options {
+    let mut outside = World::with(SimulatorOptions {
         watch_lists: 2,
         tickets: 3,
         ..small()
@@ -424,7 +424,7 @@ async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
 
 #[tokio::test]
 async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
-    let mut outside = World::with(Options {
+    let mut outside = World::with(SimulatorOptions {
         watch_lists: 1,
         ..small()
     })
@@ -432,7 +432,7 @@ async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
     outside.source = "auto";
     second_is_over().await;
     outside.simulator.inject(
-        FaultRule::new(Fault::Html200)
+        FaultRule::new(AnswerFault::Html200)
             .on("asset_list_id=1")
             .times(1000),
     );

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use serde_json::Value;
 
 use crate::support::settings::{Rule, Sink, WatchList};
@@ -161,7 +161,7 @@ fn each_error_of_the_configuration_is_a_finding() {
 
 #[tokio::test]
 async fn lists_of_the_account_that_are_not_followed_are_named() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 3,
         ..small()
     })

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule};
 use nix::sys::signal::Signal;
 
 use crate::support::{Documents, Running, Told, World, assert_reads, binary, state_dir, without};
@@ -106,7 +106,7 @@ async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
 
     world
         .simulator
-        .inject(Rule::new(Fault::Html200).on("xml-feed"));
+        .inject(FaultRule::new(AnswerFault::Html200).on("xml-feed"));
     let failed = world.told(&["sync", "feeds", "--json"]);
     assert_eq!(failed.code, 1);
     assert_eq!(failed.json()["outcome"], "failed");
@@ -157,7 +157,7 @@ async fn status_tells_age_errors_and_next_runs() {
     world.told(&["sync"]);
     world
         .simulator
-        .inject(Rule::new(Fault::Status(404)).on("xml-feed"));
+        .inject(FaultRule::new(AnswerFault::Status(404)).on("xml-feed"));
     world.told(&["sync", "feeds"]);
     let page = world.told(&["status"]);
     assert_eq!(page.code, 0, "{page:?}");

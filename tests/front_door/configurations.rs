@@ -1,7 +1,7 @@
 //! One configuration per database: a process with another one replaces nothing of a daemon
 //! that runs.
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 
 use crate::support::settings::NEVER;
 use crate::support::{Daemon, PATIENCE, Running, World, eventually, is_alive, small};
@@ -12,7 +12,7 @@ const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
 
 /// A world with two lists, of which the first one is followed.
 async fn following_one() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

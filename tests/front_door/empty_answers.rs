@@ -7,7 +7,7 @@
 
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::trust::verify::verify;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ async fn world() -> (World, Documents) {
     (world, documents)
 }
 
-fn error(report: &Report) -> &str {
+fn error(report: &RunReport) -> &str {
     assert_eq!(report.outcome.name(), "failed", "{report:?}");
     report.outcome.error().unwrap()
 }

@@ -5,7 +5,7 @@ use advisoryd::config::Config;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::retention::maintain;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, Note, Options, Rule as Fired};
+use advisoryd::simulate::{AnswerFault, FaultRule as Fired, Note, SimulatorOptions};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ async fn naming() -> (World, Receiver) {
         text: NOTE.to_owned(),
         author: NAME.to_owned(),
     };
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         note: Some(note),
         ..small()
     })
@@ -230,7 +230,7 @@ async fn a_run_under_way_does_not_bring_an_erased_text_back() {
     ] {
         // Newer upstream than here: the run stores its texts again.
         world.simulator.touch_ticket(id);
-        let hold = Fault::Hold {
+        let hold = AnswerFault::Hold {
             after_bytes: 100,
             gate: gate.to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::alerts::evaluate::{self, Rules};
+use advisoryd::job::alerts::evaluate::{self, RuleSet};
 use advisoryd::job::feeds::feed::LookBack;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -120,7 +120,7 @@ async fn each_way_not_to_be_told_has_its_sentence() {
     let mut texts = vec![text];
 
     let context = world.context().await;
-    evaluate::evaluate(&context, &Rules::of(&context, false))
+    evaluate::evaluate(&context, &RuleSet::of(&context, false))
         .await
         .unwrap();
     let mut all = explained(&world, &said);

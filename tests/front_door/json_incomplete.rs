@@ -5,7 +5,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::health::check;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use chrono::TimeDelta;
 
 use crate::support::{World, assert_reads, small, without, world_of_documents};
@@ -17,13 +17,13 @@ async fn refused(status: u16) -> World {
     world.settings.tickets.enabled = Some(false);
     world.later(TimeDelta::minutes(1));
     let rules = [
-        ("asset_list_id=1", Fault::Html200),
-        ("/api/advisories/SA", Fault::Status(status)),
+        ("asset_list_id=1", AnswerFault::Html200),
+        ("/api/advisories/SA", AnswerFault::Status(status)),
     ];
     for (part, fault) in rules {
         world
             .simulator
-            .inject(Rule::new(fault).on(part).times(100_000));
+            .inject(FaultRule::new(fault).on(part).times(100_000));
     }
     world
 }
@@ -110,14 +110,16 @@ async fn sync_fails_while_a_list_is_incomplete() {
 /// As the documents say: after an hour, at a scheduled time.
 #[tokio::test]
 async fn a_feed_that_is_replaced_is_requested_again_after_an_hour() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 1,
         ..small()
     })
     .await;
     world.source = "auto";
     world.later(TimeDelta::minutes(1));
-    let page = Rule::new(Fault::Html200).on("asset_list_id=1").times(1000);
+    let page = FaultRule::new(AnswerFault::Html200)
+        .on("asset_list_id=1")
+        .times(1000);
     world.simulator.inject(page);
     world.pull_one().await;
     world.fetch_details().await;

@@ -1,6 +1,7 @@
 //! The arrows of docs/architecture.md, held: layers, chapters, and no circle of files.
 
 mod imports;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -81,16 +82,16 @@ const STORE: &[(&str, &[&str])] = &[
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("caught", &["failure"]),
-    ("standing", &[]),
+    ("problems", &[]),
     ("budget", &[]),
     ("account", &[]),
     ("coverage", &[]),
     ("pauses", &[]),
-    ("context", &["budget", "failure", "pauses", "standing"]),
+    ("context", &["budget", "failure", "pauses", "problems"]),
     ("transaction", &["failure"]),
     ("run", &["context", "coverage", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
-    ("health", &["context", "failure", "standing"]),
+    ("health", &["context", "failure", "problems"]),
     ("enrichment", &["context", "failure"]),
     (
         "lists",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use advisoryd::store::ledger::lease::{LeaseName, are_ours, release, renew, take};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -19,16 +19,16 @@ const GATE: &str = "mid-load";
 
 /// A world whose first feed stops in the middle, and a `sync` that has come there.
 async fn syncing() -> (World, Running) {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 1600,
         ..small()
     })
     .await;
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 4 * 1024 * 1024,
         gate: GATE.to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    world.simulator.inject(FaultRule::new(hold).on("xml-feed"));
     let sync = Running::start(&mut world.command(&["sync", "feeds"]));
     world.reached(GATE).await;
     (world, sync)

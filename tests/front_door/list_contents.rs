@@ -5,7 +5,7 @@ use advisoryd::job::feeds::full;
 use advisoryd::job::health::check;
 use advisoryd::job::lists::mirror::{self, Mirrored};
 use advisoryd::job::run::Ran;
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use advisoryd::store::ledger::run::requests_of_last_day;
 use chrono::TimeDelta;
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, get, 
 
 /// Upstream with three lists, of which these are followed.
 async fn world(lists: &[i64]) -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 120,
         watch_lists: 3,
         max_page_size: 4,
@@ -129,7 +129,9 @@ async fn only_a_complete_read_finds_that_something_left() {
     let (before, name) = (world.count(PRESENT).await, products(&world).await.remove(0));
     assert!(world.simulator.remove_product(1, &name));
     // The second page fails, and is requested twice.
-    let fault = Rule::new(Fault::Status(500)).on("page=2").times(2);
+    let fault = FaultRule::new(AnswerFault::Status(500))
+        .on("page=2")
+        .times(2);
     world.simulator.inject(fault);
     let failed = mirror(&world).await;
     let error = failed.error.expect("a page is missing");
@@ -242,7 +244,9 @@ async fn what_upstream_refuses_is_off_by_itself_and_told_once() {
         "products",
         "product-releases",
     ] {
-        let fault = Rule::new(Fault::Status(403)).on(path).times(1000);
+        let fault = FaultRule::new(AnswerFault::Status(403))
+            .on(path)
+            .times(1000);
         world.simulator.inject(fault);
     }
     let daemon = world.run().await;
@@ -268,7 +272,9 @@ async fn what_upstream_refuses_is_off_by_itself_and_told_once() {
 #[tokio::test]
 async fn what_was_refused_is_tried_again_the_next_day() {
     let world = world(&[1, 2]).await;
-    let fault = Rule::new(Fault::Status(404)).on("/1/products/").times(1000);
+    let fault = FaultRule::new(AnswerFault::Status(404))
+        .on("/1/products/")
+        .times(1000);
     world.simulator.inject(fault);
     let first = mirror(&world).await;
     assert_eq!((first.refused, first.read, first.error), (1, 6, None));
@@ -438,7 +444,7 @@ async fn contents_that_cannot_be_read_for_a_day_are_a_condition() {
         world.texts(stale).await
     };
     mirror(&world).await;
-    let broken = Rule::new(Fault::Status(500)).on("/asset-lists/1/products/");
+    let broken = FaultRule::new(AnswerFault::Status(500)).on("/asset-lists/1/products/");
     world.simulator.inject(broken.times(1000));
     for (hours, is_long) in [(20, false), (5, true)] {
         world.later(TimeDelta::hours(hours));

@@ -81,10 +81,12 @@ async fn a_list_that_appears_is_read_and_one_that_vanishes_is_told() {
 
 #[tokio::test]
 async fn a_feed_without_an_entry_for_its_list_is_still_read_by_json() {
-    use advisoryd::simulate::{Fault, Rule};
+    use advisoryd::simulate::{AnswerFault, FaultRule};
     let world = world("auto").await;
     let closed = |path: &str, status| {
-        let rule = Rule::new(Fault::Status(status)).on(path).times(1000);
+        let rule = FaultRule::new(AnswerFault::Status(status))
+            .on(path)
+            .times(1000);
         world.simulator.inject(rule);
     };
     // The account may not read watch lists: nothing says that the list does not exist.

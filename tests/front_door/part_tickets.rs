@@ -1,7 +1,7 @@
 //! Rows that are only a part of a ticket, and values that come in another type of JSON: neither
 //! is a change.
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn without(names: &[&str]) -> Value {
     row
 }
 
-async fn full(world: &World) -> Report {
+async fn full(world: &World) -> RunReport {
     let report = world.sync_tickets(FULL).await.remove(0);
     assert_eq!(report.outcome.name(), "ok", "{report:?}");
     report

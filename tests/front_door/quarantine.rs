@@ -1,7 +1,7 @@
 //! `advisoryd quarantine`: what could not be understood, told, read again, dropped.
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule};
 use advisoryd::store::ledger::lock::SourceLock;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ async fn what_still_cannot_be_read_stays_with_its_reason() {
     let world = World::new().await;
     world
         .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::TooDeep)));
+        .inject(FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)));
     world.pull_one().await;
     let told = world.told(&["quarantine", "retry"]);
     assert_eq!(told.code, 1, "not all is done");

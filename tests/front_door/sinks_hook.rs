@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use advisoryd::model::Alert;
-use advisoryd::sink::{Receipt, Refused, Sink};
+use advisoryd::sink::{DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()
 }
 
-async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink) -> Result<DeliveryReceipt, Refused> {
     let alerts = vec![
         alert("SA1", "highly_critical"),
         alert("SA2", "less_critical"),

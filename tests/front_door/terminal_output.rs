@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{FeedOptions, Note, Options};
+use advisoryd::simulate::{FeedOptions, Note, SimulatorOptions};
 use console::measure_text_width;
 
 use crate::support::settings::{Upstream, WatchList};
@@ -136,7 +136,7 @@ async fn texts_of_show_end_between_words_on_a_terminal_and_are_whole_in_a_pipe()
     let wide = "これは長い説明です。".repeat(12);
     let words = "attackers can exploit this vulnerability ".repeat(9);
     let text = format!("{words}see {URL} and {wide} end");
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         note: Some(Note {
             text: text.clone(),
             author: "Ada".to_owned(),
@@ -218,7 +218,7 @@ async fn a_wait_says_how_long_and_how_often() {
 
 #[tokio::test]
 async fn details_have_a_total_and_one_line() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 150,
         feed: FeedOptions {
             is_sparse: true,
@@ -244,7 +244,7 @@ async fn details_have_a_total_and_one_line() {
 
 #[tokio::test]
 async fn tickets_have_a_total() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         max_page_size: 2,
         ..small()
     })

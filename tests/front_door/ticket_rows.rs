@@ -6,7 +6,7 @@
     reason = "the upstream of these tests goes by the real time"
 )]
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,7 +47,7 @@ fn pages(count: usize, pages: [&[Value]; 2]) -> Vec<String> {
     vec![page(pages[0], json!(next)), page(pages[1], Value::Null)]
 }
 
-async fn full(world: &World) -> Report {
+async fn full(world: &World) -> RunReport {
     world.sync_tickets(FULL).await.remove(0)
 }
 

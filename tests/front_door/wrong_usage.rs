@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use toml::toml;
 
 use crate::support::settings::Rule;
@@ -149,7 +149,7 @@ async fn questions_about_files_that_were_never_read_are_answered_with_a_note() {
 
 #[tokio::test]
 async fn limit_0_lists_all_alerts() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 120,
         ..small()
     })

@@ -6,19 +6,19 @@ use anyhow::Context as _;
 use sqlx::PgTransaction;
 
 use super::common::{compare, refuse_if_used, server};
-use super::switch::{NextFile, Target};
+use super::switch::{DatabaseTarget, NextFile};
 use crate::cli::ask;
 use crate::cli::output::{print_error, print_line};
 use crate::cluster::Role;
 use crate::config::{Config, process_environment};
 use crate::model::counted;
 use crate::startup::Opened;
-use crate::store::trust::contents::{drop_empty_schemas, hold_writes, occupied};
+use crate::store::trust::contents::{block_writes, drop_empty_schemas, occupied};
 use crate::transfer;
 
 pub(super) async fn run(
     config: &Config,
-    target: &Target,
+    target: &DatabaseTarget,
     is_switched: bool,
 ) -> anyhow::Result<bool> {
     let file = config
@@ -63,12 +63,12 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    tell(config, file, (tables, rows), is_switched);
+    print_result(config, file, (tables, rows), is_switched);
     Ok(true)
 }
 
 /// Says what was done and what to do next.
-fn tell(config: &Config, file: &Path, (tables, rows): (usize, i64), is_switched: bool) {
+fn print_result(config: &Config, file: &Path, (tables, rows): (usize, i64), is_switched: bool) {
     print_line(&format!(
         "copied and compared {} with {}",
         counted(tables, "table"),
@@ -127,7 +127,7 @@ async fn copied(
     let from = server(config, &old.pool).await?;
     drop(connection);
     let mut holding = crate::store::database::begin(&old.pool).await?;
-    hold_writes(&mut holding)
+    block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;
     print_error("copying the database");

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::directory::DemoDirectory;
-use self::show::Show;
+use self::show::DemoDisplay;
 use super::output::print_line;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
@@ -32,7 +32,7 @@ const WATCH_LISTS: usize = 3;
 /// How often the simulated world changes.
 const CHANGE_EVERY: Duration = Duration::from_secs(3);
 /// How often the screen says what is going on.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// First start of the database on a slow machine.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
@@ -41,7 +41,7 @@ const ENDED: &str = "The demo has ended; its database and files are removed.";
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct DemoOptions {
     /// End after the first complete pass.
     pub once: bool,
     /// End after this time.
@@ -51,7 +51,7 @@ pub struct Options {
 }
 
 /// Runs the demo to its end; false when `once` was asked and the pass failed.
-pub async fn run(options: Options) -> anyhow::Result<bool> {
+pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let directory = DemoDirectory::make()?;
     let simulator = upstream(options.port).await?;
     if !options.once {
@@ -96,7 +96,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 }
 
 async fn upstream(port: u16) -> anyhow::Result<Simulator> {
-    let options = simulate::Options {
+    let options = simulate::SimulatorOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         advisories: ADVISORIES,
         tickets: TICKETS,
@@ -107,7 +107,7 @@ async fn upstream(port: u16) -> anyhow::Result<Simulator> {
             per_minute: 0,
             ..LimitOptions::default()
         },
-        ..simulate::Options::default()
+        ..simulate::SimulatorOptions::default()
     };
     simulate::start(options)
         .await
@@ -151,11 +151,11 @@ sinks = ["log"]
     text
 }
 
-/// Watches the database from beside the daemon and tells what happens.
-async fn watch(directory: &DemoDirectory, options: &Options) -> anyhow::Result<bool> {
+/// Watches the database from beside the daemon and prints what happens.
+async fn watch(directory: &DemoDirectory, options: &DemoOptions) -> anyhow::Result<bool> {
     let cluster = join(directory).await?;
     let pool = database::pool(cluster.connect_options(), 2);
-    let mut show = Show::new(pool);
+    let mut show = DemoDisplay::new(pool);
     let began = Instant::now();
     let mut introduced = false;
     loop {
@@ -181,7 +181,7 @@ async fn watch(directory: &DemoDirectory, options: &Options) -> anyhow::Result<b
             }
             return Ok(true);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -199,7 +199,7 @@ async fn join(directory: &DemoDirectory) -> anyhow::Result<Cluster> {
             Instant::now() < deadline,
             "the private database did not become ready"
         );
-        tokio::time::sleep(LOOK_EVERY / 5).await;
+        tokio::time::sleep(POLL_INTERVAL / 5).await;
     }
     Ok(cluster)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::environment::Environment;
 use super::super::section::Section;
 use super::super::values::duration;
-use super::target::{Target, pairs};
+use super::target::{PostTarget, pairs};
 use crate::config::advice::Advice;
 
 /// A shorter time would end an alert before anybody sees it; a longer one means forever.
@@ -18,18 +18,18 @@ const RESERVED_LABELS: [&str; 6] = ["alertname", "key", "kind", "purpose", "rule
 
 /// `kind = "alertmanager"`: Prometheus Alertmanager, API version 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alertmanager {
+pub struct AlertmanagerSettings {
     /// URL of Alertmanager, without `/api/v2/alerts`.
-    pub target: Target,
+    pub target: PostTarget,
     /// Additional labels of every alert.
     pub labels: BTreeMap<String, String>,
     /// How long an alert stays active if it is not resolved. Default: 24 h.
     pub active_for: Duration,
 }
 
-impl Alertmanager {
+impl AlertmanagerSettings {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
-        let target = Target::read(section, env);
+        let target = PostTarget::read(section, env);
         if let Some(target) = &target {
             target.refuse_templates(section);
         }

@@ -10,8 +10,8 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::setting_error::{NOT_SHOWN, looks_secret};
-use super::super::tree::Node;
+use super::super::setting_error::{NOT_SHOWN, resembles_secret};
+use super::super::tree::SettingNode;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
@@ -39,7 +39,7 @@ const SECRET_HEADERS: [&str; 2] = ["authorization", "cookie"];
 
 /// Where messages are posted, and how the connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct PostTarget {
     /// `url` or `url_file`.
     pub address: Address,
     /// Authentication; if omitted, none.
@@ -111,7 +111,7 @@ pub enum Auth {
     Bearer(SecretFile),
 }
 
-impl Target {
+impl PostTarget {
     /// The files with secrets that it needs.
     pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
         let address = match &self.address {
@@ -241,7 +241,7 @@ pub fn parse_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-fn url(node: &Node) -> Result<Url, Advice> {
+fn url(node: &SettingNode) -> Result<Url, Advice> {
     Ok(parse_url(&text(node)?)?)
 }
 
@@ -256,7 +256,7 @@ pub fn is_secret_header(name: &str, value: &str) -> bool {
         "key", "token", "auth", "secret", "pass", "cookie", "session", "sign",
     ];
     let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|word| name.contains(word)) || looks_secret(value)
+    NAMES.iter().any(|word| name.contains(word)) || resembles_secret(value)
 }
 
 /// A line of `headers_file`: name in lower case, and value. The error does not repeat it.

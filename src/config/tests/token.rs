@@ -4,7 +4,7 @@ use std::fs;
 
 use secrecy::SecretString;
 
-use super::super::{Config, SecretFile, Token, TokenError, TokenSources};
+use super::super::{ApiToken, Config, SecretFile, TokenError, TokenSources};
 use super::variables;
 use crate::model::chain;
 
@@ -19,12 +19,12 @@ fn a_token_is_accepted_in_every_form_people_paste() {
         format!("\u{feff}  {TOKEN}\r\n\r\n"),
         format!("\nToken {TOKEN}\n"),
     ] {
-        let token = Token::parse(&text).unwrap();
+        let token = ApiToken::parse(&text).unwrap();
         assert_eq!(token.expose(), TOKEN, "{text:?}");
-        assert!(token.looks_usual());
+        assert!(token.has_usual_form());
         assert_eq!(format!("{token:?}"), "[redacted]");
     }
-    assert!(!Token::parse("sesame").unwrap().looks_usual());
+    assert!(!ApiToken::parse("sesame").unwrap().has_usual_form());
 }
 
 #[test]
@@ -38,8 +38,11 @@ fn what_is_no_token_is_refused_without_being_shown() {
         ("hun\u{1}ter2", "characters"),
         ("hünter2", "characters"),
     ] {
-        let said = Token::parse(text).unwrap_err();
-        assert!(said.contains(why) && !said.contains("hunter"), "{said}");
+        let message = ApiToken::parse(text).unwrap_err();
+        assert!(
+            message.contains(why) && !message.contains("hunter"),
+            "{message}"
+        );
     }
 }
 

@@ -14,8 +14,8 @@ use crate::job::failure::Failure;
 use crate::model::Ending;
 #[cfg(feature = "otlp")]
 use crate::model::FailureReason;
-use crate::sink::{Receipt, Refused, Sink};
-use crate::store::alerts::delivery::{self, Attempt, Claim};
+use crate::sink::{DeliveryReceipt, Refused, Sink};
+use crate::store::alerts::delivery::{self, ClaimedDelivery, DeliveryAttempt};
 use crate::store::alerts::{remote_object, sink_state};
 use crate::store::database;
 
@@ -44,12 +44,12 @@ pub(crate) struct Attempted {
 pub(crate) async fn attempt(
     context: &Context,
     sink: &Sink,
-    claim: Claim,
+    claim: ClaimedDelivery,
 ) -> Result<Attempted, Failure> {
     let at = context.clock.now();
     let began = Instant::now();
     let (sent, learned) = parts::send(context, sink, &claim, at).await?;
-    let attempt = Attempt {
+    let attempt = DeliveryAttempt {
         at,
         latency: TimeDelta::from_std(began.elapsed()).unwrap_or(TimeDelta::MAX),
         status: match &sent {
@@ -76,7 +76,7 @@ pub(crate) async fn attempt(
 }
 
 /// The next state of a delivery.
-fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
+fn ending(sent: &Result<DeliveryReceipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
     let Err(refused) = sent else {
         return Ending::Delivered;
     };
@@ -100,8 +100,8 @@ fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) ->
 
 /// Makes the span of an attempt.
 #[cfg(feature = "otlp")]
-fn trace(claim: &Claim, attempt: &Attempt, failure: Option<FailureReason>) {
-    crate::traces::attempted(&crate::traces::Attempt {
+fn trace(claim: &ClaimedDelivery, attempt: &DeliveryAttempt, failure: Option<FailureReason>) {
+    crate::traces::attempted(&crate::traces::EndedAttempt {
         sink: &claim.sink,
         message_id: &claim.message.id,
         rule: &claim.message.rule,
@@ -113,7 +113,7 @@ fn trace(claim: &Claim, attempt: &Attempt, failure: Option<FailureReason>) {
     });
 }
 
-fn log_outcome(claim: &Claim, ending: &Ending) {
+fn log_outcome(claim: &ClaimedDelivery, ending: &Ending) {
     let (sink, id) = (&claim.sink, &claim.message.id);
     let title = &claim.message.title;
     match ending {
@@ -135,8 +135,8 @@ fn log_outcome(claim: &Claim, ending: &Ending) {
 /// Records the outcome while the lease is valid.
 async fn settle_with_retries(
     context: &Context,
-    claim: &Claim,
-    (attempt, learned): (&Attempt, Option<&Learned>),
+    claim: &ClaimedDelivery,
+    (attempt, learned): (&DeliveryAttempt, Option<&Learned>),
 ) -> Result<(), Failure> {
     let settled = within_lease(|| settle(context, claim, (attempt, learned))).await;
     if let Err(failure) = &settled {
@@ -152,8 +152,8 @@ async fn settle_with_retries(
 /// Records the outcome of an attempt, and the object that it created, in one transaction.
 pub async fn settle(
     context: &Context,
-    claim: &Claim,
-    (attempt, learned): (&Attempt, Option<&Learned>),
+    claim: &ClaimedDelivery,
+    (attempt, learned): (&DeliveryAttempt, Option<&Learned>),
 ) -> Result<(), Failure> {
     let now = context.clock.now();
     let mut transaction = database::begin(&context.pool).await?;

@@ -19,7 +19,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
 use crate::sink::Sink;
-use crate::store::alerts::delivery::{self, Claim};
+use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::sink_state;
 use crate::store::database;
 
@@ -141,7 +141,7 @@ fn start_attempts(
     in_progress: &mut InProgress,
     context: &Context,
     sink: &Arc<Sink>,
-    claims: Vec<Claim>,
+    claims: Vec<ClaimedDelivery>,
 ) {
     for claim in claims {
         let (context, sink) = (context.clone(), Arc::clone(sink));
@@ -194,7 +194,11 @@ pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Fa
 }
 
 /// Claims at most `limit` due deliveries of a sink.
-pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<Claim>, Failure> {
+pub async fn claim(
+    context: &Context,
+    sink: &Sink,
+    limit: usize,
+) -> Result<Vec<ClaimedDelivery>, Failure> {
     if limit == 0 {
         return Ok(Vec::new());
     }

@@ -7,7 +7,7 @@ use crate::model::{Alert, RecordKind};
 
 /// One alert that would have been raised.
 #[derive(Debug, Clone, Serialize)]
-pub struct Line {
+pub struct BackTestAlert {
     /// The change; `None` for what the clock finds.
     pub seq: Option<i64>,
     /// When advisoryd read it.
@@ -28,7 +28,7 @@ pub struct Line {
     pub summary: String,
 }
 
-impl Line {
+impl BackTestAlert {
     pub(super) fn of(kind: RecordKind, seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
         Self {
             seq,

@@ -8,8 +8,8 @@ use super::lease::{LEASE, within_lease};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::RemoteObject;
-use crate::sink::{Receipt, Refused, Sent, Sink};
-use crate::store::alerts::delivery::{self, Claim};
+use crate::sink::{DeliveryReceipt, Refused, Sent, Sink};
+use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::remote_object;
 use crate::store::database;
 
@@ -21,9 +21,9 @@ pub type Learned = ((String, String), RemoteObject);
 pub(super) async fn send(
     context: &Context,
     sink: &Sink,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     now: DateTime<Utc>,
-) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
+) -> Result<(Result<DeliveryReceipt, Refused>, Option<Learned>), Failure> {
     let mut division = sink.division(&claim.message, claim.parts_done);
     let mut nameless = None;
     loop {
@@ -50,7 +50,7 @@ pub(super) async fn send(
                 }
                 // The other alerts do not wait for someone to find its id.
                 nameless = nameless.or(Some(refused));
-                (Some(learned), Receipt::default())
+                (Some(learned), DeliveryReceipt::default())
             }
             Err(refused) if refused.is_reopened => {
                 let learned = known.map(|known| RemoteObject {
@@ -86,7 +86,7 @@ pub(super) async fn send(
 /// Records that so many parts are accepted; false if another process has the delivery.
 async fn record(
     context: &Context,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
     within_lease(|| record_once(context, claim, (part, learned))).await
@@ -94,7 +94,7 @@ async fn record(
 
 async fn record_once(
     context: &Context,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
     let now = context.clock.now();

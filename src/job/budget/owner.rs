@@ -1,4 +1,4 @@
-//! The task that reserves slices in the database as requests wait for them, tells others
+//! The task that reserves slices in the database as requests wait for them, notifies others
 //! of pauses, and gives back what is left.
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const MOST: u32 = 4096;
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The task of a process.
-pub(super) struct Owner {
+pub(super) struct BudgetOwner {
     pool: PgPool,
     used: Vec<(DateTime<Utc>, u32)>,
     sharing: Sharing,
@@ -51,7 +51,7 @@ pub(super) struct Owner {
     next_own: Instant,
 }
 
-impl Owner {
+impl BudgetOwner {
     pub(super) fn new(
         pool: PgPool,
         sharing: Sharing,
@@ -113,7 +113,7 @@ impl Owner {
                 Some(PermitEvent::Pause {
                     wait,
                     is_background,
-                }) => self.tell_pause(wait, is_background).await,
+                }) => self.notify_pause(wait, is_background).await,
                 Some(PermitEvent::Wanted { usual, background }) => {
                     self.provide(usual, background, &mut stopped).await
                 }
@@ -165,22 +165,26 @@ impl Owner {
         self.is_active = true;
     }
 
-    async fn tell_pause(&mut self, wait: Duration, is_background: bool) -> Result<(), sqlx::Error> {
+    async fn notify_pause(
+        &mut self,
+        wait: Duration,
+        is_background: bool,
+    ) -> Result<(), sqlx::Error> {
         let member = self.member().await?;
         let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-        let telling = async {
+        let notifying = async {
             let mut transaction = database::begin(&self.pool).await?;
             budget::pause(&mut transaction, &member, micros, is_background).await?;
             transaction.commit().await
         };
-        let told = within(telling).await;
-        if let Err(error) = &told {
+        let notified = within(notifying).await;
+        if let Err(error) = &notified {
             warn!(
                 error = chain(error),
                 "cannot notify other processes of the pause"
             );
         }
-        told
+        notified
     }
 
     /// Reserves a slice for the requests that wait.
@@ -248,7 +252,7 @@ impl Owner {
         let mut connection = self.pool.acquire().await?;
         let (limit, until) = reservation::free_at(&mut connection, member, is_background).await?;
         self.permits.refuse(UsedUp {
-            said_at: Instant::now(),
+            recorded_at: Instant::now(),
             is_background,
             limit,
             until,

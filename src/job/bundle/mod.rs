@@ -10,6 +10,6 @@ mod take;
 
 pub use error::NotABundle;
 pub use folder::{Unfinished, finish, resume};
-pub use manifest::{Bundle, Key, open};
+pub use manifest::{Key, VerifiedBundle, open};
 pub use record::{Recorded, published, record};
-pub use take::{Taken, complete, take};
+pub use take::{ImportedItem, complete, take};

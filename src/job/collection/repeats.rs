@@ -39,7 +39,7 @@ impl Repeats {
     }
 
     /// The number of rows that counts: the different ones, unless upstream's count is that
-    /// of all of them, which is then told. Whether one of them stands in the place of
+    /// of all of them, which is then reported. Whether one of them stands in the place of
     /// another row cannot be seen.
     pub(crate) fn received(&self, different: u64, claimed: u64, collection: &str) -> u64 {
         if different >= claimed || different + self.count() != claimed {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Config;
 use crate::model::{Catalogue, Condition, Evidence, Finding, shortened};
-use crate::store::enrichment::state::State;
+use crate::store::enrichment::state::EnrichmentState;
 
 /// Added to the second scheduled time: the attempt that it starts may take a while.
 const SLACK: TimeDelta = TimeDelta::hours(1);
@@ -26,7 +26,7 @@ pub(crate) fn fresh_until(
 }
 
 /// Whether a file was not read in time, or what is read is old.
-pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> Finding {
+pub(super) fn stale_file(config: &Config, state: &EnrichmentState, now: DateTime<Utc>) -> Finding {
     let from = state.data_from();
     let until = from.and_then(|from| fresh_until(config, state.catalogue, from));
     let is_late = until.is_some_and(|until| now > until);

@@ -47,7 +47,7 @@ pub(super) fn full_read(
     now: DateTime<Utc>,
 ) -> Finding {
     let failed = failed.iter().find(|one| one.key == source.key);
-    let holds = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
+    let is_active = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
     let summary = match failed {
         None => "the last full pull or scan was complete".to_owned(),
         Some(one) => format!(
@@ -63,7 +63,7 @@ pub(super) fn full_read(
     of_source(
         source,
         Condition::FullReadFailed,
-        holds,
+        is_active,
         (i64::from(failed.is_some()), summary),
     )
 }

@@ -11,8 +11,8 @@ use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, SourceKey, counted,
     shortened,
 };
-use crate::store::enrichment::state::State;
-use crate::store::health::condition::{Doubt, SinkState, SourceState};
+use crate::store::enrichment::state::EnrichmentState;
+use crate::store::health::condition::{MissingMembers, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
 use crate::store::reports::full_reads::FailedFullRead;
 use crate::store::reports::missing::MissingDetails;
@@ -23,7 +23,7 @@ const UPSTREAM: &str = "upstream";
 const SINK_FAILURES: i32 = 4;
 
 /// The data that conditions are derived from.
-pub(crate) struct Seen<'a> {
+pub(crate) struct HealthData<'a> {
     pub config: &'a Config,
     /// The time by our clock.
     pub now: DateTime<Utc>,
@@ -39,15 +39,15 @@ pub(crate) struct Seen<'a> {
     /// Sources whose last full read failed.
     pub full_reads: Vec<FailedFullRead>,
     /// The state of discovery, if it is on.
-    pub discovery: Option<discovery::State>,
+    pub discovery: Option<discovery::DiscoveryState>,
     /// How far what lists contain is read.
-    pub mirrors: Vec<mirror::State>,
-    pub catalogues: Vec<State>,
+    pub mirrors: Vec<mirror::MirrorState>,
+    pub catalogues: Vec<EnrichmentState>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
 
-impl Seen<'_> {
+impl HealthData<'_> {
     /// One finding for each condition of each source and sink, and for active conditions
     /// of sources and sinks that are no longer configured.
     pub(crate) fn findings(&self) -> Vec<Finding> {
@@ -231,7 +231,7 @@ fn coverage_gap(source: &SourceState) -> Finding {
 fn removals(source: &SourceState) -> Finding {
     let (missing, summary) = match source.doubt {
         None => (0, "the result of a full pull was accepted".to_owned()),
-        Some(Doubt {
+        Some(MissingMembers {
             since,
             missing,
             known,

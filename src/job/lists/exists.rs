@@ -1,7 +1,7 @@
 //! Checks that a watch list exists upstream, before the JSON API takes its feed's place.
 
 use super::scan::{PATH, ask};
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ListedList, shortened};
@@ -14,7 +14,7 @@ const MAX_NAME_CHARS: usize = 60;
 /// Fails with [`Failure::NoSuchList`] if upstream has no such list. An account that may
 /// not read watch lists shows nothing about them, so the list is assumed to exist.
 pub(crate) async fn require(context: &Context, id: i64) -> Result<(), Failure> {
-    let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
+    let request = Request::new(format!("{PATH}{id}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
     match context.or_stopped(response).await? {
         Ok(_) | Err(ClientError::Forbidden { .. }) => return Ok(()),

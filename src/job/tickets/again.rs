@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::alone::{Asked, ask};
+use super::alone::{SingleTicket, ask};
 use super::page::TicketPage;
 use super::store_page::store;
 use super::stub::set_aside;
@@ -26,8 +26,8 @@ pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure>
     let mut whole = TicketPage::default();
     for id in ids.iter().take(MAX_ASKED) {
         match ask(run, *id).await {
-            Ok(Asked::Exists(ticket)) => whole.tickets.push(*ticket),
-            Ok(Asked::Gone | Asked::Unknown) => {}
+            Ok(SingleTicket::Exists(ticket)) => whole.tickets.push(*ticket),
+            Ok(SingleTicket::Gone | SingleTicket::Unknown) => {}
             Err(Failure::Upstream(error)) if !ends_run(&error) => {
                 warn!(
                     ticket = id,

@@ -9,7 +9,7 @@ use crate::job::failure::Failure;
 use crate::job::run::Run;
 use crate::model::{QuarantineKind, Ticket};
 use crate::source::ticket::{has_field, is_bare};
-use crate::store::ledger::quarantine::Unreadable;
+use crate::store::ledger::quarantine::QuarantineEntry;
 use crate::store::tickets::known;
 
 /// A field that no row of a page has any more is gone if the rows have come so for this long.
@@ -78,7 +78,7 @@ fn move_to_unreadable(page: &mut TicketPage, reasons: &[(i64, String)]) {
                 let reason = format!(
                     "only a part of the ticket: it lacks {lacking}, which the stored one has; that stays, and the ticket is requested alone"
                 );
-                page.unreadable.push(Unreadable {
+                page.unreadable.push(QuarantineEntry {
                     kind: QuarantineKind::PartOfTicket,
                     ..refused(&ticket, reason)
                 });

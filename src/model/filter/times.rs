@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 
-use super::error::Fault;
+use super::error::FilterFault;
 use super::field::TimeField;
-use super::moment::{Civil, Moment};
+use super::moment::{Civil, FilterTime};
 use super::operator::Value;
-use super::tree::{Filter, Order, Test};
+use super::tree::{Filter, OrderComparison, Test};
 use crate::model::time::{parse_local_time, parse_time};
 
 /// Longest time ago.
@@ -27,7 +27,7 @@ impl Filter {
             }
             Self::Not(part) => part.set_zone(zone),
             Self::Test(Test::Time {
-                value: Moment::Civil(_, of),
+                value: FilterTime::Civil(_, of),
                 ..
             }) => *of = zone,
             Self::Test(_) => {}
@@ -40,7 +40,7 @@ impl Filter {
             matches!(
                 test,
                 Test::Time {
-                    value: Moment::Civil(..),
+                    value: FilterTime::Civil(..),
                     ..
                 }
             )
@@ -50,7 +50,11 @@ impl Filter {
 }
 
 /// A comparison with a time.
-pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
+pub(super) fn time(
+    field: TimeField,
+    order: OrderComparison,
+    value: &Value,
+) -> Result<Filter, FilterFault> {
     let compared = |order, value| {
         Filter::Test(Test::Time {
             field,
@@ -60,21 +64,24 @@ pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filt
     };
     let text = value.text.trim();
     if let Some(ago) = ago(value)? {
-        if order == Order::Equal {
+        if order == OrderComparison::Equal {
             return Err(value.wrong("a duration needs <, <=, > or >="));
         }
-        return Ok(compared(order, Moment::Ago(ago)));
+        return Ok(compared(order, FilterTime::Ago(ago)));
     }
     if let Some((day, next)) = day(text) {
-        let (day, next) = (Moment::Civil(day, Tz::UTC), Moment::Civil(next, Tz::UTC));
+        let (day, next) = (
+            FilterTime::Civil(day, Tz::UTC),
+            FilterTime::Civil(next, Tz::UTC),
+        );
         return Ok(match order {
-            Order::Equal => Filter::All(vec![
-                compared(Order::GreaterOrEqual, day),
-                compared(Order::Less, next),
+            OrderComparison::Equal => Filter::All(vec![
+                compared(OrderComparison::GreaterOrEqual, day),
+                compared(OrderComparison::Less, next),
             ]),
-            Order::Less | Order::GreaterOrEqual => compared(order, day),
-            Order::LessOrEqual => compared(Order::Less, next),
-            Order::Greater => compared(Order::GreaterOrEqual, next),
+            OrderComparison::Less | OrderComparison::GreaterOrEqual => compared(order, day),
+            OrderComparison::LessOrEqual => compared(OrderComparison::Less, next),
+            OrderComparison::Greater => compared(OrderComparison::GreaterOrEqual, next),
         });
     }
     let at = parse_time(text).ok_or_else(|| {
@@ -83,14 +90,14 @@ pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filt
         ))
     })?;
     let moment = match parse_local_time(text) {
-        Some(time) => Moment::Civil(Civil::Time(time), Tz::UTC),
-        None => Moment::At(at),
+        Some(time) => FilterTime::Civil(Civil::Time(time), Tz::UTC),
+        None => FilterTime::At(at),
     };
     Ok(compared(order, moment))
 }
 
 /// A duration before now.
-fn ago(value: &Value) -> Result<Option<TimeDelta>, Fault> {
+fn ago(value: &Value) -> Result<Option<TimeDelta>, FilterFault> {
     let text = value.text.trim();
     if text.eq_ignore_ascii_case("now") {
         return Ok(Some(TimeDelta::zero()));

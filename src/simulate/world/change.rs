@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::simulate::random::{self, Stream, chance};
+use crate::simulate::random::{self, RandomStream, chance};
 
 use super::state::World;
 
 /// What one step of a changing world brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct WorldStep {
     /// New advisories.
     pub published: u32,
     /// Advisories with a new revision.
@@ -68,13 +68,13 @@ impl World {
 
     /// One realistic random step: some new and some revised advisories, some
     /// tickets. Something changes in every step.
-    pub fn tick(&mut self, now: DateTime<Utc>) -> Step {
+    pub fn tick(&mut self, now: DateTime<Utc>) -> WorldStep {
         self.steps += 1;
-        let mut rng = random::rng(self.seed, self.steps, Stream::Step);
-        let mut step = Step {
+        let mut rng = random::rng(self.seed, self.steps, RandomStream::Step);
+        let mut step = WorldStep {
             published: random::skewed(&mut rng, 0, 3, 1),
             tickets_added: random::skewed(&mut rng, 0, 2, 2),
-            ..Step::default()
+            ..WorldStep::default()
         };
         self.publish(step.published, now);
         let advisories = self.advisories.len() as u64;
@@ -94,7 +94,7 @@ impl World {
     /// Revises `per_mille` of 1000 advisories, always the same ones for one seed.
     pub fn revise_share(&mut self, per_mille: u32, now: DateTime<Utc>) {
         for index in 0..self.advisories.len() as u64 {
-            let mut rng = random::rng(self.seed, index, Stream::Change);
+            let mut rng = random::rng(self.seed, index, RandomStream::Change);
             if rng.u32(0..1000) < per_mille {
                 self.revise(index, false, now);
             }
@@ -105,7 +105,7 @@ impl World {
         &mut self,
         index: u64,
         now: DateTime<Utc>,
-        change: impl FnOnce(&mut crate::simulate::record::Entry),
+        change: impl FnOnce(&mut crate::simulate::record::AdvisoryEntry),
     ) -> bool {
         let Some(entry) = self.place_mut(index) else {
             return false;
@@ -116,7 +116,7 @@ impl World {
         true
     }
 
-    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::Entry> {
+    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::AdvisoryEntry> {
         self.advisories.get_mut(usize::try_from(index).ok()?)
     }
 }

@@ -13,14 +13,14 @@ pub use kev::kev_catalogue;
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Published {
+pub(crate) enum EnrichmentFile {
     /// The KEV catalogue.
     Kev(KevCatalogue),
     /// EPSS scores.
     Epss(EpssScores),
 }
 
-impl Published {
+impl EnrichmentFile {
     /// Which one it is.
     pub fn catalogue(&self) -> Catalogue {
         match self {

@@ -12,13 +12,13 @@ use super::name::key;
 use super::references::resolved;
 use super::repairs::{Repairs, shown};
 use super::rules::Limits;
-use super::token::{Kind, Next, Token, next};
-use super::tree::{Attribute, Node};
+use super::token::{MarkupToken, Next, TokenKind, next};
+use super::tree::{Attribute, XmlNode};
 
 /// A record as a tree.
 #[derive(Debug)]
 pub(super) struct Built<'r> {
-    pub root: Node<'r>,
+    pub root: XmlNode<'r>,
     pub repairs: Repairs,
     /// Where markup stands that is no element: CDATA sections, comments,
     /// processing instructions. What damage has put into one hides there.
@@ -59,8 +59,8 @@ struct Builder<'r, 'l> {
     limits: &'l Limits,
     /// Whether no character of the record has to be replaced.
     is_clean: bool,
-    open: Vec<Node<'r>>,
-    root: Option<Node<'r>>,
+    open: Vec<XmlNode<'r>>,
+    root: Option<XmlNode<'r>>,
     elements: usize,
     /// Whether nothing but white space came since the last tag.
     is_blank: bool,
@@ -69,25 +69,25 @@ struct Builder<'r, 'l> {
 }
 
 impl<'r> Builder<'r, '_> {
-    fn token(&mut self, token: &Token) -> Result<(), String> {
+    fn token(&mut self, token: &MarkupToken) -> Result<(), String> {
         match token.kind {
-            Kind::Start | Kind::Empty => self.begin(token),
-            Kind::End => {
+            TokenKind::Start | TokenKind::Empty => self.begin(token),
+            TokenKind::End => {
                 self.end(token);
                 Ok(())
             }
-            Kind::Cdata => {
+            TokenKind::Cdata => {
                 let text = token.cdata(self.record.as_bytes());
                 let start = token.end - text.len() - "]]>".len();
                 self.append(start, &self.record[start..start + text.len()], false);
                 self.opaque.push(token.start..token.end);
                 Ok(())
             }
-            Kind::Comment | Kind::Instruction => {
+            TokenKind::Comment | TokenKind::Instruction => {
                 self.opaque.push(token.start..token.end);
                 Ok(())
             }
-            Kind::Doctype => {
+            TokenKind::Doctype => {
                 self.repairs
                     .structure(token.start, "a document type inside of the record");
                 self.opaque.push(token.start..token.end);
@@ -96,7 +96,7 @@ impl<'r> Builder<'r, '_> {
         }
     }
 
-    fn begin(&mut self, token: &Token) -> Result<(), String> {
+    fn begin(&mut self, token: &MarkupToken) -> Result<(), String> {
         let Limits {
             depth, elements, ..
         } = *self.limits;
@@ -111,23 +111,23 @@ impl<'r> Builder<'r, '_> {
             return Err("a second element behind the record".to_owned());
         }
         let name = &self.record[token.start + 1..token.name_end];
-        let node = Node {
+        let node = XmlNode {
             name: Cow::Borrowed(name),
             key: key(name.as_bytes()),
             attributes: self.attributes(token)?,
             at: self.open.last().map_or(0, |parent| parent.text.len()),
             is_apart: std::mem::take(&mut self.is_blank),
             span: token.start..token.end,
-            ..Node::default()
+            ..XmlNode::default()
         };
         self.open.push(node);
-        if token.kind == Kind::Empty {
+        if token.kind == TokenKind::Empty {
             self.pop(token.end);
         }
         Ok(())
     }
 
-    fn attributes(&mut self, token: &Token) -> Result<Vec<Attribute<'r>>, String> {
+    fn attributes(&mut self, token: &MarkupToken) -> Result<Vec<Attribute<'r>>, String> {
         let record = self.record;
         let raw = token.attributes(record.as_bytes());
         if raw.trim_ascii().is_empty() {
@@ -178,7 +178,7 @@ impl<'r> Builder<'r, '_> {
         in_lines(trimmed(value))
     }
 
-    fn end(&mut self, token: &Token) {
+    fn end(&mut self, token: &MarkupToken) {
         let name = &self.record[token.start + 2..token.name_end];
         let is_last = token.end == self.record.len();
         let rest = &self.record[token.name_end..token.end - 1];
@@ -299,7 +299,7 @@ impl<'r> Builder<'r, '_> {
 
 /// Trims the own text, brings its line ends into one form, and keeps in place
 /// where the children stand in it.
-fn tidy(node: &mut Node<'_>) {
+fn tidy(node: &mut XmlNode<'_>) {
     let text = std::mem::take(&mut node.text);
     if node.children.is_empty() {
         node.text = in_lines(trimmed(text));

@@ -5,11 +5,11 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::model::{Alert, DeliveryOrder, Ending, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, DeliveryOrder, Ending, MESSAGE_VERSION, Message, MessagePurpose};
 
 /// A claimed delivery, ours until its lease ends.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct ClaimedDelivery {
     /// Row in `delivery`.
     pub id: i64,
     /// Name of the sink.
@@ -26,7 +26,7 @@ pub struct Claim {
 
 /// Result of an attempt.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Start time.
     pub at: DateTime<Utc>,
     /// Duration.
@@ -141,7 +141,7 @@ pub async fn claim(
     (sink, order): (&str, DeliveryOrder),
     most: i64,
     (now, lease): (DateTime<Utc>, TimeDelta),
-) -> Result<Vec<Claim>, sqlx::Error> {
+) -> Result<Vec<ClaimedDelivery>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with due as (
                select d.id
@@ -214,7 +214,7 @@ pub async fn claim(
         .into_iter()
         .map(|row| {
             let Json(alerts) = row.alerts;
-            Claim {
+            ClaimedDelivery {
                 id: row.id,
                 sink: sink.to_owned(),
                 fence: row.fence,
@@ -244,7 +244,7 @@ fn message(
     Message {
         schema: MESSAGE_VERSION,
         id: id.to_string(),
-        purpose: Purpose::from_name(purpose).unwrap_or(Purpose::Alert),
+        purpose: MessagePurpose::from_name(purpose).unwrap_or(MessagePurpose::Alert),
         at,
         title: Message::title_of(&rule, &alerts),
         rule,
@@ -256,7 +256,7 @@ fn message(
 /// is no longer ours.
 pub(crate) async fn record_parts(
     connection: &mut PgConnection,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     parts: usize,
     lease: TimeDelta,
 ) -> Result<bool, sqlx::Error> {
@@ -281,8 +281,8 @@ pub(crate) async fn record_parts(
 /// ended and another worker claimed it.
 pub async fn settle(
     connection: &mut PgConnection,
-    claim: &Claim,
-    attempt: &Attempt,
+    claim: &ClaimedDelivery,
+    attempt: &DeliveryAttempt,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let error = attempt.ending.error();

@@ -98,7 +98,8 @@ async fn compared(begin: &str, connection: &mut PgConnection) -> Result<String, 
 /// Names the pooler where an error can come only from a session of another connection.
 fn named(error: sqlx::Error) -> sqlx::Error {
     const DIVISION_BY_ZERO: &str = "22012";
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error();
+    let code = code.and_then(sqlx::error::DatabaseError::code);
     let is_other = code.as_deref() == Some(DIVISION_BY_ZERO);
     if is_other || is_of_other_session(&error) {
         shared()

@@ -117,7 +117,7 @@ pub(crate) async fn begin_anew(
 /// The sources that were not read completely since the covered time belongs to another
 /// account, and since when that is.
 #[derive(Debug, Clone)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadSources {
     /// Since when.
     pub since: DateTime<Utc>,
     /// How many sources.
@@ -126,9 +126,11 @@ pub(crate) struct Unread {
 
 /// The sources that are not read yet with the current account; `None` if all are, or if
 /// there was no other.
-pub(crate) async fn unread(connection: &mut PgConnection) -> Result<Option<Unread>, sqlx::Error> {
+pub(crate) async fn unread(
+    connection: &mut PgConnection,
+) -> Result<Option<UnreadSources>, sqlx::Error> {
     sqlx::query_as!(
-        Unread,
+        UnreadSources,
         r#"select a.bound_at as "since!", s.sources as "sources!"
            from (select max(bound_at) as bound_at, count(*) as accounts from upstream_account) as a,
                 (select count(*) as sources

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
-use crate::instance::Instance;
+use crate::instance::ProcessIdentity;
 
 /// A daemon that has not renewed its row for this time has ended, or cannot reach the
 /// database: three renewals were missed.
@@ -23,7 +23,7 @@ const KEPT_FOR: PgInterval = PgInterval {
 
 /// A daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Daemon {
+pub struct RecordedDaemon {
     /// Row in `daemon`.
     #[serde(skip)]
     pub id: i64,
@@ -89,12 +89,12 @@ pub(crate) async fn announce(
     connection: &mut PgConnection,
     announced: &Announced,
 ) -> Result<i64, sqlx::Error> {
-    let Instance {
+    let ProcessIdentity {
         host,
         pid,
         machine,
         started,
-    } = Instance::own();
+    } = ProcessIdentity::own();
     // A row of this process is left where its start was repeated.
     sqlx::query!(
         "delete from daemon
@@ -154,9 +154,9 @@ pub(crate) async fn reconfigured(
     connection: &mut PgConnection,
     configuration: &str,
 ) -> Result<(), sqlx::Error> {
-    let Instance {
+    let ProcessIdentity {
         host, pid, machine, ..
-    } = Instance::own();
+    } = ProcessIdentity::own();
     sqlx::query!(
         "update daemon
          set configuration = $4
@@ -192,7 +192,7 @@ pub async fn stopped(connection: &mut PgConnection, id: i64) -> Result<(), sqlx:
 pub async fn differing(
     connection: &mut PgConnection,
     configuration: &str,
-) -> Result<Vec<Daemon>, sqlx::Error> {
+) -> Result<Vec<RecordedDaemon>, sqlx::Error> {
     let mut daemons = list(connection).await?;
     daemons.retain(|daemon| {
         let other = daemon.configuration.as_ref();
@@ -204,10 +204,10 @@ pub async fn differing(
     Ok(daemons)
 }
 
-impl Daemon {
+impl RecordedDaemon {
     /// Whether it is this process.
     fn is_own(&self) -> bool {
-        let Instance { host, pid, .. } = Instance::own();
+        let ProcessIdentity { host, pid, .. } = ProcessIdentity::own();
         self.is_here && self.pid == *pid && self.host == *host
     }
 
@@ -224,7 +224,7 @@ impl Daemon {
 }
 
 /// The daemons that run, and those that ended lately; the one that was seen last first.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Error> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<RecordedDaemon>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id, host, pid, machine, started, version, started_at, seen_at, stopped_at, refused, configuration,
                   stopped_at is null
@@ -235,16 +235,16 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Er
     )
     .fetch_all(connection)
     .await?;
-    let mut daemons: Vec<Daemon> = rows
+    let mut daemons: Vec<RecordedDaemon> = rows
         .into_iter()
         .map(|row| {
-            let instance = Instance {
+            let instance = ProcessIdentity {
                 host: row.host.clone(),
                 pid: row.pid,
                 machine: row.machine,
                 started: row.started,
             };
-            Daemon {
+            RecordedDaemon {
                 id: row.id,
                 host: row.host,
                 pid: row.pid,

@@ -7,7 +7,7 @@ use crate::model::{QuarantineKind, SourceKey};
 
 /// A record in a list of records.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Line {
+pub struct ListedQuarantine {
     /// Row in `quarantine`.
     pub id: i64,
     /// Its identifier, if one was found.
@@ -56,9 +56,9 @@ pub struct Kept {
 }
 
 /// All records, oldest first.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<ListedQuarantine>, sqlx::Error> {
     sqlx::query_as!(
-        Line,
+        ListedQuarantine,
         r#"select v.id as "id!", v.at as "at!", v.source as "source!", v.key, v.reason as "reason!",
                   octet_length(v.raw) as "bytes!"
            from advisoryd_v1.quarantine v
@@ -70,7 +70,7 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Erro
 
 /// The format of a quarantined record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum RecordFormat {
     /// An advisory of a feed, in XML.
     Record,
     /// An element of the JSON API's collection of advisories.
@@ -84,13 +84,15 @@ pub enum Form {
 impl Kept {
     /// The format of the record. A record of a watch list is XML if its feed was read,
     /// and JSON if the JSON API was used instead.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> RecordFormat {
         match self.source_key {
-            SourceKey::Tickets => Form::Ticket,
-            SourceKey::Details => Form::Detail,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.kind.is_xml() => Form::Record,
+            SourceKey::Tickets => RecordFormat::Ticket,
+            SourceKey::Details => RecordFormat::Detail,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.kind.is_xml() => {
+                RecordFormat::Record
+            }
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::RevisionScan => {
-                Form::Listed
+                RecordFormat::Listed
             }
         }
     }

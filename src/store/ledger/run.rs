@@ -89,7 +89,7 @@ pub(crate) async fn change_mode(
 
 /// The values that are stored when a run ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
+pub struct RunEnd<'a> {
     /// How it ended.
     pub outcome: &'a Outcome,
     /// Its counts.
@@ -109,7 +109,7 @@ pub struct Ended<'a> {
 pub async fn finish(
     connection: &mut PgConnection,
     run_id: i64,
-    ended: Ended<'_>,
+    ended: RunEnd<'_>,
 ) -> Result<(), sqlx::Error> {
     let Tally {
         requests,

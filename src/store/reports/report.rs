@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::missing;
-use crate::model::{CoverageGap, Holder, IngestedVia, RunFailure, SourceKey};
+use crate::model::{CoverageGap, IngestedVia, LeaseHolder, RunFailure, SourceKey};
 use crate::store::ledger::lease::{self, LeaseName};
 
 /// Status of a source.
@@ -34,7 +34,7 @@ pub struct SourceReport {
     /// Whether a run is marked as running.
     pub running: bool,
     /// The process that has locked the source.
-    pub holder: Option<Holder>,
+    pub holder: Option<LeaseHolder>,
     /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// The API that a watch list's advisories are read from.

@@ -101,7 +101,7 @@ impl Imports {
     }
 }
 
-fn rust_files(root: &Path) -> Vec<PathBuf> {
+pub(super) fn rust_files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![root.to_owned()];
     while let Some(dir) = waiting.pop() {
@@ -135,7 +135,7 @@ fn module_of(file: &Path) -> Module {
 
 /// The text without comments, without the contents of strings and without its
 /// module of tests.
-fn without_tests(text: &str) -> String {
+pub(super) fn without_tests(text: &str) -> String {
     let code = text
         .split("\n#[cfg(test)]\nmod tests {")
         .next()

@@ -16,7 +16,7 @@ const LOG_EVERY: Duration = Duration::from_mins(5);
 
 /// An outage of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Outage {
+pub(crate) struct OngoingOutage {
     /// Why the database cannot be used, as a clause; `None` if it can.
     clause: Option<String>,
     /// Whether it answers and cannot store anything, because its disk is full.
@@ -29,7 +29,7 @@ pub(crate) struct Outage {
     logged_at: Option<Instant>,
 }
 
-impl Outage {
+impl OngoingOutage {
     /// A worker cannot go on, for the reason `clause`; `is_full` if that is a full disk.
     pub fn begin(&mut self, worker: &str, (clause, is_full): (&str, bool)) {
         self.workers.insert(worker.to_owned());
@@ -70,14 +70,14 @@ impl Outage {
 
 /// Outage of the database, and active conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct ActiveProblems {
     /// Outage of the database.
-    pub database: Outage,
+    pub database: OngoingOutage,
     /// Active health conditions, in words.
     pub conditions: Vec<String>,
 }
 
-impl Standing {
+impl ActiveProblems {
     /// The conditions that are active among `states`, in words.
     pub fn conditions(states: &[ConditionState]) -> Vec<String> {
         let active = states.iter().filter(|state| state.is_found());
@@ -103,12 +103,12 @@ impl Standing {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{LOG_EVERY, Outage};
+    use super::{LOG_EVERY, OngoingOutage};
 
     #[test]
     fn an_outage_begins_with_the_first_worker_and_ends_with_the_last() {
         let now = Instant::now();
-        let mut outage = Outage::default();
+        let mut outage = OngoingOutage::default();
         outage.begin("feed 1", ("unreachable", false));
         assert_eq!(outage.full(), None);
         assert!(outage.log(now));
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn an_outage_that_small_writes_interrupt_is_logged_rarely() {
         let now = Instant::now();
-        let mut outage = Outage::default();
+        let mut outage = OngoingOutage::default();
         let mut logged = Vec::new();
         for second in (0..=600).step_by(12) {
             outage.begin("feed 1", ("disk full", true));

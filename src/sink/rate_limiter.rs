@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 /// The place of the next request.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct SinkRateLimiter {
     interval: Duration,
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl SinkRateLimiter {
     pub(super) fn of(requests_per_minute: u32) -> Self {
         Self {
             interval: Duration::from_mins(1) / requests_per_minute.max(1),

@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 300;
 const STALE: &str = "the response is stale";
 
 /// Their names without `x-`, and their values; of a `Warning` its text.
-pub(super) fn said(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(super) fn header_claims(headers: &HeaderMap) -> Vec<(String, String)> {
     let named = headers.iter().filter_map(|(name, value)| {
         let value = value.to_str().ok()?.trim();
         let (name, value) = if name == WARNING {
@@ -35,7 +35,7 @@ fn warning(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{said, warning};
+    use super::{header_claims, warning};
 
     #[test]
     fn warnings_are_read_by_their_text() {
@@ -43,6 +43,6 @@ mod tests {
         assert_eq!(warning("truncated"), "truncated");
         let stale = warning("110 - \"Old\"");
         assert_eq!(stale, "the response is stale: 110 - \"Old\"");
-        assert!(said(&reqwest::header::HeaderMap::new()).is_empty());
+        assert!(header_claims(&reqwest::header::HeaderMap::new()).is_empty());
     }
 }

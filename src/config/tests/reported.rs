@@ -11,8 +11,8 @@ fn error(text: &str) -> String {
 }
 
 #[test]
-fn quotes_that_are_wrong_or_missing_are_told() {
-    for (text, said) in [
+fn quotes_that_are_wrong_or_missing_are_reported() {
+    for (text, message) in [
         (
             "[upstream]\nrequests_per_minute = \"6000\"",
             "got `\"6000\"`; expected a whole number from 1 to 60000; remove the quotes",
@@ -35,7 +35,7 @@ fn quotes_that_are_wrong_or_missing_are_told() {
         ),
     ] {
         let error = error(text);
-        assert!(error.ends_with(said), "{error}");
+        assert!(error.ends_with(message), "{error}");
     }
 }
 
@@ -54,16 +54,19 @@ fn a_wrong_filter_is_shown_with_the_place_of_the_error_unless_it_may_be_a_secret
             "      ^^",
         ]
     );
-    let said = of("sevrity >= high and title ~ \"100%\"");
-    assert!(said[0].contains("did you mean `severity`?"), "{said:?}");
-    assert_eq!(said[2], "  ^^^^^^^");
+    let message = of("sevrity >= high and title ~ \"100%\"");
+    assert!(
+        message[0].contains("did you mean `severity`?"),
+        "{message:?}"
+    );
+    assert_eq!(message[2], "  ^^^^^^^");
     for secret in [
         "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
         "password=hunter2",
         "Tr0ub4dor&3xyzzy(",
     ] {
-        let said = of(secret).join("\n");
-        assert!(!said.contains(secret), "{said}");
+        let message = of(secret).join("\n");
+        assert!(!message.contains(secret), "{message}");
     }
 }
 
@@ -112,7 +115,7 @@ fn errors_name_the_line_of_their_setting() {
 }
 
 #[test]
-fn a_number_that_no_time_has_is_told_with_its_field() {
+fn a_number_that_no_time_has_is_reported_with_its_field() {
     let of = |text: &str| error(&format!("[schedule]\nfeeds = \"{text}\""));
     assert!(of("0 75 * * * *").ends_with("expected a minute from 0 to 59, got 75"));
     assert!(of("0 3 32 * *").ends_with("expected a day of the month from 1 to 31, got 32"));
