@@ -17,6 +17,9 @@ use crate::config::LogFormat;
 /// Quieter defaults for libraries. The scheduler logs every tick at `info`.
 const QUIETER: &[&str] = &[
     "tokio_cron_scheduler=warn",
+    // A listener for states of jobs, which nobody listens to, may be too slow for them; it says
+    // so with an error and goes on.
+    "tokio_cron_scheduler::notification=off",
     "sqlx::postgres::notice=warn",
     // Slow statements only interest developers.
     "sqlx::query=error",

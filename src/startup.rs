@@ -44,6 +44,8 @@ pub(crate) struct Opened {
     pub psql_of_group: Option<String>,
     /// Whether this user may only read, as a member of that group.
     pub may_only_read: bool,
+    /// Whether it is the read replica.
+    pub is_replica: bool,
     /// The hosts of the configured database, or the private server.
     pub servers: Servers,
 }
@@ -80,6 +82,7 @@ impl Opened {
                 psql: cluster.psql(),
                 psql_of_group: shared_server(config).and_then(|shared| shared.psql_of_readers()),
                 may_only_read: false,
+                is_replica: false,
                 cluster: Some(cluster),
             });
         }
@@ -100,6 +103,7 @@ impl Opened {
             psql: format!("psql '{url}'"),
             psql_of_group: None,
             may_only_read: false,
+            is_replica: false,
         })
     }
 
@@ -121,6 +125,7 @@ impl Opened {
             psql: format!("psql '{url}'"),
             psql_of_group: None,
             may_only_read: false,
+            is_replica: true,
         }))
     }
 
@@ -134,6 +139,7 @@ impl Opened {
             psql: shared.psql(),
             psql_of_group: None,
             may_only_read: shared.may_only_read(),
+            is_replica: false,
         }
     }
 
@@ -180,7 +186,7 @@ pub async fn configure(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     coverage::cut_back(pool, now).await?;
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     record(&mut transaction, config, now).await?;
     transaction.commit().await
 }

@@ -18,6 +18,7 @@ use crate::model::{one_line, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::acknowledgement::{self, Acknowledgement};
 use crate::store::alerts::assignment::{self, Assignment};
+use crate::store::database;
 use crate::store::reports::question;
 use crate::store::trust::erasure::{self, By};
 
@@ -102,7 +103,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Ack) -> anyhow::Result<bool>
 
 async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     let said = stored(
         &mut transaction,
         wanted.said.as_deref().unwrap_or_default().trim(),

@@ -21,6 +21,7 @@ use crate::model::{DeliveryState, counted};
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
 use crate::store::alerts::resend::{self, To};
+use crate::store::database;
 use crate::store::reports::named_list::named_lists;
 
 #[derive(Debug, Args)]
@@ -132,7 +133,7 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
     let mut good = true;
     let mut messages = BTreeSet::new();
     for id in &wanted.which.ids {
-        let mut transaction = opened.pool.begin().await?;
+        let mut transaction = database::begin(&opened.pool).await?;
         let id = match id.find(&mut transaction).await {
             Ok(id) => id,
             Err(error) => {
@@ -189,7 +190,7 @@ async fn dead_letters(opened: &Opened, wanted: &Which, times: Times) -> anyhow::
     drop(ask::up_to_date(opened).await?);
     let now = Clock::system().now();
     let which = wanted.all(now, times);
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     let due = resend::dead_letters(&mut transaction, which, now).await?;
     transaction.commit().await?;
     if due.is_empty() {

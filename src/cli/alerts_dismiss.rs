@@ -20,6 +20,7 @@ use crate::model::{DeliveryState, counted, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::dismissal::{self, Dismissal};
 use crate::store::alerts::outcome;
+use crate::store::database;
 use crate::store::trust::erasure::{self, By};
 
 /// Which dead letters, and why.
@@ -67,7 +68,7 @@ async fn all(
     which: &Which,
     (dismissal, times): (Dismissal<'_>, Times),
 ) -> anyhow::Result<()> {
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     let wanted = which.all(dismissal.at, times);
     let done = dismissal::of_all(&mut transaction, wanted, dismissal).await?;
     if done.is_empty() {
@@ -93,7 +94,7 @@ async fn one(
     only: Option<&str>,
     dismissal: Dismissal<'_>,
 ) -> anyhow::Result<String> {
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     let id = id.find(&mut transaction).await?;
     let done = dismissal::of_alert(&mut transaction, id, only, dismissal).await?;
     if done > 0 {

@@ -232,8 +232,9 @@ pub(super) struct Simulate {
     /// Seed of the generated data; equal seeds give equal data
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Reject 23 % of the advisories, as the vendor does, and rate few as extremely critical
-    #[arg(long)]
+    /// Reject 23 % of the advisories, as the vendor does, and rate few as extremely critical;
+    /// `--in-proportion=false` makes more of what is rare
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
     pub in_proportion: bool,
     /// Change the data at this interval, for example 5s
     #[arg(long, value_name = "DURATION", value_parser = length_of_time)]

@@ -11,9 +11,11 @@ use crate::clock::Clock;
 use crate::cluster::{ClusterError, ClusterOptions, Preview, Role};
 use crate::config::Config;
 use crate::job::coverage;
+use crate::job::failure::Failure;
 use crate::model::chain;
 use crate::startup::{self, Opened};
-use crate::store::database::{self, ReplicaState, SchemaState};
+use crate::store;
+use crate::store::database::{self, MigrateError, ReplicaState, SchemaState, TransactionPooling};
 use crate::store::ledger::daemon;
 
 /// Opens the database, does `work` with it, and closes it however that went. Creates no
@@ -42,7 +44,10 @@ pub(super) async fn with_new_database<T>(
     let may_only_read = opened.may_only_read;
     let result = then_close(opened, async |opened| {
         answers(config, opened).await?;
-        work(opened).await
+        match work(opened).await {
+            Err(error) => Err(with_reason(opened, error).await),
+            done => done,
+        }
     });
     result.await.map_err(|error| {
         if may_only_read && is_refused(&error) {
@@ -56,23 +61,55 @@ pub(super) async fn with_new_database<T>(
     })
 }
 
-/// Whether somebody listens where the database should be: a pool would try for long, and then
-/// not say why.
-async fn answers(config: &Config, opened: &Opened) -> anyhow::Result<()> {
+/// Whether somebody listens where the database should be, and gives each connection a session
+/// of its own: a pool would try for long, and then not say why.
+pub(super) async fn answers(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     if config.database.url.is_none() || opened.cluster.is_some() {
         return Ok(());
     }
-    match database::connect(&opened.pool).await {
-        Ok(connection) => {
-            drop(sqlx::Connection::close(connection).await);
-            Ok(())
-        }
-        Err(sqlx::Error::Io(error)) => anyhow::bail!(
-            "the database cannot be used: {}: {error}; check [database] url and the server",
+    let error = match database::own_sessions(&opened.pool).await {
+        Ok(()) => return Ok(()),
+        Err(sqlx::Error::Io(error)) => match TransactionPooling::of(&error) {
+            Some(pooler) => return Err(pooler.into()),
+            None => error.to_string(),
+        },
+        // The pool tries again.
+        Err(error) if is_soon_over(&error) => return Ok(()),
+        Err(error) => error.to_string(),
+    };
+    anyhow::bail!(
+        "the database cannot be used: {}: {error}; check [database] url and the server",
+        database::server_name(&opened.pool)
+    )
+}
+
+/// Whether the server starts, or has no connection left. All else is told at once: a connection
+/// pooler says why it refuses only once, and lets those that come after wait.
+fn is_soon_over(error: &sqlx::Error) -> bool {
+    /// Too many connections; cannot connect now.
+    const SOON_OVER: [&str; 2] = ["53300", "57P03"];
+    let error = error.as_database_error();
+    let code = error.and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| SOON_OVER.contains(&&*code))
+}
+
+/// What is wrong with the server, where a command failed since it cannot be used.
+async fn with_reason(opened: &Opened, error: anyhow::Error) -> anyhow::Error {
+    let is_away = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(store::is_away)
+            || cause.downcast_ref().is_some_and(MigrateError::is_away)
+            || cause.downcast_ref().is_some_and(Failure::is_database_away)
+    };
+    if opened.may_only_read || !error.chain().any(is_away) {
+        return error;
+    }
+    match database::reachable(&opened.pool).await {
+        Err(sqlx::Error::Io(reason)) => anyhow::anyhow!("the database cannot be used: {reason}"),
+        Err(reason) => anyhow::anyhow!(
+            "the database cannot be used: {}: {reason}",
             database::server_name(&opened.pool)
         ),
-        // The pool knows better what to do about it.
-        Err(_) => Ok(()),
+        Ok(()) => error,
     }
 }
 
@@ -108,31 +145,41 @@ pub(super) async fn then_close<T>(opened: Opened, work: impl AsyncFnOnce(&Opened
 }
 
 async fn replica(config: &Config) -> Option<Opened> {
-    let opened = match Opened::open_replica(config).await {
-        Ok(opened) => opened?,
+    match usable_replica(config).await {
+        Ok(Some((opened, lag))) => {
+            print_error(&lag);
+            Some(opened)
+        }
+        Ok(None) => None,
         Err(error) => {
             print_error(&format!(
                 "[database] read_url cannot be used, the primary is read instead (--primary does so without asking): {error:#}"
             ));
-            return None;
+            None
         }
+    }
+}
+
+/// The read replica, and how far it is behind; `None` if none is configured.
+pub(super) async fn usable_replica(config: &Config) -> anyhow::Result<Option<(Opened, String)>> {
+    let Some(opened) = Opened::open_replica(config).await? else {
+        return Ok(None);
     };
     let asking = async {
+        database::own_sessions(&opened.pool).await?;
         let mut connection = opened.pool.acquire().await?;
         database::replica_state(&mut connection).await
     };
     match asking.await {
-        Ok(state) => print_error(&lag(&database::server_name(&opened.pool), &state)),
+        Ok(state) => {
+            let lag = lag(&database::server_name(&opened.pool), &state);
+            Ok(Some((opened, lag)))
+        }
         Err(error) => {
-            print_error(&format!(
-                "[database] read_url cannot be used, the primary is read instead (--primary does so without asking): {}",
-                chain(&error)
-            ));
             opened.close().await;
-            return None;
+            Err(anyhow::anyhow!(chain(&error)))
         }
     }
-    Some(opened)
 }
 
 /// How far a replica is behind. On a primary without writes, the last transaction grows old
@@ -223,12 +270,25 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     }
 }
 
+/// Why the database accepts no writes, which everything but reading needs; `None` if it does,
+/// and for who only wants to read, or may.
+pub(super) async fn not_writable(
+    opened: &Opened,
+    connection: &mut PgConnection,
+) -> Result<Option<String>, sqlx::Error> {
+    if opened.may_only_read || opened.is_replica {
+        return Ok(None);
+    }
+    let reason = database::not_writable(&opened.pool, connection).await?;
+    Ok(reason.map(|reason| format!("the database cannot be written to: {reason}")))
+}
+
 /// Brings the database up to date and records what the configuration names. That belongs to
 /// the daemon, if one runs: a command with another configuration would replace it.
 pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;
     let now = Clock::system().now();
-    let mut transaction = opened.pool.begin().await?;
+    let mut transaction = database::begin(&opened.pool).await?;
     // A daemon that starts or reloads meanwhile waits, and then replaces what this command
     // has recorded; one that was first is seen.
     daemon::lock(&mut transaction).await?;

@@ -7,7 +7,7 @@ use super::check_rules::{self, Seen};
 use super::check_upstream::LocalData;
 use super::finding::{CheckResult, Reporter};
 use super::shared::GlobalArgs;
-use super::{ask, check_upstream};
+use super::{ask, check_database, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
 use crate::config::{ApiToken, Config, ConfigError, Otlp};
@@ -133,9 +133,10 @@ async fn online(
     if config.database.url.is_none() && first_start(config, reporter) {
         return upstream(config, token, LocalData::Nothing, (seen, reporter)).await;
     }
+    check_database::replica(config, reporter).await;
     let mut token = Some(token);
     let result = ask::with_database(config, async |opened| {
-        if is_usable(opened, reporter).await? {
+        if is_usable(config, opened, reporter).await? {
             let mut connection = opened.pool.acquire().await?;
             seen.stored(named_list::named_lists(&mut connection).await?);
             drop(connection);
@@ -244,9 +245,16 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
 }
 
 /// Whether the database can be used by this version as it is.
-async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
+async fn is_usable(
+    config: &Config,
+    opened: &Opened,
+    reporter: &mut Reporter,
+) -> anyhow::Result<bool> {
     if !has_usable_server(opened, reporter).await? {
         return Ok(false);
+    }
+    if opened.cluster.is_none() && !opened.may_only_read {
+        check_database::room(config, opened, reporter).await?;
     }
     let (finding, is_usable) = match database::schema_state(&opened.pool).await {
         Ok(SchemaState::UpToDate) => (

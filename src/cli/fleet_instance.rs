@@ -224,6 +224,7 @@ struct Found {
 async fn read(config: &Config) -> anyhow::Result<Found> {
     let opened = Opened::open(config, Role::Client).await?;
     ask::then_close(opened, async |opened| {
+        ask::answers(config, opened).await?;
         let mut connection = ask::up_to_date(opened).await?;
         read_from(config, &mut connection).await
     })

@@ -1,7 +1,6 @@
 //! `advisoryd quarantine`: what could not be understood, and what to do about it.
 
 use clap::{Args, Subcommand};
-use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
@@ -15,6 +14,7 @@ use crate::job::trust::retry::{Fate, Retried, Retry};
 use crate::model::{counted, legible, shortened};
 use crate::source::xml;
 use crate::startup::{self, Opened};
+use crate::store::database;
 use crate::store::ledger::quarantine::{self, Kept, ListedQuarantine, RecordFormat};
 
 /// A reason in a table is cut here; `show` and `--json` have it whole.
@@ -270,7 +270,7 @@ async fn drop_records(
     if !confirm(yes, &question)? {
         return Ok(false);
     }
-    let mut transaction = connection.begin().await?;
+    let mut transaction = database::begin_on(&mut connection).await?;
     for id in &found {
         quarantine::remove(&mut transaction, *id).await?;
     }

@@ -71,6 +71,7 @@ fn has_database(config: &Config) -> bool {
 
 async fn open(config: &Config) -> anyhow::Result<Opened> {
     let opened = Opened::open(config, Role::Client).await?;
+    ask::answers(config, &opened).await?;
     drop(ask::up_to_date(&opened).await?);
     Ok(opened)
 }

@@ -18,6 +18,7 @@ use crate::model::filter::severity_from_name;
 use crate::model::{Alert, Silence as Compiled, outgoing, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::silence;
+use crate::store::database;
 
 /// How far back a new silence is tried.
 const PAST: TimeDelta = TimeDelta::days(30);
@@ -156,7 +157,9 @@ async fn add(
     let by = login();
     let reason = outgoing(&wanted.reason);
     let about = (reason.as_str(), by.as_str());
-    let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
+    let mut transaction = database::begin_on(&mut connection).await?;
+    let id = silence::add(&mut transaction, &matchers, about, (now, until)).await?;
+    transaction.commit().await?;
     print_line(&format!(
         "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",
         times.exact(until)
@@ -194,7 +197,10 @@ async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Res
     let mut connection = ask::up_to_date(opened).await?;
     let mut good = true;
     for id in ids {
-        if silence::expire(&mut connection, *id, now).await? {
+        let mut transaction = database::begin_on(&mut connection).await?;
+        let was_active = silence::expire(&mut transaction, *id, now).await?;
+        transaction.commit().await?;
+        if was_active {
             print_done(&format!("silence {id} expired"));
         } else {
             print_error(&format!(

@@ -78,7 +78,8 @@ async fn show(
 ) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let config = &discover::followed(&mut connection, config).await?;
-    let status = read(config, &mut connection, now).await?;
+    let mut status = read(config, &mut connection, now).await?;
+    status.not_writable = ask::not_writable(opened, &mut connection).await?;
     let schedule = &config.schedule;
     let plan = SourceSchedule {
         config,
@@ -111,6 +112,7 @@ async fn read(
 ) -> anyhow::Result<Status> {
     let discovery = discovery::state(connection).await?;
     Ok(Status {
+        not_writable: None,
         daemons: Daemons::query(connection).await?,
         unread: account::unread(connection).await?,
         discovery: status_discovery::of(config, discovery),

@@ -120,9 +120,12 @@ async fn inspect(shared: &GlobalArgs, check: Check) -> anyhow::Result<Verdict> {
     let config = shared.load()?;
     shared.log(Some(config.log.format), "error")?;
     let (now, times) = (Clock::system().now(), shared.times());
-    ask::with_connection(&config, async |connection| {
-        let config = discover::followed(connection, &config).await?;
-        let seen = Seen::inspect(connection).await?;
+    ask::with_reader(&config, async |opened| {
+        let mut connection = ask::up_to_date(opened).await?;
+        let config = discover::followed(&mut connection, &config).await?;
+        let mut seen = Seen::inspect(&mut connection).await?;
+        let not_writable = ask::not_writable(opened, &mut connection).await?;
+        seen.conditions.splice(0..0, not_writable);
         Ok(seen.verdict(&config, check, (now, times)))
     })
     .await

@@ -28,6 +28,8 @@ use crate::store::wanted::feed_days;
 
 /// What `status` prints, read at one moment.
 pub(super) struct Status {
+    /// Why the database accepts no writes.
+    pub(super) not_writable: Option<String>,
     pub(super) daemons: Daemons,
     pub(super) unread: Option<UnreadSources>,
     pub(super) discovery: Option<discovery::DiscoveryState>,
@@ -75,7 +77,8 @@ fn problems(
     (times, in_detail): (Times, bool),
 ) -> Vec<String> {
     let now = plan.now;
-    let mut lines = status.daemons.refused();
+    let mut lines: Vec<String> = status.not_writable.iter().cloned().collect();
+    lines.extend(status.daemons.refused());
     lines.extend(status.daemons.differing(times));
     lines.extend(
         status

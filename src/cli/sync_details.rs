@@ -10,6 +10,7 @@ use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
 use crate::job::run::Ran;
 use crate::model::{Outcome, SourceKey};
+use crate::store::database;
 use crate::store::wanted::{backlog, queue};
 
 /// One sweep; nothing while upstream refuses it.
@@ -33,13 +34,13 @@ pub(super) async fn fetch_details(
     feeds_were_read: bool,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let mut connection = context.pool.acquire().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let (details, now) = (context.config.feeds.details, context.clock.now());
     if feeds_were_read {
-        queue::feeds_were_read(&mut connection, now).await?;
+        queue::feeds_were_read(&mut transaction, now).await?;
     }
-    let pending = backlog::backlog(&mut connection, details, now).await?;
-    drop(connection);
+    let pending = backlog::backlog(&mut transaction, details, now).await?;
+    transaction.commit().await?;
     let bar = progress::Bar::start(context, "details");
     context
         .progress

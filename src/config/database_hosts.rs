@@ -95,7 +95,40 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     })
 }
 
+/// The text with user and password as parameters, if it has them before an empty host, which
+/// libpq takes (`postgres://u@/db?host=h`) and URLs do not allow.
+fn without_empty_host(text: &str) -> Option<String> {
+    let Parts {
+        before,
+        hosts: "",
+        after,
+    } = parts(text)?
+    else {
+        return None;
+    };
+    let (scheme, login) = before.strip_suffix('@')?.split_once("://")?;
+    let (user, password) = match login.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (login, None),
+    };
+    // Both are percent-encoded already; these three mean something else in a query.
+    let escaped = |part: &str| {
+        let part = part.replace('+', "%2B").replace('&', "%26");
+        part.replace('=', "%3D")
+    };
+    let after = after.split('#').next().unwrap_or_default();
+    let mark = if after.contains('?') { '&' } else { '?' };
+    let mut changed = format!("{scheme}://{after}{mark}user={}", escaped(user));
+    if let Some(password) = password {
+        changed.push_str("&password=");
+        changed.push_str(&escaped(password));
+    }
+    Some(changed)
+}
+
 fn urls(text: &str) -> Result<Urls, String> {
+    let changed = without_empty_host(text);
+    let text = changed.as_deref().unwrap_or(text);
     let parsed = |text: &str| text.parse::<Url>().map_err(|error| error.to_string());
     if let Some(parts) = parts(text)
         && parts.hosts.contains(',')
@@ -111,7 +144,14 @@ fn urls(text: &str) -> Result<Urls, String> {
         return Ok(Urls { whole, hosts });
     }
     let whole = parsed(text)?;
-    let hosts = match pair(&whole, "host") {
+    if pair(&whole, "host").is_some() && pair(&whole, "hostaddr").is_some() {
+        return Err(
+            "`host` and `hostaddr`; write one of them, `host` if the certificate is verified"
+                .into(),
+        );
+    }
+    let list = pair(&whole, "host").or_else(|| pair(&whole, "hostaddr"));
+    let hosts = match list {
         Some(list) if list.contains(',') => {
             let names: Vec<&str> = list.split(',').collect();
             check(&names)?;
@@ -132,7 +172,7 @@ fn check(names: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// The URLs of `host=h1,h2&port=5432,5433`, where one port can be that of all.
+/// The URLs of `host=h1,h2&port=5432,5433` (or `hostaddr`), where one port can be that of all.
 fn of_lists(whole: &Url, names: &[&str]) -> Result<Vec<Url>, String> {
     let list = pair(whole, "port");
     let ports: Vec<&str> = list.iter().flat_map(|list| list.split(',')).collect();
@@ -140,7 +180,7 @@ fn of_lists(whole: &Url, names: &[&str]) -> Result<Vec<Url>, String> {
         return Err("not as many ports as hosts".into());
     }
     let one = |(index, name): (usize, &&str)| {
-        let mut url = without(whole, &["host", "port"]);
+        let mut url = without(whole, &["host", "hostaddr", "port"]);
         url.query_pairs_mut().append_pair("host", name);
         if let Some(port) = ports.get(index).or_else(|| ports.first()) {
             url.query_pairs_mut().append_pair("port", port);

@@ -34,6 +34,50 @@ const PARAMETERS: [&str; 19] = [
     "target_session_attrs",
     "user",
 ];
+/// Parameters of libpq that the driver does not know, and what to do instead. Source:
+/// PostgreSQL documentation, libpq.
+const OF_LIBPQ: [(&str, &str); 8] = [
+    (
+        "connect_timeout",
+        "leave it out: each host has 3 seconds to answer",
+    ),
+    (
+        "channel_binding",
+        "leave it out: with `sslmode=verify-full` the certificate proves which server answers",
+    ),
+    (
+        "load_balance_hosts",
+        "leave it out: all hosts are asked at once",
+    ),
+    ("passfile", "set `password_file`"),
+    (
+        "service",
+        "write the parameters of the service into the URL",
+    ),
+    (
+        "fallback_application_name",
+        "leave it out: the name is always `advisoryd`",
+    ),
+    ("client_encoding", "leave it out: it is always UTF8"),
+    ("sslcrl", "leave it out: revocation lists are not supported"),
+];
+/// Other parameters of libpq, which do without anything instead.
+const NOT_NEEDED: [&str; 14] = [
+    "gssencmode",
+    "gsslib",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "require_auth",
+    "requirepeer",
+    "sslcompression",
+    "sslnegotiation",
+    "sslsni",
+    "ssl_min_protocol_version",
+    "tcp_user_timeout",
+];
 /// Maximum length of a parameter's name in messages, in characters: a longer one is none.
 const MAX_NAME_CHARS: usize = 32;
 
@@ -47,6 +91,9 @@ pub(super) fn database_url(node: &SettingNode) -> Result<DatabaseUrl, Advice> {
             return Err(advice.into());
         }
         // First: the driver logs unknown parameters.
+        if let Some((name, advice)) = of_libpq(&url) {
+            return Err(format!("expected a URL without `{name}`; {advice}").into());
+        }
         if let Some(name) = unknown_parameter(&url) {
             return Err(format!(
                 "expected a URL with known parameters, not {name}; known are {}",
@@ -60,6 +107,20 @@ pub(super) fn database_url(node: &SettingNode) -> Result<DatabaseUrl, Advice> {
         }
     }
     Ok(found)
+}
+
+/// The first parameter that only libpq knows, and what to do instead.
+fn of_libpq(url: &Url) -> Option<(&'static str, &'static str)> {
+    const ADVICE: &str = "leave it out: advisoryd does without";
+    url.query_pairs().find_map(|(name, _)| {
+        let mut known = OF_LIBPQ.iter();
+        if let Some(found) = known.find(|(known, _)| *known == name) {
+            return Some(*found);
+        }
+        let mut others = NOT_NEEDED.iter();
+        let other = others.find(|known| **known == name);
+        other.map(|known| (*known, ADVICE))
+    })
 }
 
 /// The first unknown parameter, by its name, if that cannot be a misplaced value.

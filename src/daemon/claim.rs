@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tracing::{info, warn};
 
 use super::systemd;
+use crate::store::database;
 use crate::store::ledger::daemon::{self, Announced, RecordedDaemon};
 
 /// What a start does that waits for a lock.
@@ -70,7 +71,7 @@ async fn attempt(
     announced: &Announced,
     replaces: bool,
 ) -> Result<Attempt, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     daemon::lock(&mut transaction).await?;
     let mut others = daemon::differing(&mut transaction, &announced.configuration).await?;
     if !replaces && !others.is_empty() {

@@ -11,6 +11,7 @@ use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::failure::Failure;
 use crate::model::Outcome;
+use crate::store::database;
 use crate::store::wanted::queue;
 
 /// How often the fetch queue is polled after something happened. Doubles while nothing is
@@ -80,10 +81,11 @@ enum Next {
 /// Unless `is_enqueued`, it first enqueues missing details of stored advisories.
 async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Next>, Failure> {
     if !is_enqueued {
-        let mut connection = context.pool.acquire().await?;
+        let mut transaction = database::begin(&context.pool).await?;
         let now = context.clock.now();
         let setting = context.config.feeds.details;
-        let enqueued = queue::enqueue_missing(&mut connection, setting, now).await?;
+        let enqueued = queue::enqueue_missing(&mut transaction, setting, now).await?;
+        transaction.commit().await?;
         if enqueued > 0 {
             info!(
                 wanted = enqueued,

@@ -73,7 +73,7 @@ impl Presence {
     ) -> Result<(), sqlx::Error> {
         coverage::cut_back(pool, now).await?;
         let _turn = self.turn.lock().await;
-        let mut transaction = pool.begin().await?;
+        let mut transaction = database::begin(pool).await?;
         // Whoever waits for this no longer is not waited for by the server either.
         database::limit_locks(&mut transaction, within).await?;
         daemon::lock(&mut transaction).await?;
@@ -135,11 +135,14 @@ impl Row {
     async fn renewed(&mut self) -> Result<Vec<String>, sqlx::Error> {
         let _turn = self.turn.lock().await;
         let announced = self.announced.borrow_and_update().clone();
-        let mut connection = self.pool.acquire().await?;
-        if !daemon::renew(&mut connection, self.id, &announced).await? {
-            self.id = daemon::announce(&mut connection, &announced).await?;
+        let mut transaction = database::begin(&self.pool).await?;
+        let mut id = self.id;
+        if !daemon::renew(&mut transaction, id, &announced).await? {
+            id = daemon::announce(&mut transaction, &announced).await?;
         }
-        let others = daemon::differing(&mut connection, &announced.configuration).await?;
+        let others = daemon::differing(&mut transaction, &announced.configuration).await?;
+        transaction.commit().await?;
+        self.id = id;
         Ok(others
             .iter()
             .map(daemon::RecordedDaemon::in_words)
@@ -159,6 +162,7 @@ fn log_others(before: &[String], now: &[String]) {
 }
 
 async fn left(pool: &PgPool, id: i64) -> Result<(), sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    daemon::stopped(&mut connection, id).await
+    let mut transaction = database::begin(pool).await?;
+    daemon::stopped(&mut transaction, id).await?;
+    transaction.commit().await
 }

@@ -17,6 +17,11 @@ const PULSE: &str = "*/2 * * * * *";
 /// was suspended or is swapping.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
+/// The scheduler tells its parts of each tick through queues that lose what comes when they
+/// are full, ticks too: the library's own size is 200, which 64 lists fill within a second. So
+/// many messages for each job are those of a few seconds on a busy machine.
+const MESSAGES_PER_JOB: usize = 16;
+const LEAST_MESSAGES: usize = 200;
 /// A tick that is this late is replaced. The scheduler is normally on time within a
 /// second.
 const LATE_AFTER: TimeDelta = TimeDelta::seconds(30);
@@ -172,7 +177,12 @@ async fn start(
     timezone: Tz,
     pulse: &Pulse,
 ) -> Result<JobScheduler, JobSchedulerError> {
-    let scheduler = JobScheduler::new().await?;
+    let jobs: usize = ticks
+        .iter()
+        .map(|tick| tick.woken.schedule.expressions().len())
+        .sum();
+    let room = (jobs * MESSAGES_PER_JOB).max(LEAST_MESSAGES);
+    let scheduler = JobScheduler::new_with_channel_size(room).await?;
     for Tick { woken, .. } in ticks {
         for expression in woken.schedule.expressions() {
             let woken = woken.clone();

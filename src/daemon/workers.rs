@@ -28,7 +28,8 @@ use crate::store::tickets::reading;
 
 /// Limit for concurrent runs of this process: each has its own connection and download.
 /// A hundred lists at one tick wait for each other.
-static RUN_SLOTS: Semaphore = Semaphore::const_new(16);
+pub const MAX_RUNS: usize = 16;
+static RUN_SLOTS: Semaphore = Semaphore::const_new(MAX_RUNS);
 
 /// Held while one of the two workers of the tickets reads them. Both get it in the order in
 /// which they ask: windows that take longer than their schedule would otherwise follow each

@@ -6,6 +6,7 @@ use tracing::warn;
 
 use crate::config::{ApiToken, Upstream};
 use crate::http::account as hash;
+use crate::store::database;
 use crate::store::ledger::account::{self, BoundAccount};
 
 /// Compares the account with the one that the database was read with. With another one,
@@ -24,7 +25,7 @@ pub async fn bind(
         account: hash(&upstream.base_url, token),
         origin: upstream.base_url.origin().ascii_serialization(),
     };
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let current = account::lock_current(&mut transaction).await?;
     let is_same = current
         .as_ref()

@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use tracing::warn;
 
 use crate::model::MAX_COVERAGE_AHEAD;
+use crate::store::database;
 use crate::store::ledger::cursor::{self, CutBack};
 use crate::store::tickets::reading;
 
@@ -12,7 +13,7 @@ use crate::store::tickets::reading;
 /// would never be read.
 pub(crate) async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let latest = now + MAX_COVERAGE_AHEAD;
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let cut = cursor::cut_back(&mut transaction, latest).await?;
     reading::cut_back(&mut transaction, latest).await?;
     transaction.commit().await?;

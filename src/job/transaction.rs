@@ -6,6 +6,7 @@ use sqlx::{PgPool, PgTransaction};
 
 use super::failure::Failure;
 use crate::store::advisories::write_lock::WriteLock;
+use crate::store::database;
 use crate::store::ledger::lease::{Fence, are_ours};
 use crate::store::ledger::lock::SourceLock;
 
@@ -40,14 +41,14 @@ impl Guard {
     /// Begins a transaction. Fails with [`Failure::Lost`] if another process has taken the
     /// lock; until the transaction ends, none can.
     pub(crate) async fn begin(&self) -> Result<PgTransaction<'static>, Failure> {
-        self.check(self.pool.begin().await?).await
+        self.check(database::begin(&self.pool).await?).await
     }
 
     /// Begins a transaction in which a row that others changed since it began cannot be
     /// written: that is an error, and the row keeps what they wrote.
     pub(crate) async fn begin_repeatable(&self) -> Result<PgTransaction<'static>, Failure> {
-        let begin = "begin isolation level repeatable read";
-        self.check(self.pool.begin_with(begin).await?).await
+        self.check(database::begin_repeatable(&self.pool).await?)
+            .await
     }
 
     /// Begins a transaction that writes advisories, after waiting for the write lock. The
@@ -56,7 +57,7 @@ impl Guard {
         &self,
         lock: WriteLock,
     ) -> Result<PgTransaction<'static>, Failure> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = database::begin(&self.pool).await?;
         lock.take(&mut transaction).await?;
         self.check(transaction).await
     }

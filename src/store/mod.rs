@@ -27,6 +27,9 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     const IDLE_IN_TRANSACTION: &str = "25P03";
     /// The server is a standby, perhaps one that was demoted: another one takes over.
     const READ_ONLY: &str = "25006";
+    /// A prepared statement does not exist, or exists already: a pooler gave the session of
+    /// another connection.
+    const OTHER_SESSION: [&str; 2] = ["26000", "42P05"];
     if database::is_refusal(error) {
         // While advisoryd works, somebody has changed the server, and will again.
         return true;
@@ -46,6 +49,7 @@ pub fn is_away(error: &sqlx::Error) -> bool {
                 || code.starts_with("53")
                 || code == IDLE_IN_TRANSACTION
                 || code == READ_ONLY
+                || OTHER_SESSION.contains(&&*code)
         }
         _ => false,
     }

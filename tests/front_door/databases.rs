@@ -79,15 +79,193 @@ async fn what_a_server_lacks_is_told_with_the_statements_that_mend_it() {
     assert_reads!(latin, owned.expect("the owner is named"));
 }
 
-/// The blocks of SQL of a section of docs/databases.md.
-fn sql_of(section: &str) -> Vec<String> {
+/// The blocks of a language in a section of docs/databases.md.
+pub fn blocks_of(section: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, text) = text.split_once(&format!("## {section}\n")).expect(section);
     let text = text.split("\n## ").next().unwrap();
-    let blocks = text.split("```sql\n").skip(1);
+    let begin = format!("```{language}\n");
+    let blocks = text.split(&begin).skip(1);
     let blocks = blocks.map(|block| block.split("```").next().unwrap().to_owned());
     blocks.collect()
+}
+
+/// Defaults of a role or a database that change what statements mean, what text values are
+/// given as, or end statements and sessions.
+const HOSTILE: &[&str] = &[
+    "lock_timeout = '1ms'",
+    "statement_timeout = '900ms'",
+    "idle_session_timeout = '900ms'",
+    "idle_in_transaction_session_timeout = '900ms'",
+    "default_transaction_isolation = 'serializable'",
+    "default_transaction_deferrable = on",
+    "search_path = 'public'",
+    "timezone = 'America/St_Johns'",
+    "client_encoding = 'LATIN1'",
+    "datestyle = 'German, DMY'",
+    "intervalstyle = 'iso_8601'",
+    "bytea_output = 'escape'",
+    "extra_float_digits = -15",
+    "xmlbinary = 'hex'",
+    "xmloption = 'document'",
+    "lc_messages = 'C'",
+    "default_text_search_config = 'pg_catalog.russian'",
+    "standard_conforming_strings = off",
+    "backslash_quote = on",
+    "escape_string_warning = off",
+    "array_nulls = off",
+    "transform_null_equals = on",
+    "quote_all_identifiers = on",
+    "gin_fuzzy_search_limit = 1",
+    "row_security = off",
+    "check_function_bodies = off",
+    "exit_on_error = on",
+    "plan_cache_mode = 'force_generic_plan'",
+    "jit_above_cost = 0",
+    "synchronous_commit = off",
+];
+
+#[tokio::test]
+async fn defaults_of_the_database_and_the_role_change_nothing() {
+    let server = PgServer::primary().await;
+    for owner in ["database advisoryd", "role advisoryd"] {
+        for setting in HOSTILE {
+            server
+                .sql("postgres", &format!("alter {owner} set {setting}"))
+                .await;
+        }
+    }
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    for arguments in [
+        &["migrate"][..],
+        &["sync", "all"],
+        &["status"],
+        &["advisories", "--search", "code"],
+        &["verify"],
+        &["maintain"],
+    ] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+    }
+    world.database.pool =
+        advisoryd::store::database::pool(server.options("advisoryd").extra_float_digits(None), 5);
+    world.assert_all_is_stored().await;
+    // Nothing that these defaults can end or change is left to them.
+    let left: Vec<String> = sqlx::query_scalar(
+        "select name from pg_settings
+         where source in ('database', 'user', 'database user')
+           and name not in ('jit_above_cost', 'lc_messages')",
+    )
+    .fetch_all(world.pool())
+    .await
+    .unwrap();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_no_writes_is_named_by_status_and_by_what_writes() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let said = world.simulator.saids(1).remove(0);
+    server
+        .sql(
+            "postgres",
+            "alter database advisoryd set default_transaction_read_only = on",
+        )
+        .await;
+    let reason = format!(
+        "{}: the server accepts no writes: default_transaction_read_only is on",
+        server.host()
+    );
+    let status = world.told(&["status"]);
+    assert_eq!(status.code, 0, "{status}");
+    assert!(status.stdout.contains(&reason), "{status}");
+    let check = world.told(&["status", "--check"]);
+    assert!(check.stdout.contains(&reason), "{check}");
+    for arguments in [
+        &["sync"][..],
+        &["ack", &said],
+        &["maintain"],
+        &["budget", "take", "1"],
+    ] {
+        let told = world.told(arguments);
+        assert_ne!(told.code, 0, "{arguments:?}: {told}");
+        assert!(told.stderr.contains(&reason), "{arguments:?}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_the_views_without_its_tables_is_refused() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    server.sql("advisoryd", "create schema advisoryd_v1").await;
+    let owned = "alter schema advisoryd_v1 owner to advisoryd";
+    server.sql("advisoryd", owned).await;
+    for arguments in [["check"], ["sync"], ["migrate"]] {
+        let told = world.told(&arguments);
+        assert_eq!(told.code, 1, "{told}");
+        let advice = "drop schema advisoryd_v1 cascade";
+        assert!(told.to_string().contains(advice), "{told}");
+    }
+    let made = "select count(*)::text from pg_namespace where nspname = 'advisoryd'";
+    let made = server.text("advisoryd", made).await;
+    assert_eq!(made.as_deref(), Some("0"), "nothing was made");
+}
+
+#[tokio::test]
+async fn check_tells_too_few_connections_and_a_replica_that_cannot_be_used() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let limit = "alter role advisoryd connection limit 7";
+    server.sql("postgres", limit).await;
+    world.settings.database.read_url =
+        Some("postgres://advisoryd@127.0.0.1:1/advisoryd".to_owned());
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stdout.contains("may have 7 in this"), "{told}");
+    assert!(told.stdout.contains("read_url cannot be used"), "{told}");
+    world.settings.database.read_url = Some(server.url());
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 0, "{told}");
+    assert!(
+        told.stdout.contains("which is no standby: no lag"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn urls_of_libpq_are_taken_or_refused_with_what_to_write() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    let port = server.port;
+    for url in [
+        format!("postgres://advisoryd@/advisoryd?host=127.0.0.1&port={port}"),
+        format!("postgres://advisoryd@/advisoryd?host=127.0.0.1,127.0.0.1&port={port}"),
+        format!("postgres://advisoryd@/advisoryd?hostaddr=127.0.0.1&port={port}"),
+        format!("postgres:///advisoryd?user=advisoryd&hostaddr=127.0.0.1&port={port}"),
+    ] {
+        world.settings.database.url = Some(url.clone());
+        let told = world.told(&["check"]);
+        assert!(told.stdout.contains("database: reachable"), "{url}: {told}");
+    }
+    for (parameter, advice) in [
+        ("connect_timeout=10", "3 seconds to answer"),
+        ("channel_binding=require", "sslmode=verify-full"),
+        ("passfile=/x", "set `password_file`"),
+        ("keepalives=1", "leave it out"),
+    ] {
+        world.settings.database.url = Some(format!("{}&{parameter}", server.url()));
+        let told = world.told(&["check"]);
+        assert_ne!(told.code, 0, "{told}");
+        assert!(told.to_string().contains(advice), "{parameter}: {told}");
+    }
 }
 
 #[tokio::test]
@@ -96,7 +274,7 @@ async fn the_changes_are_replicated_to_a_consumer_as_documented() {
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
     assert_eq!(world.told(&["sync"]).code, 0);
-    let blocks = sql_of("Logical replication of the changes");
+    let blocks = blocks_of("Logical replication of the changes", "sql");
     let [publishing, subscribing] = blocks.as_slice() else {
         panic!("{blocks:?}");
     };

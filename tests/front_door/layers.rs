@@ -64,7 +64,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("notify", &[]),
     ("change", &["notify", "origin"]),
-    ("budget", &[]),
+    ("budget", &["database"]),
     ("bundle", &[]),
     ("enrichment", &["change"]),
     ("ledger", &["database", "origin"]),
@@ -252,6 +252,31 @@ fn no_files_import_each_other_in_a_circle() {
         "move what both sides use into a file of its own:\n{}",
         circles.join("\n")
     );
+}
+
+/// The driver's own `begin` does not look whose session the connection has.
+#[test]
+fn every_transaction_begins_in_the_session_of_its_connection() {
+    const OF_THE_DRIVER: [&str; 4] = [
+        "pool.begin()",
+        "pool.begin_with(",
+        "connection.begin()",
+        "connection.begin_with(",
+    ];
+    let imports = Imports::read();
+    let wrong: Vec<String> = imports
+        .texts()
+        .flat_map(|(module, text)| {
+            let named = OF_THE_DRIVER
+                .iter()
+                .filter(move |name| text.contains(*name));
+            named.map(move |name| {
+                let module = module.join("::");
+                format!("`{module}` has `{name}`, expected `database::begin`")
+            })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Arrows that are not allowed, and parts that no table names.

@@ -2,8 +2,11 @@
 
 use sqlx::PgPool;
 
+use crate::databases::blocks_of;
 use crate::support::settings::Schedule;
-use crate::support::{PATIENCE, PgBouncer, Running, World, assert_reads, eventually};
+use crate::support::{
+    PATIENCE, PgBouncer, PgServer, Running, World, assert_reads, eventually, get,
+};
 
 /// A world whose program goes through PgBouncer in this mode, with an empty database.
 async fn behind(mode: &str) -> World {
@@ -119,6 +122,240 @@ async fn shared_sessions_are_seen_while_others_use_the_pooler_too() {
     for other in others {
         other.abort();
     }
+}
+
+#[tokio::test]
+async fn pgbouncer_works_as_documented() {
+    let server = PgServer::primary().await;
+    server
+        .sql("postgres", "alter role advisoryd password 'of-the-role'")
+        .await;
+    server.ask_for_passwords().await;
+    let page = blocks_of("PgBouncer", "ini").remove(0);
+    let line = page.lines().nth(1).unwrap();
+    let line = line.replace("5432", &server.port.to_string());
+    assert!(
+        page.contains("auth_type = scram-sha-256"),
+        "as the tests do"
+    );
+    // The statement of the page, which fills userlist.txt.
+    let page = blocks_of("PgBouncer", "console").remove(0);
+    let (_, sql) = page.split_once("-Atc \"").unwrap();
+    let (sql, _) = sql.split_once("\" >>").unwrap();
+    let users = server.text("postgres", &sql.replace('\\', "")).await;
+    let users = users.unwrap();
+    assert!(users.contains("SCRAM-SHA-256"), "{users}");
+    let pooler = PgBouncer::start(server.owner(), line, &users).await;
+
+    let mut world = World::new().await;
+    let secret = world.dir().join("database-password");
+    std::fs::write(&secret, "of-the-role\n").unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&secret, private).unwrap();
+    let url = blocks_of("PgBouncer", "toml").remove(0);
+    let url = url.lines().nth(1).unwrap().replace("url = ", "");
+    let url = url.trim_matches('"');
+    assert!(url.contains(":6432/"), "{url}");
+    world.settings.database.url = Some(url.replace("6432", &pooler.port().to_string()));
+    world.settings.database.password_file = Some(secret.display().to_string());
+    for arguments in [&["sync"][..], &["check"], &["status"], &["verify"]] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+    }
+    // What the pooler refuses is told as it says it.
+    std::fs::write(&secret, "another\n").unwrap();
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(!told.stdout.contains("no answer within"), "{told}");
+}
+
+#[tokio::test]
+async fn check_tells_what_the_server_refuses_to_the_pooler() {
+    let server = PgServer::primary().await;
+    server
+        .sql("postgres", "alter role advisoryd password 'of-the-role'")
+        .await;
+    server.ask_for_passwords().await;
+    let line = format!(
+        "advisoryd = host=127.0.0.1 port={} dbname=advisoryd pool_mode=session",
+        server.port
+    );
+    // The pooler knows another password than the server.
+    let users = "\"advisoryd\" \"another\"";
+    let pooler = PgBouncer::start(server.owner(), line, users).await;
+    let mut world = World::new().await;
+    let port = pooler.port();
+    world.settings.database.url = Some(format!(
+        "postgres://advisoryd:another@127.0.0.1:{port}/advisoryd"
+    ));
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(
+        told.stdout.contains("password authentication failed"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn every_command_refuses_a_pooler_that_shares_sessions_by_name() {
+    let mut world = World::new().await;
+    let direct = world.settings.database.url.clone();
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let said = world.simulator.saids(1).remove(0);
+    pool_through(&mut world, "transaction").await;
+    for arguments in [
+        &["status"][..],
+        &["status", "--check"],
+        &["advisories"],
+        &["tickets"],
+        &["changes"],
+        &["show", &said],
+        &["explain", &said],
+        &["verify"],
+        &["budget"],
+        &["ack", &said],
+        &["ack", "--list"],
+        &["alerts", "list"],
+        &["silence", "list"],
+        &["quarantine", "list"],
+        &["products"],
+        &["maintain"],
+    ] {
+        let told = world.told(arguments);
+        assert_ne!(told.code, 0, "{arguments:?}: {told}");
+        assert!(
+            told.to_string().contains("pool_mode = session"),
+            "{arguments:?}: {told}"
+        );
+    }
+    // A read replica behind such a pooler is not used.
+    let pooled = world.settings.database.url.take();
+    world.settings.database.url = direct;
+    world.settings.database.read_url = pooled;
+    let keep = world.pooler.take();
+    let told = world.told(&["advisories"]);
+    assert_eq!(told.code, 0, "{told}");
+    assert!(
+        told.stderr.contains("the primary is read instead")
+            && told.stderr.contains("pool_mode = session"),
+        "{told}"
+    );
+    drop(keep);
+}
+
+type Held = sqlx::pool::PoolConnection<sqlx::Postgres>;
+
+/// Two connections through a pooler whose mode changes: each then has the session of the
+/// other one.
+async fn swapped(pooler: &PgBouncer) -> (Held, Held) {
+    let options: sqlx::postgres::PgConnectOptions = pooler.url.parse().unwrap();
+    let pool = advisoryd::store::database::pool(options, 2);
+    let (mut one, mut other) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    for (connection, sql) in [(&mut one, KEEP), (&mut other, DROP)] {
+        let preparing = sqlx::query(sql).bind(0_i64).execute(&mut **connection);
+        preparing.await.unwrap();
+    }
+    pooler.reload("transaction");
+    eventually("the new mode", PATIENCE, async || {
+        pooler.log().contains("SIGHUP").then_some(())
+    })
+    .await;
+    (one, other)
+}
+
+const KEEP: &str = "update wrong set kept = true where id = $1";
+const DROP: &str = "delete from wrong where id = $1";
+
+#[tokio::test]
+async fn no_transaction_writes_in_the_session_of_another_connection() {
+    let mut world = World::new().await;
+    let name = "create table advisoryd.wrong (id bigint primary key, kept boolean)";
+    sqlx::raw_sql(name).execute(world.pool()).await.unwrap();
+    let fill = "insert into advisoryd.wrong select n, false from generate_series(1, 200) as n";
+    sqlx::raw_sql(fill).execute(world.pool()).await.unwrap();
+    pool_through(&mut world, "session").await;
+    let (mut connection, mut second) = swapped(world.pooler.as_ref().unwrap()).await;
+    // The driver alone does not notice: its statement has the same name in both sessions.
+    let mut lost = 0;
+    let left = "select count(*) from advisoryd.wrong";
+    for id in 1..=100_i64 {
+        use sqlx::Connection as _;
+        for connection in [&mut connection, &mut second] {
+            let release = sqlx::raw_sql("select").execute(&mut **connection);
+            release.await.unwrap();
+        }
+        let mut transaction = connection.begin().await.unwrap();
+        let keeping = sqlx::query(KEEP).bind(id).execute(&mut *transaction).await;
+        keeping.unwrap();
+        transaction.commit().await.unwrap();
+        lost = 200 - world.count(left).await;
+        if lost > 0 {
+            break;
+        }
+    }
+    assert!(lost > 0, "an update of the driver deleted a row");
+
+    for id in 101..=200_i64 {
+        for connection in [&mut connection, &mut second] {
+            let release = sqlx::raw_sql("select").execute(&mut **connection);
+            release.await.unwrap();
+        }
+        let refused = match advisoryd::store::database::begin_on(&mut connection).await {
+            Ok(mut transaction) => {
+                let keeping = sqlx::query(KEEP).bind(id).execute(&mut *transaction).await;
+                keeping.unwrap();
+                transaction.commit().await.unwrap();
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = refused {
+            assert!(error.contains("pool_mode = session"), "{error}");
+            // What is refused is a transaction that can do nothing any more.
+            let ending = sqlx::raw_sql("rollback").execute(&mut *connection);
+            ending.await.unwrap();
+        }
+    }
+    assert_eq!(
+        200 - world.count(left).await,
+        lost,
+        "nothing else was deleted"
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_waits_while_its_pooler_shares_sessions_and_goes_on_by_itself() {
+    let mut world = World::new().await;
+    pool_through(&mut world, "session").await;
+    world.settings.schedule = Schedule::every_second();
+    let port = world.serve_health();
+    let daemon = world.run().await;
+    assert_eq!(get(port, "/readyz").await.0, 200);
+    world.pooler.as_ref().unwrap().reload("transaction");
+    eventually("the pooler is named", PATIENCE, async || {
+        let (status, body) = get(port, "/readyz").await;
+        (status == 503 && body.contains("pool_mode = session")).then_some(())
+    })
+    .await;
+    world.simulator.publish(7);
+    world.pooler.as_ref().unwrap().reload("session");
+    eventually("it is ready again", PATIENCE, async || {
+        (get(port, "/readyz").await.0 == 200).then_some(())
+    })
+    .await;
+    eventually("what was published meanwhile", PATIENCE, async || {
+        let stored = world
+            .count("select count(*) from advisoryd_v1.advisories")
+            .await;
+        (stored == 67).then_some(())
+    })
+    .await;
+    drop(daemon);
+    // Runs that were interrupted are repeated.
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let told = world.told(&["verify"]);
+    assert_eq!(told.code, 0, "{told}");
+    world.assert_all_is_stored().await;
 }
 
 #[tokio::test]

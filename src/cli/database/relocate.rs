@@ -129,7 +129,7 @@ async fn copied(
     }
     let from = server(config, &old.pool).await?;
     drop(connection);
-    let mut holding = old.pool.begin().await?;
+    let mut holding = crate::store::database::begin(&old.pool).await?;
     block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;

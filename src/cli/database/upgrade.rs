@@ -90,7 +90,7 @@ async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<Copie
     let pool =
         |cluster: &Cluster| database::pool(Servers::from(cluster.connect_options()), CONNECTIONS);
     let (old, new) = (pool(from), pool(to));
-    let mut holding = old.begin().await?;
+    let mut holding = database::begin(&old).await?;
     block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;

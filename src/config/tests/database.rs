@@ -209,6 +209,23 @@ fn hosts_that_cannot_be_meant_are_refused_and_no_password_is_shown() {
 }
 
 #[test]
+fn a_login_before_an_empty_host_is_taken_and_hidden() {
+    let text = "[database]\nurl = \"postgres://me:hunter%2B2+@/db?host=/run/a,/run/b\"\n";
+    let config = Config::from_text("c.toml", text).unwrap();
+    let url = config.database.url.clone().unwrap();
+    let shown = format!("{url} {url:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(config.database.has_password_in_url());
+    let hosts = config.database.connect_options().unwrap().unwrap();
+    assert_eq!(hosts.len(), 2);
+    for host in &hosts {
+        assert_eq!(host.get_username(), "me");
+        assert_eq!(host.get_database(), Some("db"));
+        assert!(host.get_socket().is_some());
+    }
+}
+
+#[test]
 fn the_read_replica_has_the_rules_of_the_database() {
     let load = |keys: &str| {
         let text = format!("[database]\nurl = \"postgres://localhost/x\"\n{keys}\n");

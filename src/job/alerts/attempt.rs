@@ -17,6 +17,7 @@ use crate::model::FailureReason;
 use crate::sink::{DeliveryReceipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, ClaimedDelivery, DeliveryAttempt};
 use crate::store::alerts::{remote_object, sink_state};
+use crate::store::database;
 
 /// Pause after each failure; one more failure makes a dead letter. The schedule of
 /// Svix, more than a day in all.
@@ -155,7 +156,7 @@ pub async fn settle(
     (attempt, learned): (&DeliveryAttempt, Option<&Learned>),
 ) -> Result<(), Failure> {
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let ours = delivery::settle(&mut transaction, claim, attempt, now).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));

@@ -13,6 +13,7 @@ use crate::store::alerts::evaluation;
 use crate::store::alerts::rule;
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, StoredPage};
+use crate::store::database;
 
 /// Advisories per query.
 pub(super) const PAGE: i64 = 1000;
@@ -29,8 +30,9 @@ pub async fn count(context: &Context, rules: &RuleSet<'_>) -> Result<(), Failure
         let Some(count) = match_stored(context, rules, &matcher, new.after_seq).await? else {
             return Ok(());
         };
-        let mut connection = context.pool.acquire().await?;
-        rule::counted(&mut connection, new.id, count).await?;
+        let mut transaction = database::begin(&context.pool).await?;
+        rule::counted(&mut transaction, new.id, count).await?;
+        transaction.commit().await?;
         let name = &new.name;
         if rules.backlog {
             info!(rule.name = %name, matches = count, "new rule `{name}`: matches {}, creating alerts for what exists", counted(count, "existing advisory"));
@@ -100,7 +102,7 @@ async fn raise(
 ) -> Result<(), Failure> {
     let rule = matcher.rule();
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     evaluation::wait_and_lock(&mut transaction).await?;
     let silences = silence::active(&mut transaction, now).await?;
     let timing = rules.timing(now);

@@ -16,6 +16,7 @@ use crate::store::alerts::by_clock::{self, CandidateFilter};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::subject::{self, ChangeSpan, StoredPage};
 use crate::store::alerts::{alert, clock_baseline, details, evaluation, rule, silence};
+use crate::store::database;
 
 /// Candidates per transaction.
 const PAGE: i64 = 500;
@@ -171,9 +172,10 @@ impl Page<'_> {
             let (alerts, last) = self.evaluate(&after_key).await?;
             raised += alerts;
             let Some(last) = last else {
-                let mut connection = self.context.pool.acquire().await?;
+                let mut transaction = database::begin(&self.context.pool).await?;
                 let rule = &self.matcher.rule().name;
-                clock_baseline::record(&mut connection, rule, self.progress.present).await?;
+                clock_baseline::record(&mut transaction, rule, self.progress.present).await?;
+                transaction.commit().await?;
                 break;
             };
             after_key = last;
@@ -185,7 +187,7 @@ impl Page<'_> {
     /// the last key, if there may be more.
     async fn evaluate(&self, after_key: &str) -> Result<(u64, Option<String>), Failure> {
         let now = self.context.clock.now();
-        let mut transaction = self.context.pool.begin().await?;
+        let mut transaction = database::begin(&self.context.pool).await?;
         evaluation::wait_and_lock(&mut transaction).await?;
         let asked = CandidateFilter {
             rule: &self.matcher.rule().name,

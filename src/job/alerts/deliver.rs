@@ -204,7 +204,7 @@ pub async fn claim(
     }
     let now = context.clock.now();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     delivery::seal(&mut transaction, now).await?;
     let claims = delivery::claim(
         &mut transaction,

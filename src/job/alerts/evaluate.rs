@@ -25,6 +25,7 @@ use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, ChangeSpan};
 use crate::store::alerts::{arrival, details};
+use crate::store::database;
 
 /// Changes per transaction: enough to make its commit cheap, few enough that a second
 /// daemon does not wait long.
@@ -85,7 +86,7 @@ async fn evaluate_batch(
     context: &Context,
     rules: &RuleSet<'_>,
 ) -> Result<Option<EvaluatedChanges>, Failure> {
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let Some(evaluated) = evaluation::lock(&mut transaction).await? else {
         return Ok(None);
     };

@@ -13,6 +13,7 @@ use crate::model::{Message, RemoteObject};
 use crate::sink::{DeliveryReceipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::remote_object;
+use crate::store::database;
 
 /// An object outside, with rule and key.
 pub type Learned = ((String, String), RemoteObject);
@@ -133,7 +134,7 @@ async fn record_once(
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let ours = delivery::record_parts(&mut transaction, claim, part, LEASE).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));

@@ -11,6 +11,7 @@ use crate::job::failure::Failure;
 use crate::job::health::check;
 use crate::sink::Sink;
 use crate::store::alerts::delivery;
+use crate::store::database;
 
 /// The result of a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,9 +49,9 @@ async fn pass_since(
     baseline::count(context, &rules).await?;
     let mut evaluated = evaluate::evaluate(context, &rules).await?;
     evaluated.raised += by_clock::evaluate(context, &rules).await?;
-    let mut connection = context.pool.acquire().await?;
-    delivery::seal_since(&mut connection, began_at, context.clock.now()).await?;
-    drop(connection);
+    let mut transaction = database::begin(&context.pool).await?;
+    delivery::seal_since(&mut transaction, began_at, context.clock.now()).await?;
+    transaction.commit().await?;
     let mut delivered = Delivered::default();
     for sink in sinks {
         delivered.add(deliver::deliver_due(context, sink).await?);

@@ -2,11 +2,12 @@
 //! comes: that takes longer than the queries themselves.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Acquire as _, PgPool};
+use sqlx::PgPool;
 
 use crate::model::DeliveryOrder;
 use crate::store::alerts::delivery;
 use crate::store::alerts::subject::{self, ChangeSpan};
+use crate::store::database;
 
 /// PostgreSQL plans a prepared statement anew each of the first five times.
 const TIMES: u32 = 6;
@@ -26,7 +27,7 @@ pub(crate) async fn rehearse(
     }
     for connection in &mut held {
         for _ in 0..TIMES {
-            let mut transaction = connection.begin().await?;
+            let mut transaction = database::begin_on(connection).await?;
             let span = ChangeSpan {
                 after: i64::MAX,
                 to: i64::MAX,

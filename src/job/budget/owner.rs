@@ -16,6 +16,7 @@ use crate::http::{PermitEvent, Permits, Slice, Spent, UsedUp};
 use crate::model::{BudgetAnswer, BudgetRequest, MAX_LATE, MAX_PAUSE, chain, interval};
 use crate::store::budget::member::{self as budget, BudgetMember};
 use crate::store::budget::reservation::{self, Granted, Reservation};
+use crate::store::database;
 
 /// How often a process that sends requests asks whether upstream asked another one for a pause.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -77,7 +78,7 @@ impl BudgetOwner {
         let limits = (self.sharing.per_minute, self.sharing.per_day);
         let who = (self.sharing.account.as_str(), self.sharing.kind);
         let joining = async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = database::begin(&self.pool).await?;
             let member = budget::join(&mut transaction, who, limits, &self.used).await?;
             transaction.commit().await?;
             Ok(member)
@@ -172,8 +173,9 @@ impl BudgetOwner {
         let member = self.member().await?;
         let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
         let notifying = async {
-            let mut connection = self.pool.acquire().await?;
-            budget::pause(&mut connection, &member, micros, is_background).await
+            let mut transaction = database::begin(&self.pool).await?;
+            budget::pause(&mut transaction, &member, micros, is_background).await?;
+            transaction.commit().await
         };
         let notified = within(notifying).await;
         if let Err(error) = &notified {
@@ -306,17 +308,17 @@ impl BudgetOwner {
         }
         let member = self.member().await?;
         let counting = async {
-            let mut connection = self.pool.acquire().await?;
+            let mut transaction = database::begin(&self.pool).await?;
             for (minute, rest) in unused {
                 let rest = i32::try_from(rest).unwrap_or(i32::MAX);
-                budget::count(&mut connection, &member, minute, -rest).await?;
+                budget::count(&mut transaction, &member, minute, -rest).await?;
             }
             if self.owed > 0 {
                 let owed = i32::try_from(self.owed).unwrap_or(i32::MAX);
-                let now = budget::now(&mut connection).await?;
-                budget::count(&mut connection, &member, now, owed).await?;
+                let now = budget::now(&mut transaction).await?;
+                budget::count(&mut transaction, &member, now, owed).await?;
             }
-            Ok(())
+            transaction.commit().await
         };
         within(counting).await?;
         self.owed = 0;
@@ -336,8 +338,9 @@ impl BudgetOwner {
         let member = self.member().await?;
         let micros = i64::try_from(left.as_micros()).unwrap_or(0);
         let returning = async {
-            let mut connection = self.pool.acquire().await?;
-            budget::return_places(&mut connection, &member, ends_at, micros).await
+            let mut transaction = database::begin(&self.pool).await?;
+            budget::return_places(&mut transaction, &member, ends_at, micros).await?;
+            transaction.commit().await
         };
         within(returning).await
     }

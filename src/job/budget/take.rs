@@ -11,6 +11,7 @@ use super::sharing::Sharing;
 use crate::model::{BudgetAnswer, BudgetRequest};
 use crate::store::budget::member as budget;
 use crate::store::budget::reservation::{Reservation, free_at, reserve};
+use crate::store::database;
 
 /// What became of requests for a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +37,11 @@ pub async fn take(
     tokens: u32,
     no_wait: bool,
 ) -> Result<BudgetGrant, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
+    let mut transaction = database::begin(pool).await?;
     let limits = (sharing.per_minute, sharing.per_day);
     let who = (sharing.account.as_str(), sharing.kind);
-    let member = budget::join(&mut connection, who, limits, &[]).await?;
-    drop(connection);
+    let member = budget::join(&mut transaction, who, limits, &[]).await?;
+    transaction.commit().await?;
     let request = BudgetRequest::Burst { tokens };
     loop {
         let (answer, now) = match reserve(pool, &member, request, no_wait).await? {

@@ -24,6 +24,7 @@ use crate::job::run::Ran;
 use crate::job::tickets::{page::PATH as TICKETS, sync};
 use crate::model::{LeaseHolder, SourceKey, chain};
 use crate::store::bundle as store;
+use crate::store::database;
 
 /// One thing that was imported, or why it was not.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ async fn begin(
     bundle: &VerifiedBundle,
     clock: &Clock,
 ) -> Result<Result<(), NotABundle>, Failure> {
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let newest = store::newest(&mut transaction).await?;
     if let Some(newest) = newest.filter(|newest| *newest > bundle.created_at) {
         return Ok(Err(NotABundle::Older {

@@ -16,6 +16,7 @@ use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, RunReport, Work};
 use crate::model::{LeaseHolder, Mode, SourceKey};
 use crate::store::advisories::detail::DetailOutcome;
+use crate::store::database;
 use crate::store::ledger::source;
 use crate::store::wanted::backlog;
 use crate::store::wanted::queue;
@@ -63,7 +64,9 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         Ok(left) => left,
         Err(until) => return Ok(Fetched::Paused(until)),
     };
-    queue::forget_settled(&mut connection).await?;
+    let mut transaction = database::begin_on(&mut connection).await?;
+    queue::forget_settled(&mut transaction).await?;
+    transaction.commit().await?;
     let count = left.map_or(BATCH, |left| left.min(BATCH));
     let details = context.config.feeds.details;
     let due = queue::due(&mut connection, details, now, count).await?;

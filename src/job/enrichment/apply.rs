@@ -10,6 +10,7 @@ use super::file::ReadFile;
 use crate::model::{DetailsMode, KevCatalogue, RecordKind};
 use crate::source::enrichment::EnrichmentFile;
 use crate::store::change::{self, Fact};
+use crate::store::database;
 use crate::store::enrichment::kev;
 use crate::store::enrichment::state::{self, EnrichmentState, Release};
 use crate::store::origin::ChunkOrigin;
@@ -38,7 +39,7 @@ pub(super) async fn apply(
     now: DateTime<Utc>,
 ) -> Result<Applied, NotEnriched> {
     let catalogue = read.published.catalogue();
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let state = state::lock(&mut transaction, catalogue).await?;
     let (released_at, release, entries) = match &read.published {
         EnrichmentFile::Kev(kev) => (kev.released_at, &kev.release, kev.entries.len()),

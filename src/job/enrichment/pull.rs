@@ -16,6 +16,7 @@ use crate::http::{FetchedFile, ResponseBody, Seal, fetch_file, saved};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{Catalogue, chain, outgoing};
+use crate::store::database;
 use crate::store::enrichment::state::{self, EnrichmentState};
 
 /// A download takes no longer, whatever `[upstream] total_timeout` says.
@@ -44,7 +45,10 @@ pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<PullOutcome
     };
     let now = context.clock.now();
     let mut connection = context.pool.acquire().await?;
-    if !state::attempt(&mut connection, catalogue, now, now - APART).await? {
+    let mut transaction = database::begin_on(&mut connection).await?;
+    let is_ours = state::attempt(&mut transaction, catalogue, now, now - APART).await?;
+    transaction.commit().await?;
+    if !is_ours {
         debug!("another process reads the {}", catalogue.label());
         return Ok(PullOutcome::Skipped);
     }
@@ -95,16 +99,18 @@ async fn settle(
             Ok(PullOutcome::Applied(applied))
         }
         Ok(None) => {
-            let mut connection = context.pool.acquire().await?;
-            state::unchanged(&mut connection, catalogue, now).await?;
+            let mut transaction = database::begin(&context.pool).await?;
+            state::unchanged(&mut transaction, catalogue, now).await?;
+            transaction.commit().await?;
             debug!("{}: not changed", catalogue.label());
             Ok(PullOutcome::Unchanged)
         }
         Err(NotEnriched::Store(error)) => Err(error.into()),
         Err(error) => {
             let error = outgoing(&chain(&error));
-            let mut connection = context.pool.acquire().await?;
-            state::failed(&mut connection, catalogue, &error, now).await?;
+            let mut transaction = database::begin(&context.pool).await?;
+            state::failed(&mut transaction, catalogue, &error, now).await?;
+            transaction.commit().await?;
             let label = catalogue.label();
             warn!(enrichment = catalogue.name(), %error, "{label}: {error}");
             Ok(PullOutcome::Failed(error))

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
+use crate::store::database;
 use crate::store::enrichment::state;
 use crate::store::health::condition;
 use crate::store::lists::{discovery, mirror};
@@ -38,7 +39,7 @@ pub async fn check_health(context: &Context) -> Result<u64, Failure> {
     }
     drop(connection);
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     evaluation::wait_and_lock(&mut transaction).await?;
     let transitions = transitions(context, &mut transaction).await?;
     let silences = silence::active(&mut transaction, now).await?;

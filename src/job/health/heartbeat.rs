@@ -16,6 +16,7 @@ use crate::model::{
 use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::raised::Raised;
+use crate::store::database;
 use crate::store::health::{condition, heartbeat};
 
 /// Active conditions named in the message; the rest is only counted.
@@ -43,7 +44,7 @@ pub async fn beat(context: &Context, first: First) -> Result<bool, Failure> {
     let Some(scheduled_at) = settings.schedule.last_until(now, zone) else {
         return Ok(false);
     };
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     evaluation::wait_and_lock(&mut transaction).await?;
     let last = heartbeat::last(&mut transaction).await?;
     if last.is_some_and(|last| last >= scheduled_at) {

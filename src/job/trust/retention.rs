@@ -13,6 +13,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
 use crate::store::budget::member as budget;
+use crate::store::database;
 use crate::store::trust::retention::{self, DroppedRuns};
 use crate::store::trust::{alert_retention, erasure};
 
@@ -74,7 +75,9 @@ pub async fn maintain(
     };
     let mut dropped = Dropped::default();
     // A process forgets what is older when it joins; a daemon joins once.
-    budget::forget(&mut *pool.acquire().await?).await?;
+    let mut transaction = database::begin(pool).await?;
+    budget::forget(&mut transaction).await?;
+    transaction.commit().await?;
     if let Some(before) = before(versions) {
         dropped.versions = drop_all(pool, Kind::Versions, before, stop).await?;
     }
@@ -111,7 +114,7 @@ async fn drop_all(
 ) -> Result<u64, Failure> {
     let mut dropped = 0;
     while !stop.is_cancelled() {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = database::begin(pool).await?;
         let batch = drop_batch(&mut transaction, kind, before).await?;
         transaction.commit().await?;
         if batch == 0 {
@@ -126,8 +129,9 @@ async fn drop_all(
 async fn drop_details(pool: &PgPool, stop: &CancellationToken) -> Result<(), Failure> {
     let mut after = None;
     while !stop.is_cancelled() {
-        let mut connection = pool.acquire().await?;
-        after = retention::drop_details(&mut connection, after.as_ref()).await?;
+        let mut transaction = database::begin(pool).await?;
+        after = retention::drop_details(&mut transaction, after.as_ref()).await?;
+        transaction.commit().await?;
         if after.is_none() {
             break;
         }
@@ -161,7 +165,7 @@ async fn drop_runs(
     drop(connection);
     for source_id in sources {
         while !stop.is_cancelled() {
-            let mut transaction = pool.begin().await?;
+            let mut transaction = database::begin(pool).await?;
             let batch = retention::drop_runs(&mut transaction, source_id, before).await?;
             transaction.commit().await?;
             match batch {

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::advice::{self, sync_command};
 use crate::model::{SourceKey, counted, is_in_future};
+use crate::store::database;
 use crate::store::ledger::account;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
@@ -55,8 +56,7 @@ pub async fn verify(
     since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<Verification, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    verification::see_one_moment(&mut transaction).await?;
+    let mut transaction = database::begin_snapshot(pool).await?;
     let mut verifier = Verifier {
         since,
         now,

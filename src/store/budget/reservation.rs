@@ -9,6 +9,7 @@ use super::member::{BudgetMember, as_int, count, minute, pull_back};
 use crate::model::{
     BudgetAnswer, BudgetRequest, BudgetState, MAX_LATE, Reserved, reserve as decide,
 };
+use crate::store::database;
 
 /// Background requests leave this fraction of the day to others: one half.
 const BACKGROUND_PART: u32 = 2;
@@ -48,7 +49,7 @@ pub async fn reserve(
     request: BudgetRequest,
     is_tried: bool,
 ) -> Result<Reservation, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     let asked_at = Instant::now();
     let row = sqlx::query!(
         r#"select next_at, paused_until, background_paused_until, clock_timestamp() as "now!"

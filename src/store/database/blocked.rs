@@ -23,7 +23,7 @@ pub(super) async fn run(
         .execute(&mut *connection)
         .await?;
     let applied = run_until_locked(migrations, connection).await;
-    let reset = sqlx::query("reset lock_timeout").execute(&mut *connection);
+    let reset = sqlx::query("set lock_timeout = 0").execute(&mut *connection);
     let reset = reset.await;
     applied.and(reset.map(drop).map_err(Into::into))
 }

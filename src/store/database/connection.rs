@@ -7,8 +7,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
+use super::pooler::TransactionPooling;
 use super::servers::{NoServer, Servers, use_server};
-use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
+use super::session::{ANSWER_WITHIN, Unusable, connect_to, name, no_answer, set, unusable};
 
 /// Longest wait for a free or new connection. It limits a single attempt; the caller
 /// handles longer outages. While a server refuses connections, the pool tries again after
@@ -24,9 +25,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Longer than the pauses between what the daemon does by the clock, which shall not
 /// connect each time.
 const IDLE_FOR: Duration = Duration::from_secs(40);
-/// A connection that was used a moment ago is only asked whether it is alive, not whether
-/// its server was demoted.
-const USED_NOW: Duration = Duration::from_secs(1);
 
 /// A pool that connects on first use. Its connections have the schema `advisoryd`
 /// first in their search path. Where there are several hosts, it must be made within a
@@ -96,16 +94,23 @@ pub async fn limit_locks(
 pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
     /// All connections that the server, the role or the database may have are in use.
     const TOO_MANY: &str = "53300";
+    let mut is_shared = false;
     if let Some(mut idle) = pool.try_acquire() {
-        if let Ok(Ok(None)) = timeout(ANSWER_WITHIN, read_only(&mut idle)).await {
-            return Ok(());
+        match timeout(ANSWER_WITHIN, unusable(&mut idle)).await {
+            Ok(Ok(None)) => return Ok(()),
+            Ok(found) => is_shared = matches!(found, Ok(Some(Unusable::Shared(_)))),
+            Err(_) => {}
         }
         // Of no use to others either.
         drop(idle.detach());
     }
     let asking = async {
         let mut connection = connect(pool).await?;
-        let found = read_only(&mut connection).await?;
+        let found = match unusable(&mut connection).await? {
+            // A new connection may have a session that no other one has had yet.
+            None if is_shared => Some(Unusable::Shared(TransactionPooling)),
+            found => found,
+        };
         connection.close().await?;
         Ok(found)
     };
@@ -124,6 +129,17 @@ pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
     Err(sqlx::Error::Io(io::Error::new(reason.kind(), text)))
 }
 
+/// Why nothing can be written through this connection of the pool, with the host; `None` if
+/// something can.
+pub async fn not_writable(
+    pool: &PgPool,
+    connection: &mut PgConnection,
+) -> Result<Option<String>, sqlx::Error> {
+    let reason = unusable(connection).await?;
+    let host = || name(&pool.connect_options());
+    Ok(reason.map(|reason| format!("{}: {reason}", host())))
+}
+
 fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -133,15 +149,9 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
         .idle_timeout(IDLE_FOR)
         .after_connect(|connection, _| Box::pin(set(connection)))
         .test_before_acquire(false)
-        .before_acquire(|connection, used| {
-            Box::pin(async move {
-                let is_usable = if used.idle_for < USED_NOW {
-                    connection.ping().await.is_ok()
-                } else {
-                    matches!(read_only(connection).await, Ok(None))
-                };
-                Ok(is_usable)
-            })
+        // One round trip, like the question whether the server is alive.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(matches!(unusable(connection).await, Ok(None))) })
         })
         // Otherwise each connection keeps buffers for the largest record that it has carried.
         .after_release(|connection, _| {

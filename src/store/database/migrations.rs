@@ -8,12 +8,18 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::blocked;
 use super::connection::connect;
+use super::own_session::begin_on;
 use super::pooler::{TransactionPooling, shares_sessions};
 use super::reader;
 use super::refusal::Refusal;
+use super::replica::server_name;
+use super::session::unusable;
 
 /// The list of applied migrations.
 const LIST: &str = "advisoryd._sqlx_migrations";
+
+/// The migration that creates `advisoryd_v1`.
+const MAKES_VIEWS: i64 = 3;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!();
@@ -56,6 +62,11 @@ pub enum ForeignSchema {
         "schema `advisoryd` of this database has tables but not `_sqlx_migrations`, the list of its migrations: it belongs to another program, or a part of it is missing; restore a backup, or let `[database] url` name an empty database"
     )]
     WithoutList,
+    /// The schema of the views, without the tables that they read.
+    #[error(
+        "this database has a schema `advisoryd_v1` that no migration of advisoryd made, and migrations create it: it belongs to another program, or it is left of a database whose tables were dropped; if nothing needs it, drop it (drop schema advisoryd_v1 cascade), or let `[database] url` name another database"
+    )]
+    ViewsAlone,
 }
 
 /// A database created before the first release; it cannot be upgraded.
@@ -94,6 +105,14 @@ pub enum MigrateError {
     /// A connection pooler shares sessions.
     #[error(transparent)]
     Pooler(#[from] TransactionPooling),
+    /// The server accepts no writes now.
+    #[error("{host}: {reason}")]
+    Unusable {
+        /// Address and port.
+        host: String,
+        /// What the server is.
+        reason: String,
+    },
     /// A migration failed.
     #[error("cannot migrate the database")]
     Migration(#[source] MigrateFailure),
@@ -107,6 +126,7 @@ impl MigrateError {
             | Self::Migration(
                 MigrateFailure::Execute(error) | MigrateFailure::ExecuteMigration(error, _),
             ) => crate::store::is_away(error),
+            Self::Unusable { .. } => true,
             Self::Migration(_)
             | Self::Refused(_)
             | Self::Newer { .. }
@@ -136,15 +156,28 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
         SchemaState::Foreign(found) => return Err(found.into()),
         SchemaState::UpToDate | SchemaState::Empty | SchemaState::Behind(_) => {}
     }
-    make_schema(&mut connection)
+    let unusable = unusable(&mut connection).await;
+    match unusable.map_err(MigrateError::Schema)? {
+        None => apply(pool, &mut connection).await,
+        // Nothing to write.
+        Some(_) if state == SchemaState::UpToDate => Ok(()),
+        Some(reason) => Err(MigrateError::Unusable {
+            host: server_name(pool),
+            reason: reason.to_string(),
+        }),
+    }
+}
+
+async fn apply(pool: &PgPool, connection: &mut PgConnection) -> Result<(), MigrateError> {
+    make_schema(connection)
         .await
         .map_err(MigrateError::Schema)?;
-    make_list(&mut connection).await?;
+    make_list(connection).await?;
     let mut locking = connect(pool).await.map_err(MigrateError::Schema)?;
     let locked = lock(&mut locking).await.map_err(MigrateError::Schema)?;
-    let applied = blocked::run(&MIGRATIONS, &mut connection).await;
+    let applied = blocked::run(&MIGRATIONS, connection).await;
     let granted = match &applied {
-        Ok(()) => reader::grant(&mut connection).await,
+        Ok(()) => reader::grant(connection).await,
         Err(_) => Ok(()),
     };
     // Whatever this says, the lock ends with the connection.
@@ -163,7 +196,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 /// Waits until no other process migrates. The mode of the lock excludes itself, but not
 /// the writes of sqlx, which come from another connection.
 async fn lock(connection: &mut PgConnection) -> Result<sqlx::PgTransaction<'_>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = begin_on(connection).await?;
     // Idle for as long as the migrations take.
     sqlx::raw_sql(
         "set local idle_in_transaction_session_timeout = 0;
@@ -191,7 +224,7 @@ async fn make_list(connection: &mut PgConnection) -> Result<(), MigrateError> {
 /// `create schema if not exists` needs a right that an owner of a prepared
 /// schema may lack, and two at once can collide: look first, forgive after.
 async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    if has_schema(connection).await? {
+    if has_schema(connection, "advisoryd").await? {
         return Ok(());
     }
     match sqlx::query("create schema advisoryd")
@@ -199,7 +232,7 @@ async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .await
     {
         Ok(_) => Ok(()),
-        Err(error) if has_schema(connection).await? => {
+        Err(error) if has_schema(connection, "advisoryd").await? => {
             tracing::debug!(%error, "another process created the schema");
             Ok(())
         }
@@ -207,12 +240,11 @@ async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     }
 }
 
-async fn has_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar::<_, bool>(
-        "select exists (select from pg_namespace where nspname = 'advisoryd')",
-    )
-    .fetch_one(connection)
-    .await
+async fn has_schema(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
+        .bind(name)
+        .fetch_one(connection)
+        .await
 }
 
 /// State of the schema relative to this version's migrations.
@@ -251,6 +283,9 @@ pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaSt
         && let Some(found) = foreign(connection).await?
     {
         return Ok(SchemaState::Foreign(found));
+    }
+    if !applied.contains_key(&MAKES_VIEWS) && has_schema(connection, "advisoryd_v1").await? {
+        return Ok(SchemaState::Foreign(ForeignSchema::ViewsAlone));
     }
     Ok(match missing {
         0 => SchemaState::UpToDate,

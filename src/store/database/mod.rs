@@ -3,6 +3,7 @@
 mod blocked;
 mod connection;
 mod migrations;
+mod own_session;
 mod pooler;
 mod reader;
 mod refusal;
@@ -12,14 +13,15 @@ mod servers;
 mod session;
 
 pub use self::connection::{
-    alone, beside, connect, follow, limit_locks, pool, reachable, replica_pool,
+    alone, beside, connect, follow, limit_locks, not_writable, pool, reachable, replica_pool,
 };
 pub use self::migrations::{
     DevelopmentDatabase, ForeignSchema, MigrateError, SchemaState, migrate, migrations_name,
     schema_state, schema_state_here,
 };
-pub use self::pooler::{TransactionPooling, shares_sessions};
+pub use self::own_session::{begin, begin_on, begin_repeatable, begin_snapshot};
+pub use self::pooler::{TransactionPooling, own_sessions, shares_sessions};
 pub use self::refusal::{Refusal, is_refusal};
 pub use self::replica::{ReplicaState, replica_state, server_name};
-pub use self::requirements::{Requirement, requirements};
+pub use self::requirements::{Requirement, max_connections, refuses_listen, requirements};
 pub use self::servers::{NoServer, Servers};

@@ -142,3 +142,27 @@ async fn found(connection: &mut PgConnection) -> Result<Found, sqlx::Error> {
     .fetch_one(connection)
     .await
 }
+
+/// How many connections this role may have in this database, whatever others use.
+pub async fn max_connections(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select least(
+             current_setting('max_connections')::bigint
+                 - current_setting('superuser_reserved_connections')::bigint
+                 - coalesce(current_setting('reserved_connections', true)::bigint, 0),
+             (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
+             (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user))",
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Why the server refuses `LISTEN`; `None` if it does not.
+pub async fn refuses_listen(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let listening = "listen advisoryd_check; unlisten advisoryd_check";
+    match sqlx::raw_sql(listening).execute(connection).await {
+        Ok(_) => Ok(None),
+        Err(sqlx::Error::Database(error)) => Ok(Some(error.message().to_owned())),
+        Err(error) => Err(error),
+    }
+}

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::session::{ANSWER_WITHIN, connect_to, name, named, no_answer, read_only};
+use super::session::{ANSWER_WITHIN, connect_to, name, named, no_answer, unusable};
 
 /// How often the server in use is asked whether it still accepts writes.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -186,7 +186,7 @@ async fn accepts(connection: &mut PgConnection, is_writable: bool) -> Result<(),
     if !is_writable {
         return connection.ping().await;
     }
-    match read_only(connection).await? {
+    match unusable(connection).await? {
         None => Ok(()),
         Some(reason) => Err(sqlx::Error::Io(io::Error::other(reason))),
     }

@@ -65,7 +65,7 @@ impl SourceLock {
             match take(pool, &mut connection, LeaseName::Source(id)).await? {
                 Ok(fence) => fences.push(fence),
                 Err(holder) => {
-                    lease::release(&mut connection, &fences).await?;
+                    give_back(&mut connection, &fences).await?;
                     connection.close().await?;
                     return Ok(Err((id, holder)));
                 }
@@ -109,7 +109,16 @@ async fn take(
     connection: &mut PgConnection,
     name: LeaseName,
 ) -> Result<Result<Fence, LeaseHolder>, sqlx::Error> {
-    lease::take_after(connection, name, given_back::epoch(pool, name)).await
+    let mut transaction = database::begin_on(connection).await?;
+    let taken = lease::take_after(&mut transaction, name, given_back::epoch(pool, name)).await?;
+    transaction.commit().await?;
+    Ok(taken)
+}
+
+async fn give_back(connection: &mut PgConnection, fences: &[Fence]) -> Result<(), sqlx::Error> {
+    let mut transaction = database::begin_on(connection).await?;
+    lease::release(&mut transaction, fences).await?;
+    transaction.commit().await
 }
 
 /// Renews leases until they are given back or lost.
@@ -150,15 +159,18 @@ impl Renewal {
 
     async fn renew(&mut self) -> Result<bool, sqlx::Error> {
         let fences = Arc::clone(&self.fences);
-        lease::renew(self.connection().await?, &fences).await
+        let mut transaction = database::begin_on(self.connection().await?).await?;
+        let is_ours = lease::renew(&mut transaction, &fences).await?;
+        transaction.commit().await?;
+        Ok(is_ours)
     }
 
     async fn release(&mut self) -> Result<(), sqlx::Error> {
         let fences = Arc::clone(&self.fences);
-        if let Err(error) = lease::release(self.connection().await?, &fences).await {
+        if let Err(error) = give_back(self.connection().await?, &fences).await {
             debug!(%error, "the connection of a source lock was lost");
             self.connection = None;
-            lease::release(self.connection().await?, &fences).await?;
+            give_back(self.connection().await?, &fences).await?;
         }
         match self.connection.take() {
             Some(connection) => connection.close().await,

@@ -301,11 +301,3 @@ pub async fn extent(connection: &mut PgConnection) -> Result<Extent, sqlx::Error
     .fetch_one(connection)
     .await
 }
-
-/// Gives a transaction one snapshot, whatever others commit in the meantime.
-pub async fn see_one_moment(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("set transaction isolation level repeatable read, read only")
-        .execute(connection)
-        .await?;
-    Ok(())
-}

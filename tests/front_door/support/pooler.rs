@@ -1,12 +1,12 @@
 //! Debian's PgBouncer in front of a test's database.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use url::Url;
 
@@ -17,46 +17,54 @@ use super::run_dir::state_dir;
 use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
+/// What docs/databases.md asks clients for.
+const PASSWORD: &str = "of-the-role";
+
 /// Runs until it is dropped.
 pub struct PgBouncer {
     /// For the program under test.
     pub url: String,
     /// The address of the database behind it.
     pub direct: String,
-    _process: Running,
-    _dir: TempDir,
+    line: String,
+    port: u16,
+    process: Running,
+    dir: TempDir,
 }
 
 impl PgBouncer {
-    /// With its defaults, in this mode: `session`, `transaction` or `statement`.
+    /// With its defaults and the authentication of docs/databases.md, in this mode:
+    /// `session`, `transaction` or `statement`.
     pub async fn to(database: &TestDatabase, mode: &str) -> Self {
         let url = Url::parse(&database.url).expect("the database's address");
         let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
         let (sockets, user) = (&query["host"], &query["user"]);
         let name = &database.name;
+        // Only the owner of the socket may use it.
+        let socket = Path::new(sockets).join(".s.PGSQL.5432");
+        let owner = std::fs::metadata(socket).expect("the server's socket");
+        let line = format!("{name} = host={sockets} port=5432 dbname={name} pool_mode={mode}");
+        let users = format!("\"{user}\" \"{PASSWORD}\"\n");
+        let mut pooler = Self::start((owner.uid(), owner.gid()), line, &users).await;
+        let port = pooler.port;
+        pooler.url =
+            format!("postgres://{user}:{PASSWORD}@127.0.0.1:{port}/{name}?sslmode=disable");
+        pooler.direct.clone_from(&database.url);
+        pooler
+    }
+
+    /// With a line of `[databases]` and the text of `userlist.txt`, as this user and group.
+    pub async fn start(owner: (u32, u32), line: String, users: &str) -> Self {
         let dir = state_dir();
-        let path = |name: &str| dir.path().join(name);
-        std::fs::write(path("users"), format!("\"{user}\" \"\"\n")).expect("a file");
+        std::fs::write(dir.path().join("userlist.txt"), users).expect("a file");
         let port = free_port();
-        let mut settings = String::from("[databases]\n");
-        let _ = writeln!(
-            settings,
-            "{name} = host={sockets} port=5432 dbname={name} pool_mode={mode}"
-        );
-        let users = path("users");
-        let _ = writeln!(
-            settings,
-            "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}",
-            users.display()
-        );
-        std::fs::write(path("pgbouncer.ini"), settings).expect("a file");
+        let path = dir.path().join("pgbouncer.ini");
+        std::fs::write(&path, settings(&dir, port, &line)).expect("a file");
         let mut command = program();
-        command.arg(path("pgbouncer.ini"));
-        // It refuses to be root; and only the owner of the socket may use it.
+        command.arg(path);
+        // It refuses to be root.
         if nix::unistd::geteuid().is_root() {
-            let socket = Path::new(sockets).join(".s.PGSQL.5432");
-            let owner = std::fs::metadata(socket).expect("the server's socket");
-            command.uid(owner.uid()).gid(owner.gid());
+            command.uid(owner.0).gid(owner.1);
         }
         let process = Running::start(&mut command);
         eventually("PgBouncer's port", PATIENCE, async || {
@@ -64,13 +72,43 @@ impl PgBouncer {
             connecting.await.ok()
         })
         .await;
+        let (url, direct) = (String::new(), String::new());
         Self {
-            url: format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable"),
-            direct: database.url.clone(),
-            _process: process,
-            _dir: dir,
+            url,
+            direct,
+            line,
+            port,
+            process,
+            dir,
         }
     }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes the mode while it runs, as an administrator does.
+    pub fn reload(&self, mode: &str) {
+        let (line, _) = self.line.split_once(" pool_mode=").expect("its mode");
+        let line = format!("{line} pool_mode={mode}");
+        let path = self.dir.path().join("pgbouncer.ini");
+        std::fs::write(path, settings(&self.dir, self.port, &line)).expect("a file");
+        self.process.signal(Signal::SIGHUP);
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+}
+
+fn settings(dir: &TempDir, port: u16, line: &str) -> String {
+    let users = dir.path().join("userlist.txt");
+    format!(
+        "[databases]\n{line}\n\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n",
+        users.display()
+    )
 }
 
 /// PgBouncer with the libraries that were unpacked with it.

@@ -1,6 +1,6 @@
 //! A PostgreSQL server and its standby, made with Debian's programs.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,6 +123,24 @@ impl PgServer {
         command.arg("-D").arg(&self.data);
         command.args(["-U", SUPERUSER]).args(arguments);
         succeed(&mut command);
+    }
+
+    /// Lets all but the superuser in only with their passwords.
+    pub async fn ask_for_passwords(&self) {
+        let lines =
+            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(self.data.join("pg_hba.conf"), lines).expect("a file");
+        self.sql("postgres", "select pg_reload_conf()").await;
+        eventually("the new lines", PATIENCE, async || {
+            self.options("advisoryd").connect().await.err()
+        })
+        .await;
+    }
+
+    /// The user and group of its files.
+    pub fn owner(&self) -> (u32, u32) {
+        let data = std::fs::metadata(&self.data).expect("its files");
+        (data.uid(), data.gid())
     }
 
     /// Ends it as a crash does: nothing is written any more, every connection breaks.

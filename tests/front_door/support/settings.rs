@@ -52,6 +52,7 @@ pub struct Upstream {
 pub struct Database {
     pub url: Option<String>,
     pub read_url: Option<String>,
+    pub password_file: Option<String>,
 }
 
 #[derive(Clone, Default, Serialize)]
