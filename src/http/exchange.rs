@@ -315,6 +315,7 @@ impl Exchange {
             said: said_headers::said(response.headers()),
             staleness: Staleness::default(),
             rows: Rows::default(),
+            cut_after: None,
             url,
             body: Body::new(response, frame)?,
         })
@@ -332,13 +333,16 @@ async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(),
     };
     if kind == Kind::Json {
         answer.rows = answer.body.read_page(page, MAX_WHOLE_TIME).await?;
-        return Ok(());
+        return answer.check_end().await;
     }
     if kind == Kind::JsonObject {
         answer.body.count_values()?;
     }
-    let reading = answer.body.read_whole(most, MAX_WHOLE_TIME);
-    reading.await
+    answer.body.read_whole(most, MAX_WHOLE_TIME).await?;
+    match kind {
+        Kind::JsonObject => answer.check_end().await,
+        Kind::Json | Kind::Xml => Ok(()),
+    }
 }
 
 fn clock_skew(url: &Url, skew: Skew) -> ClientError {

@@ -99,7 +99,7 @@ pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<
     }
     if !built.repairs.is_empty() {
         keys.extend(unaccounted(rules, record, root));
-        keys.extend(hidden_in_tags(rules, record, root));
+        keys.extend(hidden_in_tags(rules, record, built));
     }
     if built.repairs.is_structural {
         let values = root.attributes.iter().map(|one| &*one.value);
@@ -146,9 +146,9 @@ pub(super) fn holds_markup(root: &Node<'_>) -> bool {
 
 /// Identifiers in tags that stand there more often than in what was read of these: behind
 /// a piece of another tag, or without the name of their attribute.
-fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t str> {
+fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, built: &Built<'_>) -> Vec<&'t str> {
     let mut counted: HashMap<&str, usize> = HashMap::new();
-    walk(root, &mut |node| {
+    walk(&built.root, &mut |node| {
         let texts = node.attributes.iter().map(|one| &*one.value);
         // A name stands in the start tag and in the end tag.
         for text in texts.chain([&*node.name, &*node.name]) {
@@ -161,6 +161,16 @@ fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'
     while let Next::Token(token) = next(record.as_bytes(), at) {
         at = token.end;
         if !matches!(token.kind, Kind::Start | Kind::Empty | Kind::End) {
+            continue;
+        }
+        // A word in brackets has no place for the identifier of a neighbour.
+        let is_word = || {
+            let words = &built.words;
+            words
+                .binary_search_by_key(&token.start, |word| word.start)
+                .is_ok()
+        };
+        if token.name_end + 1 == token.end && is_word() {
             continue;
         }
         let tag = &record[token.start..token.end];

@@ -82,7 +82,7 @@ pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, 
 /// be about several is refused under each of them: it is not certain where one
 /// ends and the other begins.
 pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unreadable> {
-    let built = build(text, &rules.limits);
+    let built = build(text, rules);
     let built = match built {
         Ok(built) => built,
         Err(reason) => return Err(unidentified(reason, made_out(rules, text, None), text)),

@@ -3,4 +3,5 @@
 
 pub(crate) mod content;
 pub(crate) mod discovery;
+pub(crate) mod evidence;
 pub(crate) mod mirror;
