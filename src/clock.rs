@@ -46,7 +46,7 @@ impl Clock {
 /// A moment by two clocks: one that cannot be set, but that stands still while the machine is
 /// suspended, and the system time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// By the clock that cannot be set.
     pub steady: Instant,
     /// The system time.
@@ -64,7 +64,7 @@ impl Moment {
 
     /// Whether the machine was suspended between this moment and `now`: the system time
     /// advanced further than the other clock. Setting the system time ahead looks the same.
-    pub fn was_suspended(self, now: Self) -> bool {
+    pub(crate) fn was_suspended(self, now: Self) -> bool {
         let noticed = now.steady.saturating_duration_since(self.steady);
         let noticed = TimeDelta::from_std(noticed).unwrap_or(TimeDelta::MAX);
         now.system - self.system > noticed + ADJUSTED

@@ -9,7 +9,7 @@ use nix::unistd::{Pid, gethostname};
 
 /// A process, as other processes can recognise it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct ProcessIdentity {
     /// Name of the machine, for people.
     pub host: String,
     /// Process id.
@@ -21,13 +21,13 @@ pub struct Instance {
     pub started: Option<i64>,
 }
 
-impl Instance {
+impl ProcessIdentity {
     /// This process.
     pub fn own() -> &'static Self {
-        static OWN: LazyLock<Instance> = LazyLock::new(|| {
+        static OWN: LazyLock<ProcessIdentity> = LazyLock::new(|| {
             let host = gethostname().map(|name| name.to_string_lossy().into_owned());
             let pid = Pid::this().as_raw();
-            Instance {
+            ProcessIdentity {
                 host: host.unwrap_or_else(|_| "unknown".to_owned()),
                 pid,
                 machine: machine(),
@@ -96,20 +96,20 @@ mod tests {
 
     use super::*;
 
-    fn of(pid: u32) -> Instance {
+    fn of(pid: u32) -> ProcessIdentity {
         let pid = i32::try_from(pid).unwrap();
-        Instance {
+        ProcessIdentity {
             pid,
             started: stat(pid).and_then(|stat| stat.started),
-            ..Instance::own().clone()
+            ..ProcessIdentity::own().clone()
         }
     }
 
     #[test]
     fn this_process_has_not_ended() {
-        assert!(Instance::own().started.is_some());
-        assert!(!Instance::own().has_ended());
-        assert!(Instance::own().is_running());
+        assert!(ProcessIdentity::own().started.is_some());
+        assert!(!ProcessIdentity::own().has_ended());
+        assert!(ProcessIdentity::own().is_running());
     }
 
     #[test]
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn a_number_that_belongs_to_another_process_now_is_recognised() {
-        let own = Instance::own();
+        let own = ProcessIdentity::own();
         let started = own.started.map(|ticks| ticks - 1);
-        let former = Instance {
+        let former = ProcessIdentity {
             started,
             ..own.clone()
         };
@@ -141,13 +141,13 @@ mod tests {
 
     #[test]
     fn of_other_machines_nothing_is_known() {
-        let gone = Instance {
+        let gone = ProcessIdentity {
             machine: Some("another boot".to_owned()),
             pid: i32::MAX,
-            ..Instance::own().clone()
+            ..ProcessIdentity::own().clone()
         };
         assert!(!gone.has_ended());
-        let unknown = Instance {
+        let unknown = ProcessIdentity {
             machine: None,
             ..gone
         };

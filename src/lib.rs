@@ -1,8 +1,9 @@
 //! `advisoryd` keeps the advisories and tickets of Software Vulnerability
 //! Research (SVR, formerly Secunia) in PostgreSQL.
 //!
-//! The layers, left to right; right may use left and nothing else may:
-//! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
+//! The layers, of which each may use those to its left:
+//! `model ← config, http ← source │ store │ sink ← job ← daemon, cli ← main`.
+//! docs/architecture.md names the others.
 
 pub(crate) mod capture;
 pub mod cli;

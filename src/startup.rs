@@ -16,16 +16,16 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions, Role, Shared};
-use crate::config::{Config, Token, Upstream};
+use crate::config::{ApiToken, Config, Upstream};
 use crate::http::{Client, SavedResponses, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::coverage;
 use crate::job::lists::discover;
-use crate::job::pauses::Pauses;
+use crate::job::pauses::SourcePauses;
 use crate::model::{BudgetKind, Catalogue, Matcher, Rule};
 use crate::sink::Sink;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 use crate::store::database::Servers;
 use crate::store::{self, database};
 
@@ -33,7 +33,7 @@ use crate::store::{self, database};
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A database to connect to; no query has been sent yet.
-pub struct Opened {
+pub(crate) struct Opened {
     /// Connects when first used.
     pub pool: PgPool,
     /// The private server, if there is one.
@@ -107,7 +107,7 @@ impl Opened {
     ///
     /// # Errors
     /// It is configured and cannot be used.
-    pub async fn open_replica(config: &Config) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn open_replica(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(url) = &config.database.read_url else {
             return Ok(None);
         };
@@ -146,13 +146,13 @@ impl Opened {
         if let Some(cluster) = self.cluster
             && let Err(error) = cluster.stop().await
         {
-            tracing::warn!(%error, "the private database did not stop cleanly; it will recover at the next start");
+            warn!(%error, "the private database did not stop cleanly: {error}; it will recover at the next start");
         }
     }
 }
 
 /// The private server, not started yet; `None` when another one is configured.
-pub fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Cluster>> {
+pub(crate) fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Cluster>> {
     if config.database.url.is_some() {
         return Ok(None);
     }
@@ -167,8 +167,8 @@ fn shared_server(config: &Config) -> Option<Shared> {
 }
 
 /// The rules for parsing records, from the configuration.
-pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
-    let rules = Rules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
+pub fn rules(config: &Config) -> anyhow::Result<Arc<ParserRules>> {
+    let rules = ParserRules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
         .context("[feeds] id_pattern or aliases")?;
     Ok(Arc::new(rules))
 }
@@ -235,7 +235,7 @@ pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
 /// What a context is made of.
 struct Parts {
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -245,7 +245,7 @@ struct Parts {
 /// lists. Its requests come from the budget that all processes of the account share.
 pub async fn context(
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -261,9 +261,9 @@ pub async fn context(
 }
 
 /// The same for the daemon.
-pub async fn daemon_context(
+pub(crate) async fn daemon_context(
     config: Config,
-    token: Token,
+    token: ApiToken,
     pool: PgPool,
     clock: Clock,
     stop: CancellationToken,
@@ -302,7 +302,7 @@ impl Parts {
 }
 
 /// The account of a configuration, and its limits.
-pub fn sharing(config: &Config, token: &Token, kind: BudgetKind) -> Sharing {
+pub fn sharing(config: &Config, token: &ApiToken, kind: BudgetKind) -> Sharing {
     let upstream = &config.upstream;
     Sharing {
         account: account(&upstream.base_url, token),
@@ -329,9 +329,9 @@ pub async fn share(
 
 /// The context for asking upstream only, where there is no database, or none that can
 /// be used yet. Its pool is closed: a query fails at once.
-pub async fn context_without_database(
+pub(crate) async fn context_without_database(
     config: &Config,
-    token: Token,
+    token: ApiToken,
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
@@ -342,20 +342,20 @@ pub async fn context_without_database(
 }
 
 /// The context of `mirror`, whose client saves all responses. There is no database.
-pub async fn mirror_context(
+pub(crate) async fn mirror_context(
     config: &Config,
-    token: Token,
+    token: ApiToken,
     saved: Arc<SavedResponses>,
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     let client = Client::with_saved(&config.upstream, token, saved, clock.clone())?;
-    let context = context_without_database(config, Token::unused(), clock, stop).await?;
+    let context = context_without_database(config, ApiToken::unused(), clock, stop).await?;
     Ok(Context { client, ..context })
 }
 
 /// The context of an import: its client answers from a bundle that was made from `base_url`.
-pub async fn bundle_context(
+pub(crate) async fn bundle_context(
     config: &Config,
     (saved, base_url): (Arc<SavedResponses>, Url),
     pool: PgPool,
@@ -367,7 +367,7 @@ pub async fn bundle_context(
         base_url,
         ..config.upstream.clone()
     };
-    let client = Client::with_saved(&upstream, Token::unused(), saved, clock.clone())?;
+    let client = Client::with_saved(&upstream, ApiToken::unused(), saved, clock.clone())?;
     assemble(config, client, pool, clock, stop)
 }
 
@@ -379,7 +379,7 @@ fn assemble(
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     Ok(Context {
-        standing: watch::Sender::default(),
+        problems: watch::Sender::default(),
         rules: rules(&config)?,
         config: Arc::new(config),
         pool,
@@ -388,7 +388,7 @@ fn assemble(
         stop,
         progress: Arc::new(Progress::default()),
         budget: SharedBudget::none(),
-        pauses: Pauses::default(),
+        pauses: SourcePauses::default(),
         bundled: None,
     })
 }

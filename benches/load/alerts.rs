@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
-use advisoryd::job::alerts::evaluate::{Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{RuleSet, evaluate};
 use advisoryd::startup;
 use advisoryd::store::database;
 use axum::Router;
@@ -134,7 +134,7 @@ async fn evaluation(
     for _ in 0..ROUNDS {
         sqlx::raw_sql(AGAIN).execute(&pool).await?;
         let begun = Instant::now();
-        let done = evaluate(&context, &Rules::of(&context, false)).await?;
+        let done = evaluate(&context, &RuleSet::of(&context, false)).await?;
         writeln!(
             out,
             "{} changes by {RULES} rules, {} alerts raised: {:.2} s   goal 5 s for 100,000",

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role, SUPERUSER};
-use advisoryd::simulate::{FeedFile, Options, write_feed};
+use advisoryd::simulate::{FeedFile, SimulatorOptions, write_feed};
 use advisoryd::store::database;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -52,12 +52,12 @@ impl Place {
     }
 
     pub fn documents(&self, size: usize) -> Result<Documents> {
-        let options = Options {
+        let options = SimulatorOptions {
             advisories: size,
             watch_lists: 1,
             tickets: 0,
             starts_at: Some("2026-06-01T00:00:00Z".parse()?),
-            ..Options::default()
+            ..SimulatorOptions::default()
         };
         let write = |name: &str, revisions: u32| -> Result<(PathBuf, u64)> {
             let path = self.file(name);

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::names::{Names, What};
+use super::names::{ReplacedKind, Replacements};
 use super::patterns::Patterns;
-use super::response::{CapturedResponse, Form, Owner};
+use super::response::{BodyFormat, CapturedResponse, DataOwner};
 use crate::model::parse_time;
 use crate::source::path::ValuePath;
 use crate::source::{json_text, xml};
@@ -86,7 +86,7 @@ const HARMLESS_HEADERS: [&str; 24] = [
 
 /// Replaces values consistently.
 pub struct Anonymiser {
-    names: Names,
+    names: Replacements,
     patterns: Patterns,
     /// Names that are replaced in every text.
     searched: BTreeSet<String>,
@@ -97,9 +97,9 @@ pub struct Anonymiser {
 impl Anonymiser {
     /// With the values that must never be written.
     pub fn new(upstream: &url::Url, token: &str) -> anyhow::Result<Self> {
-        let fixed = Names::fixed(upstream, token);
+        let fixed = Replacements::fixed(upstream, token);
         Ok(Self {
-            names: Names::new(upstream, token),
+            names: Replacements::new(upstream, token),
             patterns: Patterns::new(&fixed, &[])?,
             searched: BTreeSet::new(),
             // Numbers, identifiers, CVSS vectors, colours, empty strings.
@@ -129,9 +129,9 @@ impl Anonymiser {
         let owner = response.owner;
         let mut change = |path: ValuePath<'_>, value: &str| self.value(owner, path, value);
         let body = match response.form() {
-            Form::Json => json_text::rewrite(text, &mut change),
-            Form::Xml => xml::rewrite(text, &mut change),
-            Form::Other => return None,
+            BodyFormat::Json => json_text::rewrite(text, &mut change),
+            BodyFormat::Xml => xml::rewrite(text, &mut change),
+            BodyFormat::Other => return None,
         };
         // Parts of a text may have come together, as around a comment.
         Some(self.patterns.replace_fixed(&body, &mut self.names))
@@ -154,20 +154,20 @@ impl Anonymiser {
         if HARMLESS_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return self.text(value);
         }
-        self.names.name(What::Secret, value)
+        self.names.name(ReplacedKind::Secret, value)
     }
 
-    fn value(&mut self, owner: Owner, path: ValuePath<'_>, value: &str) -> Option<String> {
+    fn value(&mut self, owner: DataOwner, path: ValuePath<'_>, value: &str) -> Option<String> {
         let is_namespace = path.attribute.is_some_and(|name| name.starts_with("xmlns"));
         if path.is_key || is_namespace {
             return self.key(path, value);
         }
         let inner = value.trim();
-        let personal = is_personal(path) || owner == Owner::WatchLists && path.name() == "name";
+        let personal = is_personal(path) || owner == DataOwner::WatchLists && path.name() == "name";
         let own = match owner {
-            Owner::Account | Owner::WatchLists => true,
-            Owner::Choices => path.names.iter().any(|name| name == "choices"),
-            Owner::Vendor => path.names.iter().any(|name| name == "custom_info"),
+            DataOwner::Account | DataOwner::WatchLists => true,
+            DataOwner::Choices => path.names.iter().any(|name| name == "choices"),
+            DataOwner::Vendor => path.names.iter().any(|name| name == "custom_info"),
         };
         let stays = !own && !personal || self.is_harmless(inner);
         if stays || self.patterns.is_address(inner) {
@@ -181,7 +181,11 @@ impl Anonymiser {
             self.searched.insert(inner.to_owned());
         }
         let is_name = characters <= MAX_NAME_CHARS && !inner.contains('\n');
-        let what = if is_name { What::Name } else { What::Text };
+        let what = if is_name {
+            ReplacedKind::Name
+        } else {
+            ReplacedKind::Text
+        };
         Some(self.names.name(what, inner))
     }
 

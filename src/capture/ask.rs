@@ -3,8 +3,8 @@
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::response::{CapturedResponse, Owner};
-use crate::http::{Client, Kind, RawRequest, RawResponse, Request, Verb};
+use super::response::{CapturedResponse, DataOwner};
+use crate::http::{BodyType, Client, RawRequest, RawResponse, Request, Verb};
 use crate::model::chain;
 
 /// Maximum number of retries of a throttled request.
@@ -12,7 +12,7 @@ const REPEATS: u32 = 2;
 
 /// Options of a capture.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct CaptureOptions {
     /// Watch lists whose feeds are captured; empty: the first that upstream lists.
     pub lists: Vec<i64>,
     /// Size limit of a body in bytes, decompressed.
@@ -26,13 +26,13 @@ pub struct Asker {
     /// Stops the capture; the responses so far are kept.
     pub stop: CancellationToken,
     /// The options.
-    pub wanted: Wanted,
+    pub wanted: CaptureOptions,
     pub(super) response: Vec<CapturedResponse>,
 }
 
 impl Asker {
     /// Without responses yet.
-    pub fn new(client: Client, stop: CancellationToken, wanted: Wanted) -> Self {
+    pub fn new(client: Client, stop: CancellationToken, wanted: CaptureOptions) -> Self {
         Self {
             client,
             stop,
@@ -45,7 +45,7 @@ impl Asker {
         &mut self,
         name: &str,
         request: Request,
-        owner: Owner,
+        owner: DataOwner,
     ) -> CapturedResponse {
         self.take_raw(name, raw(request), owner).await
     }
@@ -56,7 +56,7 @@ impl Asker {
         &mut self,
         name: &str,
         request: Request,
-        owner: Owner,
+        owner: DataOwner,
     ) -> CapturedResponse {
         let aside = self.client.in_the_background();
         let usual = std::mem::replace(&mut self.client, aside);
@@ -70,12 +70,12 @@ impl Asker {
     pub(super) async fn take_raw(
         &mut self,
         name: &str,
-        look: RawRequest,
-        owner: Owner,
+        raw_request: RawRequest,
+        owner: DataOwner,
     ) -> CapturedResponse {
         let mut repeats = 0;
         loop {
-            let response = self.once(name, &look, owner).await;
+            let response = self.once(name, &raw_request, owner).await;
             info!(
                 "{} {}: {:?}",
                 response.method, response.target, response.status
@@ -92,12 +92,21 @@ impl Asker {
         }
     }
 
-    async fn once(&self, name: &str, look: &RawRequest, owner: Owner) -> CapturedResponse {
-        let mut response =
-            CapturedResponse::asked(name, look.verb.name(), target(&look.request), owner);
+    async fn once(
+        &self,
+        name: &str,
+        raw_request: &RawRequest,
+        owner: DataOwner,
+    ) -> CapturedResponse {
+        let mut response = CapturedResponse::asked(
+            name,
+            raw_request.verb.name(),
+            target(&raw_request.request),
+            owner,
+        );
         let asking = self
             .stop
-            .run_until_cancelled(self.client.exchange_raw(look));
+            .run_until_cancelled(self.client.exchange_raw(raw_request));
         let Some(sight) = asking.await else {
             response.error = Some("not requested: the capture was stopped".to_owned());
             return response;
@@ -149,7 +158,7 @@ impl Asker {
 }
 
 pub(super) fn get(path: &str) -> Request {
-    Request::new(path, Kind::Json)
+    Request::new(path, BodyType::Json)
 }
 
 pub(super) fn raw(request: Request) -> RawRequest {

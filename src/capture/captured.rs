@@ -1,13 +1,13 @@
 //! Capture: the responses as they are written.
 
-use super::report::Report;
+use super::report::CaptureReport;
 use super::response::CapturedResponse;
 
 /// Contents of a capture directory.
 #[derive(Debug)]
 pub struct Captured {
     /// The report: which statements of the contract are true.
-    pub report: Report,
+    pub report: CaptureReport,
     /// The responses as they are written.
     pub answers: Vec<Written>,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Result of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ClaimVerdict {
     /// True.
     Held,
     /// False.
@@ -16,7 +16,7 @@ pub enum Verdict {
 
 /// A statement of the contract and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Claim {
+pub struct ContractClaim {
     /// Section of the contract.
     pub section: &'static str,
     /// `DOC`, `REAL`, `INFER` or `UNKNOWN`, as it was known before.
@@ -24,7 +24,7 @@ pub struct Claim {
     /// The statement.
     pub statement: &'static str,
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: ClaimVerdict,
     /// The observed values.
     pub seen: String,
 }

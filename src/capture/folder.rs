@@ -13,7 +13,7 @@ use nix::unistd::geteuid;
 use serde_json::json;
 
 use super::captured::{Captured, Written};
-use super::response::Form;
+use super::response::BodyFormat;
 
 /// Why the directory is empty or incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -111,9 +111,9 @@ impl Folder {
         let response = &answer.response;
         let start = format!("{number:02}-{}", response.name);
         let ending = match response.form() {
-            Form::Xml => "xml",
-            Form::Json => "json",
-            Form::Other => "txt",
+            BodyFormat::Xml => "xml",
+            BodyFormat::Json => "json",
+            BodyFormat::Other => "txt",
         };
         let body = answer.body.as_ref().filter(|body| !body.is_empty());
         let name = body.map(|_| format!("{start}.{ending}"));

@@ -14,23 +14,23 @@ mod report;
 mod response;
 mod time;
 
-pub use ask::{Asker, Wanted};
+pub use ask::{Asker, CaptureOptions};
 pub use captured::{Captured, Written};
-pub use claim::Verdict;
+pub use claim::ClaimVerdict;
 pub use folder::Folder;
 pub use plan::most_calls;
 pub use response::CapturedResponse;
 
-use crate::config::{Token, Upstream};
-use crate::source::xml::Rules;
+use crate::config::{ApiToken, Upstream};
+use crate::source::xml::ParserRules;
 use anonymiser::Anonymiser;
 
 /// Checks the claims and anonymises the responses, unless `raw` is requested.
 pub fn judge(
     answers: Vec<CapturedResponse>,
-    rules: &std::sync::Arc<Rules>,
+    rules: &std::sync::Arc<ParserRules>,
     upstream: &Upstream,
-    token: &Token,
+    token: &ApiToken,
     raw: bool,
 ) -> anyhow::Result<Captured> {
     let mut report = report::report(&answers, rules);
@@ -69,8 +69,8 @@ fn anonymised(mut response: CapturedResponse, anonymiser: &mut Anonymiser) -> Wr
         .headers
         .iter()
         .map(|(name, value)| {
-            let told = anonymiser.header(name, value);
-            (anonymiser.header_name(name), told)
+            let replaced = anonymiser.header(name, value);
+            (anonymiser.header_name(name), replaced)
         })
         .collect();
     let body = anonymiser

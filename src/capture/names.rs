@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Kind of a value; its replacement looks similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum ReplacedKind {
     /// A machine.
     Host,
     /// A mail address.
@@ -29,12 +29,12 @@ const UPSTREAM: &str = "upstream.example";
 /// All replaced values and their replacements, numbered in the order of first use:
 /// equal responses get equal replacements.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct Replacements {
     given: BTreeMap<String, String>,
-    counts: BTreeMap<What, usize>,
+    counts: BTreeMap<ReplacedKind, usize>,
 }
 
-impl Names {
+impl Replacements {
     /// With upstream's authority (`host:port`) and its host alone.
     pub fn new(upstream: &url::Url, token: &str) -> Self {
         let mut names = Self::default();
@@ -52,7 +52,7 @@ impl Names {
     }
 
     /// The replacement of `value`.
-    pub fn name(&mut self, what: What, value: &str) -> String {
+    pub fn name(&mut self, what: ReplacedKind, value: &str) -> String {
         let key = value.to_lowercase();
         if let Some(name) = self.given.get(&key) {
             return name.clone();
@@ -61,15 +61,15 @@ impl Names {
         *count += 1;
         let number = *count;
         let name = match what {
-            What::Host => format!("host-{number}.example"),
-            What::Mail => format!("mail-{number}@mail.example"),
+            ReplacedKind::Host => format!("host-{number}.example"),
+            ReplacedKind::Mail => format!("mail-{number}@mail.example"),
             // 198.18.0.0/15 and 2001:db8::/32 are reserved (RFC 2544, RFC 3849).
-            What::Ip4 => format!("198.18.{}.{}", number / 256 % 256, number % 256),
-            What::Ip6 => format!("2001:db8::{number:x}"),
-            What::Phone => format!("phone-{number}"),
-            What::Name => format!("name-{number}"),
-            What::Text => format!("text-{number} ({} characters)", value.chars().count()),
-            What::Secret => format!("secret-{number}"),
+            ReplacedKind::Ip4 => format!("198.18.{}.{}", number / 256 % 256, number % 256),
+            ReplacedKind::Ip6 => format!("2001:db8::{number:x}"),
+            ReplacedKind::Phone => format!("phone-{number}"),
+            ReplacedKind::Name => format!("name-{number}"),
+            ReplacedKind::Text => format!("text-{number} ({} characters)", value.chars().count()),
+            ReplacedKind::Secret => format!("secret-{number}"),
         };
         self.given.insert(key, name.clone());
         name
@@ -77,7 +77,7 @@ impl Names {
 
     /// The replacement of a known value.
     pub fn known(&mut self, value: &str) -> String {
-        self.name(What::Name, value)
+        self.name(ReplacedKind::Name, value)
     }
 
     /// Whether it is already a replacement: texts are searched twice.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::names::{Names, What};
+use super::names::{ReplacedKind, Replacements};
 
 /// Addresses with a scheme, home directories, mail addresses, shares, IP addresses,
 /// international telephone numbers, host names and long hexadecimal numbers (tokens,
@@ -48,7 +48,7 @@ impl Patterns {
     }
 
     /// The text with replacements; `None` if nothing was replaced.
-    pub fn replace(&self, text: &str, names: &mut Names) -> Option<String> {
+    pub fn replace(&self, text: &str, names: &mut Replacements) -> Option<String> {
         let mut out = self.replace_fixed(text, names);
         if let Some(known) = &self.known {
             out = replace_words(known, &out, |word| names.known(word));
@@ -61,7 +61,7 @@ impl Patterns {
     }
 
     /// The text without what must never be written.
-    pub fn replace_fixed(&self, text: &str, names: &mut Names) -> String {
+    pub fn replace_fixed(&self, text: &str, names: &mut Replacements) -> String {
         self.fixed
             .replace_all(text, |found: &Captures<'_>| names.known(&found[0]))
             .into_owned()
@@ -128,7 +128,7 @@ fn replace_words(known: &Regex, text: &str, mut name: impl FnMut(&str) -> String
     out
 }
 
-fn general(found: &Captures<'_>, names: &mut Names) -> String {
+fn general(found: &Captures<'_>, names: &mut Replacements) -> String {
     let part = |name: &str| found.name(name).map(|part| part.as_str());
     if let (Some(scheme), Some(authority)) = (part("scheme"), part("authority")) {
         return format!("{scheme}{}", self::authority(authority, names));
@@ -140,28 +140,28 @@ fn general(found: &Captures<'_>, names: &mut Names) -> String {
         return telephone(phone, names);
     }
     if let Some(mail) = part("mail") {
-        return names.name(What::Mail, mail);
+        return names.name(ReplacedKind::Mail, mail);
     }
     if let Some(share) = part("share") {
         return format!(r"\\{}", machine(share.trim_start_matches('\\'), names));
     }
     match part("four").or(part("six")).or(part("host")) {
         Some(machine) => self::machine(machine, names),
-        None => names.name(What::Secret, &found[0]),
+        None => names.name(ReplacedKind::Secret, &found[0]),
     }
 }
 
 /// A telephone number. Offsets of time zones and versions have fewer digits.
-fn telephone(text: &str, names: &mut Names) -> String {
+fn telephone(text: &str, names: &mut Replacements) -> String {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if digits < MIN_PHONE_DIGITS {
         return text.to_owned();
     }
-    names.name(What::Phone, text)
+    names.name(ReplacedKind::Phone, text)
 }
 
 /// The part between `//` and the path: users and passwords are removed, the port stays.
-fn authority(authority: &str, names: &mut Names) -> String {
+fn authority(authority: &str, names: &mut Replacements) -> String {
     let bare = authority.rsplit('@').next().unwrap_or_default();
     let host = bare.trim_end_matches(['.', ',', ';']);
     let rest = &bare[host.len()..];
@@ -183,18 +183,18 @@ fn authority(authority: &str, names: &mut Names) -> String {
 }
 
 /// A host name or an IP address. Times and version numbers may look similar.
-fn machine(text: &str, names: &mut Names) -> String {
-    if Names::is_ours(text) {
+fn machine(text: &str, names: &mut Replacements) -> String {
+    if Replacements::is_ours(text) {
         return text.to_owned();
     }
     let digits = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
     match (text.parse::<Ipv4Addr>(), text.parse::<Ipv6Addr>()) {
-        (Ok(_), _) => names.name(What::Ip4, text),
-        (_, Ok(_)) if text.len() > 2 => names.name(What::Ip6, text),
+        (Ok(_), _) => names.name(ReplacedKind::Ip4, text),
+        (_, Ok(_)) if text.len() > 2 => names.name(ReplacedKind::Ip6, text),
         _ if digits || text.contains(':') => text.to_owned(),
-        _ => names.name(What::Host, text),
+        _ => names.name(ReplacedKind::Host, text),
     }
 }
 
@@ -203,18 +203,18 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::Patterns;
-    use crate::capture::names::Names;
+    use crate::capture::names::Replacements;
 
     #[test]
     fn addresses_go_the_same_way_everywhere_and_other_texts_stay() {
         let upstream = "https://api.corp.test:8443/x".parse().unwrap();
         let token = "0123456789abcdef";
         let known = ["ada lovelace".to_owned(), "ada".to_owned()];
-        let patterns = Patterns::new(&Names::fixed(&upstream, token), &known).unwrap();
-        let mut names = Names::new(&upstream, token);
-        let mut told = |text: &str| {
-            let told = patterns.replace(text, &mut names);
-            told.unwrap_or_else(|| "same".to_owned())
+        let patterns = Patterns::new(&Replacements::fixed(&upstream, token), &known).unwrap();
+        let mut names = Replacements::new(&upstream, token);
+        let mut after = |text: &str| {
+            let after = patterns.replace(text, &mut names);
+            after.unwrap_or_else(|| "same".to_owned())
         };
         for (text, wanted) in [
             (
@@ -254,7 +254,7 @@ mod tests {
                 "same",
             ),
         ] {
-            assert_eq!(told(text), wanted, "{text}");
+            assert_eq!(after(text), wanted, "{text}");
         }
     }
 }

@@ -4,10 +4,10 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::ask::{Asker, get, raw};
-use super::response::{CapturedResponse, Owner};
+use super::response::{CapturedResponse, DataOwner};
 use super::time::time;
-use crate::config::Token;
-use crate::http::{Kind, RawRequest, Request, Verb, is_about_the_token};
+use crate::config::ApiToken;
+use crate::http::{BodyType, RawRequest, Request, Verb, is_about_the_token};
 
 const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
@@ -42,14 +42,14 @@ impl Asker {
     /// have the same result and look like an attack.
     pub async fn take(mut self) -> Vec<CapturedResponse> {
         let page = get(LISTS).with("page_size", PAGE_SIZE);
-        let lists = self.ask("asset-lists", page, Owner::WatchLists).await;
+        let lists = self.ask("asset-lists", page, DataOwner::WatchLists).await;
         if is_refused(&lists) {
             return self.response;
         }
         let first = lists.rows().first().and_then(id);
         if let Some(first) = first {
             let request = get(&format!("{LISTS}{first}/"));
-            self.ask("asset-list", request, Owner::WatchLists).await;
+            self.ask("asset-list", request, DataOwner::WatchLists).await;
         }
         self.tickets().await;
         self.advisories().await;
@@ -68,16 +68,17 @@ impl Asker {
 
     async fn tickets(&mut self) {
         let page = get(TICKETS).with("page_size", PAGE_SIZE);
-        let tickets = self.ask("tickets", page, Owner::Account).await;
+        let tickets = self.ask("tickets", page, DataOwner::Account).await;
         if let Some(id) = tickets.rows().first().and_then(id) {
             let request = get(&format!("{TICKETS}{id}/"));
-            self.ask("ticket", request, Owner::Account).await;
+            self.ask("ticket", request, DataOwner::Account).await;
         }
-        let look = RawRequest {
+        let raw_request = RawRequest {
             verb: Verb::Options,
             ..raw(get(TICKETS))
         };
-        self.take_raw("tickets-options", look, Owner::Choices).await;
+        self.take_raw("tickets-options", raw_request, DataOwner::Choices)
+            .await;
         for (name, filter) in [
             ("tickets-modified-in-2100", "modified__gte"),
             ("tickets-created-in-2100", "created__gte"),
@@ -87,12 +88,12 @@ impl Asker {
             ),
         ] {
             let request = get(TICKETS).with(filter, FAR_FUTURE).with("page_size", "1");
-            self.ask(name, request, Owner::Account).await;
+            self.ask(name, request, DataOwner::Account).await;
         }
         let request = get(TICKETS)
             .with("page", FAR_PAGE)
             .with("page_size", PAGE_SIZE);
-        self.ask("tickets-past-the-end", request, Owner::Account)
+        self.ask("tickets-past-the-end", request, DataOwner::Account)
             .await;
     }
 
@@ -103,52 +104,54 @@ impl Asker {
             .with("modified__gte", from.timestamp().to_string())
             .with("modified__lt", now.timestamp().to_string())
             .with("page_size", PAGE_SIZE);
-        let page = self.ask("advisories", page, Owner::Vendor).await;
+        let page = self.ask("advisories", page, DataOwner::Vendor).await;
         let rows = page.rows();
         // An old advisory that was modified recently shows the most.
         let is_old = |row: &&Value| time(&row["released"]).is_some_and(|at| at < from);
         let row = rows.iter().find(is_old).or(rows.first());
         if let Some(key) = row.and_then(key) {
             let request = get(&format!("{ADVISORIES}{key}/"));
-            self.ask_aside("advisory", request, Owner::Vendor).await;
+            self.ask_aside("advisory", request, DataOwner::Vendor).await;
         }
         let request = get(ADVISORIES)
             .with("modified__gte", FAR_FUTURE)
             .with("page_size", "1");
-        self.ask("advisories-in-2100", request, Owner::Vendor).await;
+        self.ask("advisories-in-2100", request, DataOwner::Vendor)
+            .await;
     }
 
     async fn refusals(&mut self) {
         let request = get(&format!("{LISTS}{NO_ID}/"));
-        self.ask("unknown-id", request, Owner::Vendor).await;
+        self.ask("unknown-id", request, DataOwner::Vendor).await;
         let without_slash = RawRequest {
             follows: false,
             ..raw(get(LISTS.trim_end_matches('/')))
         };
-        self.take_raw("without-slash", without_slash, Owner::WatchLists)
+        self.take_raw("without-slash", without_slash, DataOwner::WatchLists)
             .await;
-        if let Ok(token) = Token::parse(WRONG_TOKEN) {
+        if let Ok(token) = ApiToken::parse(WRONG_TOKEN) {
             let wrong = RawRequest {
                 token: Some(token),
                 ..raw(get(LISTS).with("page_size", "1"))
             };
-            self.take_raw("wrong-token", wrong, Owner::WatchLists).await;
+            self.take_raw("wrong-token", wrong, DataOwner::WatchLists)
+                .await;
         }
     }
 
     async fn feed(&mut self, id: i64) {
         let request = |days: &str| {
-            Request::new(FEED, Kind::Xml)
+            Request::new(FEED, BodyType::Xml)
                 .with("feed_type", "asset_list")
                 .with("asset_list_id", id.to_string())
                 .with("days", days)
         };
         let name = format!("feed-{id}-days-1");
-        let day = self.ask(&name, request("1"), Owner::Vendor).await;
+        let day = self.ask(&name, request("1"), DataOwner::Vendor).await;
         let is_empty = day.status == Some(200) && !crate::capture::claims::has_records(&day);
         if is_empty {
             let name = format!("feed-{id}-days-{MANY_DAYS}");
-            self.ask(&name, request(MANY_DAYS), Owner::Vendor).await;
+            self.ask(&name, request(MANY_DAYS), DataOwner::Vendor).await;
         }
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::claim::{Claim, Verdict};
+use super::claim::{ClaimVerdict, ContractClaim};
 use super::claims;
 use super::response::CapturedResponse;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 
 /// A request, without its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct CapturedRequest {
     /// Base name of its files.
     pub name: String,
     /// HTTP method.
@@ -32,20 +32,20 @@ pub struct Call {
 
 /// Report of a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct CaptureReport {
     /// Program and version.
     pub program: &'static str,
     /// Time, by upstream's clock.
     pub at: Option<DateTime<Utc>>,
     /// Claims, in the order of the contract.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<ContractClaim>,
     /// Requests, in the order in which they were sent.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CapturedRequest>,
 }
 
 /// Checks the statements against the responses.
-pub(super) fn report(response: &[CapturedResponse], rules: &Arc<Rules>) -> Report {
-    Report {
+pub(super) fn report(response: &[CapturedResponse], rules: &Arc<ParserRules>) -> CaptureReport {
+    CaptureReport {
         program: concat!("advisoryd ", env!("CARGO_PKG_VERSION")),
         at: response.iter().find_map(|response| response.date),
         claims: claims::all(response, rules),
@@ -53,8 +53,8 @@ pub(super) fn report(response: &[CapturedResponse], rules: &Arc<Rules>) -> Repor
     }
 }
 
-fn call(response: &CapturedResponse) -> Call {
-    Call {
+fn call(response: &CapturedResponse) -> CapturedRequest {
+    CapturedRequest {
         name: response.name.clone(),
         method: response.method,
         target: response.target.clone(),
@@ -65,7 +65,7 @@ fn call(response: &CapturedResponse) -> Call {
     }
 }
 
-impl Report {
+impl CaptureReport {
     /// Maps every text from upstream.
     pub(super) fn change_texts(&mut self, mut change: impl FnMut(&str) -> String) {
         for claim in &mut self.claims {
@@ -86,11 +86,11 @@ impl Report {
         text += ".\n\n## Statements of the contract\n\n| § | source | statement | confirmed | observed |\n|---|---|---|---|---|\n";
         for claim in &self.claims {
             let verdict = match claim.verdict {
-                Verdict::Held => "yes",
-                Verdict::NotHeld => "**no**",
-                Verdict::Open => "unknown",
+                ClaimVerdict::Held => "yes",
+                ClaimVerdict::NotHeld => "**no**",
+                ClaimVerdict::Open => "unknown",
             };
-            let Claim {
+            let ContractClaim {
                 section,
                 known,
                 statement,

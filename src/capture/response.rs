@@ -8,7 +8,7 @@ use crate::source::{json_text, xml};
 
 /// Whose data a response contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum DataOwner {
     /// The account's: tickets.
     Account,
     /// The account's, with names that also occur in other responses.
@@ -21,7 +21,7 @@ pub enum Owner {
 
 /// Format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum BodyFormat {
     /// XML: a feed.
     Xml,
     /// JSON: a page, an object, an error response.
@@ -40,7 +40,7 @@ pub struct CapturedResponse {
     /// Requested path and query.
     pub target: String,
     /// Whose data it contains.
-    pub owner: Owner,
+    pub owner: DataOwner,
     /// `None` if there was no response.
     pub status: Option<u16>,
     /// Headers, unchanged.
@@ -61,7 +61,7 @@ pub struct CapturedResponse {
 
 impl CapturedResponse {
     /// A request without a response yet.
-    pub fn asked(name: &str, method: &'static str, target: String, owner: Owner) -> Self {
+    pub fn asked(name: &str, method: &'static str, target: String, owner: DataOwner) -> Self {
         Self {
             name: name.to_owned(),
             method,
@@ -98,9 +98,9 @@ impl CapturedResponse {
         if self.is_cut {
             let whole = self.text.as_deref().unwrap_or_default();
             self.text = match self.form() {
-                Form::Json => json_text::cut(whole),
-                Form::Xml => xml::cut(whole),
-                Form::Other => None,
+                BodyFormat::Json => json_text::cut(whole),
+                BodyFormat::Xml => xml::cut(whole),
+                BodyFormat::Other => None,
             };
         }
     }
@@ -119,21 +119,21 @@ impl CapturedResponse {
     }
 
     /// Format of the body, by its first character; a web page is neither.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> BodyFormat {
         if self
             .header("content-type")
             .is_some_and(|name| name.contains("html"))
         {
-            return Form::Other;
+            return BodyFormat::Other;
         }
         let text = self.text.as_deref().unwrap_or_default().trim_start();
         let start: String = text.chars().take(15).collect::<String>().to_lowercase();
         match start.as_bytes().first() {
-            Some(b'{' | b'[') => Form::Json,
+            Some(b'{' | b'[') => BodyFormat::Json,
             Some(b'<') if !start.starts_with("<!doctype html") && !start.starts_with("<html") => {
-                Form::Xml
+                BodyFormat::Xml
             }
-            _ => Form::Other,
+            _ => BodyFormat::Other,
         }
     }
 

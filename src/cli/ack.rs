@@ -1,15 +1,15 @@
-//! `advisoryd ack`: somebody takes care of an advisory.
+//! `advisoryd ack`: acknowledges an advisory, so that alerts about it are held back.
 
 use clap::Args;
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::exit::WrongUsage;
-use super::list::Form;
+use super::list::ListFormat;
 use super::login::login;
 use super::note::note;
 use super::output::print_done;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::{Since, since};
 use super::times::Times;
 use super::{ack_list, ask};
@@ -42,10 +42,10 @@ pub(super) struct Ack {
     #[arg(long, requires = "list")]
     all: bool,
     #[command(flatten)]
-    form: Form,
+    form: ListFormat,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Ack) -> anyhow::Result<bool> {
     if wanted.list {
         let said = wanted.said.as_deref();
         return ack_list::run(shared, said, (wanted.all, &wanted.form)).await;

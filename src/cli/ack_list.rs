@@ -1,21 +1,22 @@
-//! `advisoryd ack --list`: which advisories somebody takes care of.
+//! `advisoryd ack --list`: the advisories that are acknowledged.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ask;
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{print_line, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use crate::clock::Clock;
+use crate::model::AcknowledgementState;
 use crate::store::alerts::acknowledgement::{self, AckLine, AckQuestion};
 
 /// Acknowledgements, the newest first.
 pub(super) async fn run(
-    shared: Shared,
+    shared: GlobalArgs,
     said: Option<&str>,
-    (all, form): (bool, &Form),
+    (all, form): (bool, &ListFormat),
 ) -> anyhow::Result<bool> {
     form.check::<AckLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
@@ -44,7 +45,7 @@ pub(super) async fn run(
 
 fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> String {
     let until = |line: &AckLine| match (line.until, line.withdrawn_at) {
-        (_, Some(at)) if line.state == "withdrawn" => times.minute(at),
+        (_, Some(at)) if line.state == AcknowledgementState::Withdrawn => times.minute(at),
         (Some(until), _) => times.minute(until),
         (None, _) => "until withdrawn".to_owned(),
     };
@@ -54,7 +55,7 @@ fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> S
     if all {
         let row = |line: &AckLine| {
             let (said, by) = (line.said.clone(), line.by.clone());
-            let state = line.state.clone();
+            let state = line.state.name().to_owned();
             [
                 said,
                 state,

@@ -3,27 +3,27 @@
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
-use super::advisory_question::{Advisories, Moments};
-use super::advisory_rows::{Shown, rows};
+use super::advisory_question::{Advisories, TimeContext};
+use super::advisory_rows::{Line, Shown, rows};
 use super::list::print;
 use super::output::print_note;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::filter::{Field, Filter, FlagField, NumberField, Test, WatchListTest};
 use crate::model::{Catalogue, counted};
 use crate::store::enrichment::state;
-use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
+use crate::store::reports::question::{self, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
 
-pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
-    wanted.form.check::<AdvisoryLine>()?;
+pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::Result<bool> {
+    wanted.form.check::<Line>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let id_pattern = whole(config.feeds.id_pattern.as_str())?;
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
-    let time = Moments { now, times };
+    let time = TimeContext { now, times };
     wanted.end_spans();
     wanted.check_spans(&time)?;
     let (sort, is_reversed) = wanted.order();
@@ -46,6 +46,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     };
     let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
+        chosen_list::check_filter(connection, &asked.filter).await?;
         if !lists.is_empty() {
             let lists = chosen(connection, &lists).await?;
             asked.filter = Filter::All(vec![asked.filter, lists]);
@@ -57,8 +58,9 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     };
     let (found, unlisted, unread) = ask::with_connection(&config, ask).await?;
     let links = &config.upstream.links;
-    print(&form, found, times, |lines| {
-        rows(lines, shown, (times, now), links)
+    let lines = found.into_iter().map(|line| Line::of(line, links));
+    print(&form, lines.collect(), times, |lines| {
+        rows(lines, shown, (times, now))
     })?;
     print_unlisted(unlisted);
     print_unread(unread);
@@ -69,7 +71,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
 async fn chosen(connection: &mut PgConnection, lists: &[String]) -> anyhow::Result<Filter> {
     let mut chosen = Vec::new();
     for list in lists {
-        let id = chosen_list::id(connection, Some(list)).await?;
+        let id = chosen_list::stored_id(connection, Some(list)).await?;
         chosen.extend(id.map(|id| Filter::Test(Test::WatchList(WatchListTest::Id(id)))));
     }
     Ok(Filter::Any(chosen))

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::level::ranks;
 use crate::model::filter::{
-    Comparison, Field, Filter, ListField, NumberField, Order, Test, TextField, comparison, nearest,
-    parse_filter,
+    Field, Filter, ListField, NumberField, OrderComparison, StringComparison, Test, TextField,
+    comparison, nearest, parse_filter,
 };
 use crate::store::reports::question::Sort;
 
@@ -21,14 +21,14 @@ pub(super) fn filter(text: &str) -> Result<Filter, String> {
 pub(super) fn level(text: &str) -> Result<Filter, String> {
     let (rank, worst) = ranks(text)?;
     let order = if worst > rank {
-        Order::GreaterOrEqual
+        OrderComparison::GreaterOrEqual
     } else {
-        Order::Equal
+        OrderComparison::Equal
     };
     Ok(number(NumberField::Severity, order, f64::from(rank)))
 }
 
-fn number(field: NumberField, order: Order, value: f64) -> Filter {
+fn number(field: NumberField, order: OrderComparison, value: f64) -> Filter {
     Filter::Test(Test::Number {
         field,
         order,
@@ -48,7 +48,11 @@ pub(super) fn epss(text: &str) -> Result<Filter, String> {
     let score = text.trim().parse().ok();
     let score = score.filter(|score| (0.0..=1.0).contains(score));
     let score = score.ok_or("expected a number from 0 to 1, such as `0.5`")?;
-    Ok(number(NumberField::Epss, Order::GreaterOrEqual, score))
+    Ok(number(
+        NumberField::Epss,
+        OrderComparison::GreaterOrEqual,
+        score,
+    ))
 }
 
 /// `highest` is the highest score that there is.
@@ -71,7 +75,10 @@ fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String>
             "nothing is in this range; write the lower number first: `{most}..{least}`"
         ));
     }
-    let parts = [(Order::GreaterOrEqual, least), (Order::LessOrEqual, most)];
+    let parts = [
+        (OrderComparison::GreaterOrEqual, least),
+        (OrderComparison::LessOrEqual, most),
+    ];
     let parts = parts.into_iter();
     let parts = parts.filter_map(|(order, value)| Some(number(field, order, value?)));
     Ok(Filter::All(parts.collect()))
@@ -80,7 +87,7 @@ fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String>
 pub(super) fn vector(text: &str) -> Result<Filter, String> {
     comparison(
         Field::Text(TextField::AttackVector),
-        Comparison::Equal,
+        StringComparison::Equal,
         text,
     )
 }
@@ -88,17 +95,17 @@ pub(super) fn vector(text: &str) -> Result<Filter, String> {
 pub(super) fn solution(text: &str) -> Result<Filter, String> {
     comparison(
         Field::Text(TextField::SolutionStatus),
-        Comparison::Equal,
+        StringComparison::Equal,
         text,
     )
 }
 
 pub(super) fn said(text: &str) -> Result<Filter, String> {
-    comparison(Field::Text(TextField::Said), Comparison::Equal, text)
+    comparison(Field::Text(TextField::Said), StringComparison::Equal, text)
 }
 
 pub(super) fn cve(text: &str) -> Result<Filter, String> {
-    comparison(Field::List(ListField::Cve), Comparison::Equal, text)
+    comparison(Field::List(ListField::Cve), StringComparison::Equal, text)
 }
 
 pub(super) fn product(text: &str) -> Result<Filter, String> {
@@ -109,12 +116,16 @@ pub(super) fn product(text: &str) -> Result<Filter, String> {
     }
     let words = words
         .into_iter()
-        .map(|word| comparison(field, Comparison::Contains, word));
+        .map(|word| comparison(field, StringComparison::Contains, word));
     Ok(Filter::All(words.collect::<Result<_, _>>()?))
 }
 
 pub(super) fn vendor(text: &str) -> Result<Filter, String> {
-    comparison(Field::List(ListField::Vendor), Comparison::Equal, text)
+    comparison(
+        Field::List(ListField::Vendor),
+        StringComparison::Equal,
+        text,
+    )
 }
 
 pub(super) fn sort(text: &str) -> Result<(Sort, bool), String> {

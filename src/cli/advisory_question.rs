@@ -8,10 +8,12 @@ use super::advisory_options::{
     cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
 };
 use super::exit::WrongUsage;
-use super::list::Form;
-use super::since::{Since, Span, in_order, since, span};
+use super::list::ListFormat;
+use super::since::{Since, TimeSpan, in_order, since, span};
 use super::times::Times;
-use crate::model::filter::{Filter, FlagField, Moment, Order, Test, TimeField, is_cve};
+use crate::model::filter::{
+    Filter, FilterTime, FlagField, OrderComparison, Test, TimeField, is_cve,
+};
 use crate::store::reports::question::Sort;
 
 const EXAMPLES: &str = r#"All options together must match. An option that is repeated matches any of its values;
@@ -69,7 +71,7 @@ pub(super) struct Advisories {
     /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
     /// `monday`), a date or a time; a month (`2026-10`) is that month, `FROM..TO` a span
     #[arg(long, value_name = "WHEN", value_parser = span)]
-    pub(super) since: Option<Span>,
+    pub(super) since: Option<TimeSpan>,
     /// Until this time; a day or month is included. The end of the other options with a time,
     /// or of --since if there is none
     #[arg(long, value_name = "WHEN", value_parser = since)]
@@ -77,18 +79,18 @@ pub(super) struct Advisories {
     /// Released by the vendor since this time, which is what is new to everybody; sorted by
     /// release, newest first
     #[arg(long, value_name = "WHEN", value_parser = span)]
-    pub(super) released: Option<Span>,
+    pub(super) released: Option<TimeSpan>,
     /// Modified by the vendor since this time: new, or with a new revision
     #[arg(long, value_name = "WHEN", value_parser = span)]
-    pub(super) modified: Option<Span>,
+    pub(super) modified: Option<TimeSpan>,
     /// First stored in this database since this time, which is what is new to you: also old
     /// advisories that a watch list contains only now, and all of a first load; newest first
     #[arg(long, value_name = "WHEN", value_parser = span)]
-    pub(super) first_seen: Option<Span>,
+    pub(super) first_seen: Option<TimeSpan>,
     /// Its stored content changed since this time: a new version, whoever made it (the vendor,
     /// details that were fetched, a newer parser)
     #[arg(long, value_name = "WHEN", value_parser = span)]
-    pub(super) changed: Option<Span>,
+    pub(super) changed: Option<TimeSpan>,
     /// Only zero-days
     #[arg(long)]
     pub(super) zero_day: bool,
@@ -101,6 +103,12 @@ pub(super) struct Advisories {
     /// Only those about which no ticket exists
     #[arg(long)]
     pub(super) no_ticket: bool,
+    /// Only those that somebody has acknowledged (`advisoryd ack`)
+    #[arg(long, conflicts_with = "unacknowledged")]
+    pub(super) acknowledged: bool,
+    /// Only those that nobody has acknowledged
+    #[arg(long)]
+    pub(super) unacknowledged: bool,
     /// Highest EPSS score of its CVEs at least this, 0 to 1
     #[arg(long, value_name = "SCORE", value_parser = epss)]
     pub(super) epss_min: Vec<Filter>,
@@ -116,7 +124,7 @@ pub(super) struct Advisories {
     #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
     pub(super) sort: Option<(Sort, bool)>,
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: ListFormat,
 }
 
 impl Advisories {
@@ -164,7 +172,7 @@ impl Advisories {
         ];
         if spans.iter().all(|span| span.is_none()) {
             let (from, to) = (None, Some(until));
-            self.since = Some(Span { from, to });
+            self.since = Some(TimeSpan { from, to });
             return;
         }
         for span in spans.iter_mut().filter_map(|span| span.as_mut()) {
@@ -173,7 +181,7 @@ impl Advisories {
     }
 
     /// Refuses times that end before they begin.
-    pub(super) fn check_spans(&self, time: &Moments) -> Result<(), WrongUsage> {
+    pub(super) fn check_spans(&self, time: &TimeContext) -> Result<(), WrongUsage> {
         let spans = [
             self.released,
             self.modified,
@@ -188,16 +196,16 @@ impl Advisories {
     }
 
     /// All options as one filter; its days are those of `zone`.
-    pub(super) fn into_filter(self, time: &Moments, zone: Tz) -> (Filter, Form) {
-        let within = |field, span: Option<Span>| {
+    pub(super) fn into_filter(self, time: &TimeContext, zone: Tz) -> (Filter, ListFormat) {
+        let within = |field, span: Option<TimeSpan>| {
             let (from, to) = time.of(span?);
-            let from = from.map(|at| (Order::GreaterOrEqual, at));
-            let to = to.map(|at| (Order::Less, at));
+            let from = from.map(|at| (OrderComparison::GreaterOrEqual, at));
+            let to = to.map(|at| (OrderComparison::Less, at));
             let limits = from.into_iter().chain(to).map(|(order, at)| {
                 Filter::Test(Test::Time {
                     field,
                     order,
-                    value: Moment::At(at),
+                    value: FilterTime::At(at),
                 })
             });
             Some(Filter::All(limits.collect()))
@@ -231,6 +239,8 @@ impl Advisories {
             (self.kev, FlagField::Kev, true),
             (self.has_ticket, FlagField::HasTicket, true),
             (self.no_ticket, FlagField::HasTicket, false),
+            (self.acknowledged, FlagField::Acknowledged, true),
+            (self.unacknowledged, FlagField::Acknowledged, false),
         ];
         let flags = flags.into_iter().filter(|(is_asked, ..)| *is_asked);
         parts.extend(flags.map(|(_, field, value)| Filter::Test(Test::Flag { field, value })));
@@ -245,13 +255,13 @@ impl Advisories {
 }
 
 /// How times are read.
-pub(super) struct Moments {
+pub(super) struct TimeContext {
     pub(super) now: DateTime<Utc>,
     pub(super) times: Times,
 }
 
-impl Moments {
-    pub(super) fn of(&self, span: Span) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+impl TimeContext {
+    pub(super) fn of(&self, span: TimeSpan) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         (
             span.from.map(|from| from.time(self.now, self.times)),
             span.to.map(|to| to.end(self.now, self.times)),

@@ -1,12 +1,31 @@
 //! The table of `advisoryd advisories`.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::level;
 use super::table::linked;
 use super::times::Times;
-use crate::model::Links;
+use crate::model::LinkTemplates;
 use crate::store::reports::question::{AdvisoryLine, Sort};
+
+/// An advisory, and its page.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Line {
+    #[serde(flatten)]
+    advisory: AdvisoryLine,
+    /// The vendor's page, where the configuration says how to find it.
+    url: Option<String>,
+}
+
+impl Line {
+    pub(super) fn of(advisory: AdvisoryLine, links: &LinkTemplates) -> Self {
+        let id = advisory.upstream_id.map(|id| id.to_string());
+        let values = [("said", Some(advisory.said.clone())), ("id", id)];
+        let url = links.advisory.as_ref().and_then(|link| link.fill(&values));
+        Self { advisory, url }
+    }
+}
 
 /// What the table shows.
 #[derive(Clone, Copy)]
@@ -18,17 +37,12 @@ pub(super) struct Shown {
 }
 
 /// The table. It always shows what it is sorted by.
-pub(super) fn rows(
-    lines: &[AdvisoryLine],
-    shown: Shown,
-    (times, now): (Times, DateTime<Utc>),
-    addresses: &Links,
-) -> String {
+pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<Utc>)) -> String {
     let Shown { sort, has_lists } = shown;
-    let ats = lines.iter().filter_map(|line| shown_time(line, sort).1);
+    let advisories = || lines.iter().map(|line| &line.advisory);
+    let ats = advisories().filter_map(|line| shown_time(line, sort).1);
     let is_fine = Times::are_recent(ats, now);
-    let rows: Vec<[String; 6]> = lines
-        .iter()
+    let rows: Vec<[String; 6]> = advisories()
         .map(|line| {
             let (_, at) = shown_time(line, sort);
             [
@@ -60,19 +74,12 @@ pub(super) fn rows(
     };
     let at = times.heading(heading, now);
     let fourth = if has_lists { "watch lists" } else { "solution" };
-    let pages: Vec<_> = lines.iter().map(|line| page(line, addresses)).collect();
+    let pages: Vec<_> = lines.iter().map(|line| line.url.clone()).collect();
     linked(
         ["advisory", "severity", score, fourth, &at, "title"],
         &rows,
         &pages,
     )
-}
-
-/// The advisory's page, where the configuration says how to find it.
-fn page(line: &AdvisoryLine, links: &Links) -> Option<String> {
-    let id = line.upstream_id.map(|id| id.to_string());
-    let values = [("said", Some(line.said.clone())), ("id", id)];
-    links.advisory.as_ref()?.fill(&values)
 }
 
 /// The column by which lines are sorted is always shown.

@@ -79,9 +79,9 @@ fn dismissed(delivery: &Value, times: Times) -> String {
 fn line(attempt: &Value, times: Times) -> String {
     let part = |name: &str| text(&attempt[name]).unwrap_or_default();
     let status = text(&attempt["status"]).unwrap_or_else(|| "-".to_owned());
-    let said = said(text(&attempt["error"]), &part("answer"));
+    let reason = reason(text(&attempt["error"]), &part("answer"));
     format!(
-        "attempt {}  {}  {}  {status}  {}  {said}",
+        "attempt {}  {}  {}  {status}  {}  {reason}",
         part("attempt"),
         time(&part("at"), times),
         outcome(&part("outcome")),
@@ -90,7 +90,7 @@ fn line(attempt: &Value, times: Times) -> String {
 }
 
 /// Why an attempt failed, and what the receiver answered: the reason is often only there.
-fn said(error: Option<String>, answer: &str) -> String {
+fn reason(error: Option<String>, answer: &str) -> String {
     let answer = outgoing_within(answer, ANSWER_CHARS);
     match error {
         None => answer,

@@ -5,33 +5,34 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::alert_deliveries::has_delivery;
 use super::alert_id::AlertId;
 use super::alerts_dismiss::{Dismiss, dismiss};
-use super::alerts_list::{List, list};
+use super::alerts_list::{AlertsListArgs, list};
 use super::dead_letters::Which;
 use super::output::{print_done, print_error, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, SinkTest};
-use crate::model::counted;
+use crate::model::{DeliveryState, counted};
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
 use crate::store::alerts::resend::{self, To};
 use crate::store::reports::named_list::named_lists;
 
 #[derive(Debug, Args)]
-pub(super) struct Alerts {
+pub(super) struct AlertsArgs {
     #[command(subcommand)]
-    what: What,
+    what: AlertsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum AlertsCommand {
     /// List alerts and their delivery state, newest first
-    List(List),
+    List(AlertsListArgs),
     /// Show one alert, its deliveries and every attempt
     Show {
         /// ID, as shown by `list`, or its beginning
@@ -80,11 +81,11 @@ impl Resend {
     }
 }
 
-pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: AlertsArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let what = match wanted.what {
-        What::Test { sink, json } => return test(&config, &sink, json).await,
-        What::List(wanted) => {
+        AlertsCommand::Test { sink, json } => return test(&config, &sink, json).await,
+        AlertsCommand::List(wanted) => {
             wanted.check()?;
             return ask::with_reader(&config, async |opened| {
                 list(&config, opened, wanted, shared.times()).await
@@ -94,14 +95,14 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         what => what,
     };
     ask::with_database(&config, async |opened| match what {
-        What::List(wanted) => list(&config, opened, wanted, shared.times()).await,
-        What::Show { id, json } => show(opened, &id, json, shared.times()).await,
-        What::Resend(wanted) if wanted.which.is_all() => {
+        AlertsCommand::List(wanted) => list(&config, opened, wanted, shared.times()).await,
+        AlertsCommand::Show { id, json } => show(opened, &id, json, shared.times()).await,
+        AlertsCommand::Resend(wanted) if wanted.which.is_all() => {
             dead_letters(opened, &wanted.which, shared.times()).await
         }
-        What::Resend(wanted) => send_again(&config, opened, &wanted).await,
-        What::Dismiss(wanted) => dismiss(opened, &wanted, shared.times()).await,
-        What::Test { sink, json } => test(&config, &sink, json).await,
+        AlertsCommand::Resend(wanted) => send_again(&config, opened, &wanted).await,
+        AlertsCommand::Dismiss(wanted) => dismiss(opened, &wanted, shared.times()).await,
+        AlertsCommand::Test { sink, json } => test(&config, &sink, json).await,
     })
     .await
 }
@@ -159,9 +160,12 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
         let due = resend::resend(&mut transaction, id, to, &sinks, now).await?;
         transaction.commit().await?;
-        if due == 0 && is_under_way(&document, only) {
+        if due == 0 && has_delivery(&document, DeliveryState::Waiting, only) {
             print_done(&format!("alert {id}: being delivered already"));
-        } else if due == 0 && only.is_none() && is_delivered(&document) {
+        } else if due == 0
+            && only.is_none()
+            && has_delivery(&document, DeliveryState::Delivered, None)
+        {
             print_error(&format!(
                 "alert {id}: all its sinks have accepted it; to send it again, use --all-sinks or --sink NAME"
             ));
@@ -179,22 +183,6 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
     }
     Ok(good)
-}
-
-/// Whether the alert was delivered to some sink.
-fn is_delivered(document: &serde_json::Value) -> bool {
-    let deliveries = document["deliveries"].as_array();
-    let mut deliveries = deliveries.into_iter().flatten();
-    deliveries.any(|delivery| delivery["state"] == "delivered")
-}
-
-/// Whether a delivery of the alert is waiting.
-fn is_under_way(document: &serde_json::Value, only: Option<&str>) -> bool {
-    let deliveries = document["deliveries"].as_array();
-    deliveries.into_iter().flatten().any(|delivery| {
-        let is_asked = only.is_none_or(|only| delivery["sink"] == only);
-        is_asked && delivery["state"] == "waiting"
-    })
 }
 
 async fn dead_letters(opened: &Opened, wanted: &Which, times: Times) -> anyhow::Result<bool> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::alert_deliveries::has_delivery;
 use super::alert_id::AlertId;
 use super::ask;
 use super::dead_letters::Which;
@@ -15,7 +16,7 @@ use super::note::note;
 use super::output::{print_done, print_error};
 use super::times::Times;
 use crate::clock::Clock;
-use crate::model::{counted, outgoing};
+use crate::model::{DeliveryState, counted, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::dismissal::{self, Dismissal};
 use crate::store::alerts::outcome;
@@ -103,14 +104,9 @@ async fn one(
         return Ok(format!("alert {id}: {letters} dismissed"));
     }
     let document = outcome::alert(&mut transaction, id).await?;
-    let deliveries = document
-        .as_ref()
-        .and_then(|one| one["deliveries"].as_array());
-    let is_dismissed = |delivery: &Value| {
-        delivery["state"] == "dismissed" && only.is_none_or(|only| delivery["sink"] == only)
-    };
+    let document = document.unwrap_or_default();
     anyhow::ensure!(
-        deliveries.into_iter().flatten().any(is_dismissed),
+        has_delivery(&document, DeliveryState::Dismissed, only),
         "alert {id}: no dead letter; `advisoryd alerts list --state dead_letter` lists them"
     );
     Ok(format!("alert {id}: dismissed already"))

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::ask;
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{columns, print_line, print_note, table};
 use super::since::{Since, since};
 use super::table::width;
@@ -24,7 +24,7 @@ const ERROR_LETTERS: usize = 120;
 const SHORT_ID: usize = 8;
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct AlertsListArgs {
     /// Only alerts of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -38,7 +38,7 @@ pub(super) struct List {
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
     #[command(flatten)]
-    form: Form,
+    form: ListFormat,
 }
 
 /// A state by its name.
@@ -61,7 +61,7 @@ fn state() -> impl TypedValueParser<Value = AlertState> {
     })
 }
 
-impl List {
+impl AlertsListArgs {
     /// Checks `--columns` before anything is requested.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.form.check::<AlertLine>()
@@ -71,7 +71,7 @@ impl List {
 pub(super) async fn list(
     config: &Config,
     opened: &Opened,
-    wanted: List,
+    wanted: AlertsListArgs,
     times: Times,
 ) -> anyhow::Result<bool> {
     let is_rule = |name: &str| {
@@ -180,7 +180,7 @@ fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
 }
 
 /// The table without the columns in which all rows are alike, and the line above it that
-/// tells what they have: titles need the room.
+/// says what they have: titles need the room.
 fn without_common(heading: [&str; 7], rows: &[[String; 7]]) -> (Option<String>, String) {
     /// Rule, sink and state.
     const MAY_GO: [usize; 3] = [2, 4, 5];

@@ -71,7 +71,7 @@ fn log_format(name: &str) -> Result<LogFormat, String> {
 
 /// What `run` was asked.
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct RunArgs {
     /// Also alert on existing advisories (first load, new rule)
     #[arg(long)]
     pub alert_backlog: bool,
@@ -80,7 +80,7 @@ pub(super) struct Run {
     pub replace_configuration: bool,
 }
 
-impl Run {
+impl RunArgs {
     /// The options of the daemon.
     pub(super) fn options(&self) -> StartOptions {
         StartOptions {
@@ -94,7 +94,7 @@ impl Run {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the daemon
-    Run(Run),
+    Run(RunArgs),
     /// Sync once and exit (for cron, backfills and scripts)
     Sync(super::sync::Sync),
     /// Check configuration, token, sinks, rules, database, watch lists and tickets
@@ -107,18 +107,18 @@ pub(super) enum Command {
         json: bool,
     },
     /// Show whether a daemon runs, problems, data freshness and next runs
-    Status(super::status::Options),
+    Status(super::status::StatusArgs),
     /// List advisories that match a filter, most recently modified first
     #[command(aliases = ["advisory", "search", "list"])]
     Advisories(Box<super::advisory_question::Advisories>),
     /// List tickets, most recently modified first
     #[command(alias = "ticket")]
-    Tickets(super::tickets::Tickets),
+    Tickets(super::tickets::TicketsArgs),
     /// List products of the watch lists, and how many advisories name each
     #[command(alias = "product")]
     Products(super::products::Products),
     /// Show one advisory or ticket and its history
-    Show(super::show::Show),
+    Show(super::show::ShowArgs),
     /// List or follow the change log
     #[command(alias = "log")]
     Changes(super::changes::Changes),
@@ -128,7 +128,7 @@ pub(super) enum Command {
     /// Inspect records that could not be parsed
     Quarantine(super::quarantine::Quarantine),
     /// Re-parse stored records with the current parser and aliases
-    Replay(super::replay::Wanted),
+    Replay(super::replay::ReplayArgs),
     /// Apply retention now (the daemon does this hourly)
     Maintain {
         /// Print JSON
@@ -138,25 +138,25 @@ pub(super) enum Command {
     /// Erase people's data: a ticket, or the names of a person
     Erase(super::erase::Erase),
     /// List, resend and test alerts
-    Alerts(super::alerts::Alerts),
+    Alerts(super::alerts::AlertsArgs),
     /// List sinks, or show presets for them (Slack, PagerDuty, Jira, Splunk and others)
     Sinks(super::sinks::Sinks),
     /// Show alert rules, or dry-run them against stored changes
-    Rules(super::rules::Rules),
+    Rules(super::rules::RulesArgs),
     /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
     /// Acknowledge an advisory, withdraw an acknowledgement, or list them
     Ack(super::ack::Ack),
     /// Manage silences
-    Silence(super::silence::Silence),
+    Silence(super::silence::SilenceArgs),
     /// Save everything in a signed bundle, for an air-gapped site
-    Mirror(super::mirror::Mirror),
+    Mirror(super::mirror::MirrorArgs),
     /// Import a bundle, or saved feed files
     Import(super::import::Import),
     /// Read the KEV catalogue and EPSS scores from files
     Enrich(super::enrich::Enrich),
     /// Show who uses the account's requests, or reserve some for a script
-    Budget(super::budget::Budget),
+    Budget(super::budget::BudgetArgs),
     /// Save one anonymised sample of each API response
     Capture(super::capture::Capture),
     /// Show how saved feed or JSON files are parsed
@@ -166,7 +166,7 @@ pub(super) enum Command {
     /// Run database migrations and exit
     Migrate,
     /// Back up, restore, move or upgrade the database
-    Database(super::database::Database),
+    Database(super::database::DatabaseArgs),
     /// Run a self-contained demo on this machine
     Demo(Demo),
     /// Run only the simulated upstream, for testing
@@ -197,7 +197,7 @@ pub(super) struct Demo {
     pub port: u16,
 }
 
-impl From<Demo> for demo::Options {
+impl From<Demo> for demo::DemoOptions {
     fn from(demo: Demo) -> Self {
         let Demo {
             once,
@@ -228,7 +228,7 @@ pub(super) struct Simulate {
     pub watch_lists: usize,
     /// Format of the XML feed: json-names, drf, attributes or cvrf
     #[arg(long, default_value = "json-names")]
-    pub profile: simulate::Profile,
+    pub profile: simulate::SimulatedProfile,
     /// Seed of the generated data; equal seeds give equal data
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

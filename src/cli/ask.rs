@@ -39,13 +39,12 @@ pub(super) async fn with_new_database<T>(
     work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let opened = open(config).await?;
-    let result = match answers(config, &opened).await {
-        Ok(()) => work(&opened).await,
-        Err(error) => Err(error),
-    };
     let may_only_read = opened.may_only_read;
-    opened.close().await;
-    result.map_err(|error| {
+    let result = then_close(opened, async |opened| {
+        answers(config, opened).await?;
+        work(opened).await
+    });
+    result.await.map_err(|error| {
         if may_only_read && is_refused(&error) {
             let refused = NotAllowed {
                 why: "members of the group of [database] share_with may only read".to_owned(),
@@ -89,7 +88,7 @@ fn is_refused(error: &anyhow::Error) -> bool {
 }
 
 /// The same for who only reads: the read replica, where `[database] read_url` names one.
-/// It is told how far that is behind. If it cannot be used, the database itself is asked,
+/// It is shown how far that is behind. If it cannot be used, the database itself is asked,
 /// with a warning.
 pub(super) async fn with_reader<T>(
     config: &Config,
@@ -98,8 +97,13 @@ pub(super) async fn with_reader<T>(
     let Some(replica) = replica(config).await else {
         return with_database(config, work).await;
     };
-    let result = work(&replica).await;
-    replica.close().await;
+    then_close(replica, work).await
+}
+
+/// Does `work` with an opened database, and closes it however that went.
+pub(super) async fn then_close<T>(opened: Opened, work: impl AsyncFnOnce(&Opened) -> T) -> T {
+    let result = work(&opened).await;
+    opened.close().await;
     result
 }
 

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::ask;
 use super::output::{print_error, print_json, print_line, print_styled, rough, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use crate::config::Config;
-use crate::job::budget::{Taken, take};
+use crate::job::budget::{BudgetGrant, take};
 use crate::model::{BudgetKind, counted, max_burst};
 use crate::startup::{self, Opened};
 use crate::store::reports::budget::{BudgetReport, BudgetUser, budgets, users};
@@ -18,16 +18,16 @@ use crate::store::reports::budget::{BudgetReport, BudgetUser, budgets, users};
 #[command(
     after_help = "Examples:\n  advisoryd budget\n  advisoryd budget --json | jq '.[0].remaining_today'\n  advisoryd budget take 1 && curl -H \"Authorization: Token $(cat token)\" \\\n    https://api.app.secunia.com/api/tickets/"
 )]
-pub(super) struct Budget {
+pub(super) struct BudgetArgs {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<BudgetCommand>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum BudgetCommand {
     /// Reserve requests for a script that uses the same account, and wait until they may be sent
     #[command(
         after_help = "Send the requests within one second after the command ends.\n\nExamples:\n  advisoryd budget take 1\n  advisoryd budget take 5 --no-wait || exit 0"
@@ -48,13 +48,13 @@ struct Take {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Budget) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: BudgetArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         match wanted.what {
             None => show(&config, opened, wanted.json).await,
-            Some(What::Take(take)) => reserve(&config, opened, &take).await,
+            Some(BudgetCommand::Take(take)) => reserve(&config, opened, &take).await,
         }
     })
     .await
@@ -74,7 +74,7 @@ async fn reserve(config: &Config, opened: &Opened, wanted: &Take) -> anyhow::Res
         return Ok(false);
     };
     match answer? {
-        Taken::Granted => {
+        BudgetGrant::Granted => {
             if wanted.json {
                 print_json(&json!({"granted": wanted.requests}))?;
             } else {
@@ -82,7 +82,7 @@ async fn reserve(config: &Config, opened: &Opened, wanted: &Take) -> anyhow::Res
             }
             Ok(true)
         }
-        Taken::NotBefore { at, now, reason } => {
+        BudgetGrant::NotBefore { at, now, reason } => {
             let seconds = (at - now).max(TimeDelta::zero()).as_seconds_f64();
             if wanted.json {
                 print_json(
@@ -106,12 +106,12 @@ async fn show(config: &Config, opened: &Opened, as_json: bool) -> anyhow::Result
     let users = users(&mut connection).await?;
     let own = config.upstream.token().ok();
     let own = own.map(|token| startup::sharing(config, &token, BudgetKind::Command).account);
-    let budgets: Vec<Standing> = accounts
+    let budgets: Vec<AccountBudget> = accounts
         .into_iter()
-        .map(|report| Standing::of(report, config, own.as_deref(), &users))
+        .map(|report| AccountBudget::of(report, config, own.as_deref(), &users))
         .collect();
     if as_json {
-        let all: Vec<Value> = budgets.iter().map(Standing::json).collect();
+        let all: Vec<Value> = budgets.iter().map(AccountBudget::json).collect();
         print_json(&all)?;
         return Ok(true);
     }
@@ -128,7 +128,7 @@ async fn show(config: &Config, opened: &Opened, as_json: bool) -> anyhow::Result
 }
 
 /// A budget with its limits and users.
-struct Standing {
+struct AccountBudget {
     report: BudgetReport,
     is_own: bool,
     per_minute: i64,
@@ -136,7 +136,7 @@ struct Standing {
     users: Vec<BudgetUser>,
 }
 
-impl Standing {
+impl AccountBudget {
     fn of(report: BudgetReport, config: &Config, own: Option<&str>, users: &[BudgetUser]) -> Self {
         let upstream = &config.upstream;
         let is_own = own == Some(report.account.as_str());

@@ -1,4 +1,4 @@
-//! `advisoryd capture`: what upstream really sends, for somebody else to see.
+//! `advisoryd capture`: an anonymised record of what upstream sends, to be shared.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use clap::Args;
 use super::chosen_list;
 use super::confirm::confirm;
 use super::output::{print_done, print_error};
-use super::share_budget::share_budget;
-use super::shared::Shared;
+use super::share_budget::with_shared_budget;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
-use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
+use crate::capture::{Asker, CaptureOptions, ClaimVerdict, Folder, judge, most_calls};
 use crate::clock::Clock;
-use crate::config::{Config, Token};
+use crate::config::{ApiToken, Config};
 use crate::http::Client;
 use crate::model::counted;
 use crate::startup;
@@ -50,7 +50,7 @@ fn max_body(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a size from `1KiB` to `256MiB`".to_owned())
 }
 
-pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Capture) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let token = config.upstream.token()?;
     let lists = lists(&config, &wanted).await?;
@@ -59,22 +59,17 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
     }
     let folder = Folder::prepare(&wanted.out)?;
     let client = Client::new(&config.upstream, token.clone(), Vec::new(), Clock::system())?;
-    let joined = share_budget(&config, &token, &client).await;
-    let done = captured(&config, token, &client, (lists, folder, &wanted)).await;
-    if let Some((opened, budget)) = joined {
-        budget.give_back().await;
-        opened.close().await;
-    }
-    done
+    let work = captured(&config, token.clone(), &client, (lists, folder, &wanted));
+    with_shared_budget(&config, &token, &client, Box::pin(work)).await
 }
 
 async fn captured(
     config: &Config,
-    token: Token,
+    token: ApiToken,
     client: &Client,
     (lists, folder, wanted): (Vec<i64>, Folder, &Capture),
 ) -> anyhow::Result<bool> {
-    let asked = Wanted {
+    let asked = CaptureOptions {
         lists,
         max_body: wanted.max_body,
     };
@@ -83,7 +78,7 @@ async fn captured(
     let rules = startup::rules(config)?;
     let captured = judge(answers, &rules, &config.upstream, &token, wanted.raw)?;
     folder.write(&captured)?;
-    let count = |verdict: Verdict| {
+    let count = |verdict: ClaimVerdict| {
         let claims = captured.report.claims.iter();
         claims.filter(|claim| claim.verdict == verdict).count()
     };
@@ -91,9 +86,9 @@ async fn captured(
         "{}: {}; assumptions: {} confirmed, {} refuted, {} open; see report.md",
         wanted.out.display(),
         counted(client.total_usage().requests, "request"),
-        count(Verdict::Held),
-        count(Verdict::NotHeld),
-        count(Verdict::Open)
+        count(ClaimVerdict::Held),
+        count(ClaimVerdict::NotHeld),
+        count(ClaimVerdict::Open)
     ));
     let mut good = !stop.is_cancelled();
     for call in &captured.report.calls {

@@ -27,7 +27,7 @@ const COLUMNS: [&str; 10] = [
 
 /// How changes are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ChangeFormat {
     Lines,
     Json,
     Csv,
@@ -43,22 +43,22 @@ fn print_row(cells: [String; COLUMNS.len()]) -> anyhow::Result<()> {
 
 /// Prints changes; what a version changed is printed once, below its first event.
 pub(super) struct Printer {
-    form: Form,
+    form: ChangeFormat,
     times: Times,
     /// The version whose changes were printed last.
-    told: Option<(String, i32)>,
+    printed: Option<(String, i32)>,
 }
 
 impl Printer {
     /// With CSV, it prints the header row at once.
-    pub(super) fn new(form: Form, times: Times) -> anyhow::Result<Self> {
-        if form == Form::Csv {
+    pub(super) fn new(form: ChangeFormat, times: Times) -> anyhow::Result<Self> {
+        if form == ChangeFormat::Csv {
             print_row(COLUMNS.map(str::to_owned))?;
         }
         Ok(Self {
             form,
             times,
-            told: None,
+            printed: None,
         })
     }
 
@@ -68,16 +68,16 @@ impl Printer {
         change: &Change,
     ) -> anyhow::Result<()> {
         match self.form {
-            Form::Json => return print_json(change),
-            Form::Csv => {
+            ChangeFormat::Json => return print_json(change),
+            ChangeFormat::Csv => {
                 let document = serde_json::to_value(change)?;
                 return print_row(COLUMNS.map(|name| field(name, &document[name])));
             }
-            Form::Lines => {}
+            ChangeFormat::Lines => {}
         }
         print_styled(&line(change, self.times));
         let version = (change.key.clone(), change.version);
-        if !is_of_version(&change.what) || self.told.as_ref() == Some(&version) {
+        if !is_of_version(&change.what) || self.printed.as_ref() == Some(&version) {
             return Ok(());
         }
         let (kind, key) = (change.kind.as_str(), change.key.as_str());
@@ -86,7 +86,7 @@ impl Printer {
         for line in difference::page(shown, self.times) {
             print_styled(&format!("           {line}"));
         }
-        self.told = Some(version);
+        self.printed = Some(version);
         Ok(())
     }
 }

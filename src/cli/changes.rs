@@ -11,11 +11,11 @@ use clap::builder::NonEmptyStringValueParser;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::change_lines::{Form, Printer};
+use super::change_lines::{ChangeFormat, Printer};
 use super::exit::WrongUsage;
 use super::level::ranks;
 use super::output::{is_whole, print_error, print_note, reader_gone};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::show::find;
 use super::since::{Since, in_order, since};
 use super::state_file::StateFile;
@@ -23,7 +23,7 @@ use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::filter::nearest;
-use crate::model::{ChangeKind, Details, RecordKind};
+use crate::model::{ChangeKind, DetailsMode, RecordKind};
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Selection};
@@ -31,7 +31,7 @@ use crate::store::change::{self, CHANNEL, Selection};
 /// Rows read at once.
 const PAGE: i64 = 1000;
 /// Polling interval, in case a notification is lost.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause before reconnecting to the database.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
@@ -121,7 +121,7 @@ fn event(text: &str) -> Result<String, String> {
     Err(format!("expected one of {}{close}", names.join(", ")))
 }
 
-pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Changes) -> anyhow::Result<bool> {
     let mut config = shared.load_and_log(Some("warn"))?;
     if wanted.follow {
         // A standby sends no notifications.
@@ -163,14 +163,14 @@ async fn show(
     opened: &Opened,
     wanted: &Changes,
     state: Option<StateFile>,
-    (times, details): (Times, Details),
+    (times, details): (Times, DetailsMode),
 ) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let now = Clock::system().now();
     let form = match (wanted.json, wanted.csv) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Csv,
-        _ => Form::Lines,
+        (true, _) => ChangeFormat::Json,
+        (_, true) => ChangeFormat::Csv,
+        _ => ChangeFormat::Lines,
     };
     let end = match wanted.until {
         Some(until) => Some(change::before(&mut connection, until.end(now, times)).await?),
@@ -204,10 +204,10 @@ async fn show(
     // From now on nothing is lost, also if nothing is printed for long.
     reading.keep()?;
     if !wanted.follow {
-        reading.tell_new(&mut connection).await?;
+        reading.print_new(&mut connection).await?;
         // A job that runs each hour has nothing to say then.
         let is_seen = std::io::stdout().is_terminal();
-        if form == Form::Lines && is_seen && !reading.has_printed {
+        if form == ChangeFormat::Lines && is_seen && !reading.has_printed {
             print_note("no changes match");
         }
         return Ok(());
@@ -230,7 +230,7 @@ async fn show(
 async fn selection(
     connection: &mut PgConnection,
     wanted: &Changes,
-    (details, times): (Details, Times),
+    (details, times): (DetailsMode, Times),
 ) -> anyhow::Result<Selection> {
     let watch_list = wanted.watch_list.as_deref();
     let (mut saids, mut tickets) = (Vec::new(), Vec::new());
@@ -247,7 +247,7 @@ async fn selection(
         what: wanted.what.clone(),
         rank_from: wanted.severity.map(|(from, _)| from),
         rank_to: wanted.severity.map(|(_, to)| to),
-        watch_list_id: chosen_list::id(connection, watch_list).await?,
+        watch_list_id: chosen_list::stored_id(connection, watch_list).await?,
         product: wanted.product.clone(),
     })
 }
@@ -316,15 +316,15 @@ impl Reading {
         }
         loop {
             let mut connection = opened.pool.acquire().await?;
-            self.tell_new(&mut connection).await?;
+            self.print_new(&mut connection).await?;
             drop(connection);
-            if let Ok(heard) = tokio::time::timeout(LOOK_AGAIN, listener.recv()).await {
+            if let Ok(heard) = tokio::time::timeout(POLL_INTERVAL, listener.recv()).await {
                 heard?;
             }
         }
     }
 
-    async fn tell_new(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+    async fn print_new(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
         loop {
             // What is not selected up to here has been passed over.
             let newest = change::newest(connection).await?;

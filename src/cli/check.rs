@@ -3,19 +3,21 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::check_upstream::Known;
-use super::finding::{Finding, Reporter};
-use super::shared::Shared;
+use super::check_rules::{self, Seen};
+use super::check_upstream::LocalData;
+use super::finding::{CheckResult, Reporter};
+use super::shared::GlobalArgs;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
-use crate::config::{Config, ConfigError, Otlp, Token};
+use crate::config::{ApiToken, Config, ConfigError, Otlp};
 use crate::model::{Matcher, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, Requirement, SchemaState, TransactionPooling};
+use crate::store::reports::named_list;
 
-pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, offline: bool, json: bool) -> anyhow::Result<bool> {
     let loaded = shared.load_and_log(Some("warn")).and_then(|config| {
         config.require_something()?;
         Ok(config)
@@ -26,19 +28,19 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         Err(error) => {
             if let Some(found) = error.downcast_ref::<ConfigError>().filter(|_| json) {
                 for one in &found.errors {
-                    reporter.report(Finding::bad("configuration", one.to_string()));
+                    reporter.report(CheckResult::bad("configuration", one.to_string()));
                 }
                 reporter.end()?;
             }
             return Err(error);
         }
     };
-    reporter.report(Finding::good("configuration", configuration(&config)));
+    reporter.report(CheckResult::good("configuration", configuration(&config)));
     for warning in config.warnings() {
-        reporter.report(Finding::warning("configuration", warning));
+        reporter.report(CheckResult::warning("configuration", warning));
     }
     for exposed in config.exposed_files() {
-        reporter.report(Finding::warning("secrets", exposed));
+        reporter.report(CheckResult::warning("secrets", exposed));
     }
     if let Some(group) = &config.database.share_with
         && !SharedServer::is_group(group)
@@ -46,35 +48,37 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         let text = format!(
             "[database] share_with: there is no group `{group}`; groupadd --system {group}"
         );
-        reporter.report(Finding::warning("database", text));
+        reporter.report(CheckResult::warning("database", text));
     }
     let token = config.upstream.token();
     reporter.report(match &token {
         Ok(_) if config.upstream.offline => {
-            Finding::good("token", "not needed: [upstream] offline = true")
+            CheckResult::good("token", "not needed: [upstream] offline = true")
         }
-        Ok(token) if token.looks_usual() => Finding::good("token", "found"),
-        Ok(_) => Finding::warning(
+        Ok(token) if token.has_usual_form() => CheckResult::good("token", "found"),
+        Ok(_) => CheckResult::warning(
             "token",
             "the token was found, but it is not the usual 40 hexadecimal digits",
         ),
-        Err(error) => Finding::bad("token", chain(error)),
+        Err(error) => CheckResult::bad("token", chain(error)),
     });
     if let Err(error) = config.http.password() {
-        reporter.report(Finding::bad("http", chain(&error)));
+        reporter.report(CheckResult::bad("http", chain(&error)));
     }
     if let Some(Err(error)) = config.log.otlp.as_deref().map(Otlp::headers) {
-        reporter.report(Finding::bad("log", chain(&error)));
+        reporter.report(CheckResult::bad("log", chain(&error)));
     }
-    alerts(&config, &mut reporter);
+    sinks(&config, &mut reporter);
+    let mut seen = Seen::default();
     if !offline {
-        online(&config, token.ok(), &mut reporter).await;
+        online(&config, token.ok(), &mut seen, &mut reporter).await;
     }
+    check_rules::report(&config, &seen, &mut reporter);
     reporter.end()
 }
 
 /// Checks that every sink can be used: its secrets, certificates and template.
-fn alerts(config: &Config, reporter: &mut Reporter) {
+fn sinks(config: &Config, reporter: &mut Reporter) {
     let is_used = |name: &str| {
         let mut rules = config.alerts.rules.iter().map(Matcher::rule);
         rules.any(|rule| rule.sinks.iter().any(|sink| sink == name))
@@ -92,18 +96,10 @@ fn alerts(config: &Config, reporter: &mut Reporter) {
                 let says = format!(
                     "{kind} configured{unused}; test it with `advisoryd alerts test {name}`"
                 );
-                Finding::good(what, says)
+                CheckResult::good(what, says)
             }
-            Err(error) => Finding::bad(what, chain(&error)),
+            Err(error) => CheckResult::bad(what, chain(&error)),
         });
-    }
-    let rules = config.alerts.rules.len();
-    if rules > 0 {
-        let says = format!("{rules}; dry-run them with `advisoryd rules test`");
-        reporter.report(Finding::good("alert rules", says));
-    }
-    for unmatched in config.rules_of_unknown_lists() {
-        reporter.report(Finding::bad("alert rules", unmatched));
     }
 }
 
@@ -128,26 +124,34 @@ fn configuration(config: &Config) -> String {
 }
 
 /// Checks the database, then upstream whatever became of the database.
-async fn online(config: &Config, token: Option<Token>, reporter: &mut Reporter) {
+async fn online(
+    config: &Config,
+    token: Option<ApiToken>,
+    seen: &mut Seen,
+    reporter: &mut Reporter,
+) {
     if config.database.url.is_none() && first_start(config, reporter) {
-        return upstream(config, token, Known::Nothing, reporter).await;
+        return upstream(config, token, LocalData::Nothing, (seen, reporter)).await;
     }
     let mut token = Some(token);
-    let looked = ask::with_database(config, async |opened| {
+    let result = ask::with_database(config, async |opened| {
         if is_usable(opened, reporter).await? {
-            let known = Known::Database(&opened.pool);
-            upstream(config, token.take().flatten(), known, reporter).await;
+            let mut connection = opened.pool.acquire().await?;
+            seen.stored(named_list::named_lists(&mut connection).await?);
+            drop(connection);
+            let known = LocalData::Database(&opened.pool);
+            upstream(config, token.take().flatten(), known, (seen, reporter)).await;
         }
         Ok(())
     })
     .await;
-    if let Err(error) = looked {
+    if let Err(error) = result {
         let text = format!("{error:#}");
         let text = text.strip_prefix("the database ").unwrap_or(&text);
-        reporter.report(Finding::bad("database", text));
+        reporter.report(CheckResult::bad("database", text));
     }
     if let Some(token) = token {
-        upstream(config, token, Known::Nothing, reporter).await;
+        upstream(config, token, LocalData::Nothing, (seen, reporter)).await;
     }
 }
 
@@ -161,9 +165,9 @@ fn first_start(config: &Config, reporter: &mut Reporter) -> bool {
                 "none yet; the first start creates a private PostgreSQL {major} in {}",
                 directory.display()
             );
-            Finding::good("database", text)
+            CheckResult::good("database", text)
         }
-        Err(error) => Finding::bad("database", chain(&error)),
+        Err(error) => CheckResult::bad("database", chain(&error)),
     };
     reporter.report(finding);
     true
@@ -172,40 +176,40 @@ fn first_start(config: &Config, reporter: &mut Reporter) -> bool {
 /// Asks upstream what can be asked.
 async fn upstream(
     config: &Config,
-    token: Option<Token>,
-    known: Known<'_>,
-    reporter: &mut Reporter,
+    token: Option<ApiToken>,
+    known: LocalData<'_>,
+    (seen, reporter): (&mut Seen, &mut Reporter),
 ) {
     if config.upstream.offline {
         let text = "not asked: [upstream] offline = true";
-        return reporter.report(Finding::skipped("upstream", text));
+        return reporter.report(CheckResult::skipped("upstream", text));
     }
     let Some(token) = token else {
         let text = "skipped, because there is no token; see the line `token`";
-        return reporter.report(Finding::skipped("upstream", text));
+        return reporter.report(CheckResult::skipped("upstream", text));
     };
     let (clock, stop) = (Clock::system(), CancellationToken::new());
     let context = match known {
-        Known::Database(pool) => {
+        LocalData::Database(pool) => {
             startup::context(config.clone(), token, pool.clone(), clock, stop).await
         }
-        Known::Nothing => startup::context_without_database(config, token, clock, stop).await,
+        LocalData::Nothing => startup::context_without_database(config, token, clock, stop).await,
     };
     let checked = match context {
         Ok(context) => {
-            let checked = check_upstream::check(&context, known, reporter).await;
+            let checked = check_upstream::check(&context, known, seen, reporter).await;
             context.budget.give_back().await;
             checked
         }
         Err(error) => Err(error),
     };
     if let Err(error) = checked {
-        reporter.report(Finding::bad("upstream", chain(&*error)));
+        reporter.report(CheckResult::bad("upstream", chain(&*error)));
     }
 }
 
 /// Whether the server is one that can be used: it accepts writes, is not behind a pooler
-/// that shares sessions, and grants what is needed. Only what is wrong is told.
+/// that shares sessions, and grants what is needed. Only what is wrong is reported.
 async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
     let asking = async {
         database::reachable(&opened.pool).await?;
@@ -218,22 +222,22 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
     let missing = match asking.await {
         Ok(Ok(missing)) => missing,
         Ok(Err(pooler)) => {
-            reporter.report(Finding::bad("database", pooler.to_string()));
+            reporter.report(CheckResult::bad("database", pooler.to_string()));
             return Ok(false);
         }
         Err(error) => {
             let error: sqlx::Error = error;
             let text = format!("cannot be used: {error}; check [database] url and the server");
-            reporter.report(Finding::bad("database", text));
+            reporter.report(CheckResult::bad("database", text));
             return Ok(false);
         }
     };
     let is_usable = missing.iter().all(Requirement::is_optional);
     for one in missing {
         reporter.report(if one.is_optional() {
-            Finding::good("database", one.to_string())
+            CheckResult::good("database", one.to_string())
         } else {
-            Finding::bad("database", one.to_string())
+            CheckResult::bad("database", one.to_string())
         });
     }
     Ok(is_usable)
@@ -245,23 +249,28 @@ async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<b
         return Ok(false);
     }
     let (finding, is_usable) = match database::schema_state(&opened.pool).await {
-        Ok(SchemaState::UpToDate) => (Finding::good("database", "reachable and up to date"), true),
+        Ok(SchemaState::UpToDate) => (
+            CheckResult::good("database", "reachable and up to date"),
+            true,
+        ),
         Ok(SchemaState::Empty) => {
             let text = "reachable and empty; the first start creates the schema";
-            (Finding::good("database", text), false)
+            (CheckResult::good("database", text), false)
         }
-        Ok(SchemaState::Development(found)) => (Finding::bad("database", found.to_string()), false),
-        Ok(SchemaState::Foreign(found)) => (Finding::bad("database", found.to_string()), false),
+        Ok(SchemaState::Development(found)) => {
+            (CheckResult::bad("database", found.to_string()), false)
+        }
+        Ok(SchemaState::Foreign(found)) => (CheckResult::bad("database", found.to_string()), false),
         Ok(SchemaState::Behind(missing)) => {
             let text = format!(
                 "reachable, {} pending: run `advisoryd migrate` or start the daemon",
                 counted(missing, "migration")
             );
-            (Finding::bad("database", text), false)
+            (CheckResult::bad("database", text), false)
         }
         Err(error) => {
             let text = format!("cannot be used: {error}; check [database] url and the server");
-            (Finding::bad("database", text), false)
+            (CheckResult::bad("database", text), false)
         }
     };
     reporter.report(finding);

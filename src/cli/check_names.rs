@@ -1,7 +1,7 @@
 //! The part of `check` that compares the names of watch lists with upstream's: a wrong id
 //! would give its alerts the name of another list. It also names the lists that are not followed.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::config::Config;
 use crate::model::{ListedList, counted};
 
@@ -9,7 +9,7 @@ use crate::model::{ListedList, counted};
 const MOST: usize = 8;
 
 /// The lists of the account that nothing follows; `None` if all are followed.
-pub(super) fn not_followed(config: &Config, listed: &[ListedList]) -> Option<Finding> {
+pub(super) fn not_followed(config: &Config, listed: &[ListedList]) -> Option<CheckResult> {
     let is_new = |list: &&ListedList| {
         let is_excluded = config.unfollowed.contains(&list.id);
         list.enabled && !is_excluded && !config.names(list.id)
@@ -36,12 +36,12 @@ pub(super) fn not_followed(config: &Config, listed: &[ListedList]) -> Option<Fin
             counted(others.len(), "watch list"),
             if others.len() == 1 { "is" } else { "are" }
         );
-        Finding::good("watch lists", text)
+        CheckResult::good("watch lists", text)
     })
 }
 
 /// A warning for each list that upstream gives another name than the configuration.
-pub(super) fn differing(config: &Config, listed: &[ListedList]) -> Vec<Finding> {
+pub(super) fn differing(config: &Config, listed: &[ListedList]) -> Vec<CheckResult> {
     let named = config.watch_lists.iter().filter(|list| !list.discovered);
     named
         .filter_map(|list| {
@@ -53,7 +53,7 @@ pub(super) fn differing(config: &Config, listed: &[ListedList]) -> Vec<Finding> 
                 .as_deref()?;
             let is_same = ours.trim().to_lowercase() == theirs.trim().to_lowercase();
             (!is_same).then(|| {
-                Finding::warning(
+                CheckResult::warning(
                     format!("watch list {}", list.id),
                     format!("named \"{ours}\" here, \"{theirs}\" upstream; compare the ID"),
                 )

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+use super::check_advice::{advice, is_useless, of_failure};
 use super::check_names;
-use super::finding::{Finding, Reporter};
+use super::check_rules::Seen;
+use super::finding::{CheckResult, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
-use crate::http::{Answer, ClientError, Kind, Request};
+use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
@@ -22,7 +24,7 @@ use crate::store::lists::evidence;
 use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
-const LOOK_BYTES: usize = 8 * 1024 * 1024;
+const MAX_FEED_BYTES: usize = 8 * 1024 * 1024;
 
 /// What became of asking for one thing.
 enum Asked {
@@ -53,11 +55,11 @@ impl Asked {
         matches!(self, Self::Useless(_))
     }
 
-    fn finding(self, what: impl Into<String>) -> Finding {
+    fn finding(self, what: impl Into<String>) -> CheckResult {
         match self {
-            Self::Readable(says) | Self::Closed(says) => Finding::good(what, says),
+            Self::Readable(says) | Self::Closed(says) => CheckResult::good(what, says),
             Self::Useless(says) | Self::Missing(says) | Self::Unreadable(says) => {
-                Finding::bad(what, says)
+                CheckResult::bad(what, says)
             }
         }
     }
@@ -65,25 +67,30 @@ impl Asked {
 
 /// What can be asked besides upstream.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Known<'a> {
+pub(super) enum LocalData<'a> {
     /// The database, with what former runs have found out.
     Database(&'a PgPool),
     /// Nothing.
     Nothing,
 }
 
+/// Asks for everything. After an answer that no further request can change, the rest is
+/// reported as not checked.
 pub(super) async fn check(
     context: &Context,
-    known: Known<'_>,
+    known: LocalData<'_>,
+    seen: &mut Seen,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
     let Lists {
         config,
         discovery,
         listed,
+        is_complete,
     } = lists(context).await;
+    let mut is_end = false;
     if let Some(asked) = discovery {
-        let is_end = asked.ends_all();
+        is_end = asked.ends_all();
         let is_discovery = config.discovery.watch_lists;
         let name = if is_discovery {
             "discovery"
@@ -91,44 +98,80 @@ pub(super) async fn check(
             "watch lists"
         };
         reporter.report(asked.finding(name));
-        if is_end {
-            return Ok(());
-        }
     }
-    let others = check_names::not_followed(&config, &listed);
-    let others = others.filter(|_| !config.discovery.watch_lists);
-    let names = check_names::differing(&config, &listed);
-    for finding in names.into_iter().chain(others) {
-        reporter.report(finding);
+    if is_complete {
+        seen.listed(&config, &listed);
     }
-    let json = if config.fetches_details() {
-        Some(json(context).await)
-    } else {
-        None
-    };
-    if let Some(asked @ Asked::Useless(_)) = json {
-        reporter.report(asked.finding("JSON API"));
-        return Ok(());
+    names(&config, &listed, reporter);
+    let mut json = None;
+    if config.fetches_details() {
+        json = reported_end(json_unless(context, is_end).await, &mut is_end, reporter);
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
-        let asked = ask_feed(context, known, &feed).await;
-        let is_end = asked.ends_all();
-        reporter.report(instead(asked, &feed, has_json));
         if is_end {
-            return Ok(());
+            reporter.report(not_checked(feed.key.to_string()));
+            continue;
         }
+        let asked = ask_feed(context, known, &feed).await;
+        is_end = asked.ends_all();
+        reporter.report(instead(asked, &feed, has_json));
     }
     if let Some(asked) = json {
         reporter.report(asked.finding("JSON API"));
-        if let Known::Database(pool) = known {
+        if let LocalData::Database(pool) = known {
             reporter.report(days(pool).await?);
         }
     }
-    if context.config.tickets.enabled {
-        reporter.report(tickets(context).await);
+    if config.tickets.enabled {
+        reporter.report(if is_end {
+            not_checked("tickets")
+        } else {
+            tickets(context).await
+        });
     }
     Ok(())
+}
+
+/// What is not asked because nothing would be answered.
+fn not_checked(what: impl Into<String>) -> CheckResult {
+    let says = "not checked, because no request would be answered";
+    CheckResult::skipped(what, says)
+}
+
+/// Whether the JSON API can be read, unless nothing would be answered.
+async fn json_unless(context: &Context, is_end: bool) -> Option<Asked> {
+    if is_end {
+        return None;
+    }
+    Some(json(context).await)
+}
+
+/// Reports an answer at once if it is the end of all or was not asked for; others are
+/// reported after the feeds.
+fn reported_end(asked: Option<Asked>, is_end: &mut bool, reporter: &mut Reporter) -> Option<Asked> {
+    match asked {
+        None => {
+            reporter.report(not_checked("JSON API"));
+            None
+        }
+        Some(asked) if asked.ends_all() => {
+            *is_end = true;
+            reporter.report(asked.finding("JSON API"));
+            None
+        }
+        Some(asked) => Some(asked),
+    }
+}
+
+/// Compares the configuration with the account's lists.
+fn names(config: &Config, listed: &[ListedList], reporter: &mut Reporter) {
+    let others = check_names::not_followed(config, listed);
+    let others = others.filter(|_| !config.discovery.watch_lists);
+    let names = check_names::differing(config, listed);
+    for finding in names.into_iter().chain(others) {
+        reporter.report(finding);
+    }
 }
 
 /// The lists that would be followed now.
@@ -138,6 +181,8 @@ struct Lists {
     discovery: Option<Asked>,
     /// The account's lists, as far as they can be read.
     listed: Vec<ListedList>,
+    /// Whether these are all.
+    is_complete: bool,
 }
 
 /// The lists that would be followed now, and those of the account; nothing is stored.
@@ -153,16 +198,19 @@ async fn lists(context: &Context) -> Lists {
             _ => None,
         };
         let listing = listing.ok();
+        let is_complete = listing.as_ref().is_some_and(|one| one.failure().is_none());
         return Lists {
             config: Config::clone(config),
             discovery: useless,
             // An account whose lists cannot be read has nothing to compare.
             listed: listing.map(|listing| listing.lists).unwrap_or_default(),
+            is_complete,
         };
     }
     let (config, discovery, listed) = discovered(context, config).await;
     Lists {
         config,
+        is_complete: matches!(discovery, Asked::Readable(_)),
         discovery: Some(discovery),
         listed,
     }
@@ -202,7 +250,7 @@ async fn discovered(context: &Context, config: &Config) -> (Config, Asked, Vec<L
 /// Whether the JSON API may be asked, which the revision scan, details and lists without a
 /// readable feed live on. Not being allowed is no fault where the feeds say all.
 async fn json(context: &Context) -> Asked {
-    let request = Request::new("/api/advisories/", Kind::Json).with("page_size", "1");
+    let request = Request::new("/api/advisories/", BodyType::Json).with("page_size", "1");
     match context.client.get_whole(&request).await {
         Ok(_) => Asked::Readable("readable; details and the revision scan work".to_owned()),
         Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
@@ -213,23 +261,23 @@ async fn json(context: &Context) -> Asked {
 }
 
 /// A list whose feed cannot be read is served all the same where JSON can be.
-fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
+fn instead(asked: Asked, feed: &Feed, has_json: bool) -> CheckResult {
     let what = feed.key.to_string();
     match (feed.source, asked) {
         (_, missing @ Asked::Missing(_)) => missing.finding(what),
         (ListSource::Json, _) if has_json => {
-            Finding::good(what, "its advisories come from the JSON API")
+            CheckResult::good(what, "its advisories come from the JSON API")
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
             let says = format!("read through the JSON API because its feed cannot be read: {says}");
-            Finding::good(what, says)
+            CheckResult::good(what, says)
         }
         (_, asked) => asked.finding(what),
     }
 }
 
 /// What is known of the feeds' `days`.
-async fn days(pool: &PgPool) -> anyhow::Result<Finding> {
+async fn days(pool: &PgPool) -> anyhow::Result<CheckResult> {
     let mut connection = pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
@@ -239,19 +287,21 @@ async fn days(pool: &PgPool) -> anyhow::Result<Finding> {
         ),
         None => "it is not known yet whether `days` counts releases or modifications".to_owned(),
     };
-    Ok(Finding::good("feeds", says))
+    Ok(CheckResult::good("feeds", says))
 }
 
-async fn ask_feed(context: &Context, known: Known<'_>, feed: &Feed) -> Asked {
+async fn ask_feed(context: &Context, known: LocalData<'_>, feed: &Feed) -> Asked {
     let mut query = feed.query.clone();
     query.push(("days".to_owned(), "1".to_owned()));
     let request = Request {
         path: "/api/xml-feed/".to_owned(),
         query,
-        kind: Kind::Xml,
+        kind: BodyType::Xml,
     };
     let asked = match context.client.get(&request).await {
-        Ok(answer) => look(context, answer).await.unwrap_or_else(|asked| asked),
+        Ok(answer) => read_beginning(context, answer)
+            .await
+            .unwrap_or_else(|asked| asked),
         Err(error) => Asked::refused(&error),
     };
     match (asked, &feed.key) {
@@ -263,10 +313,10 @@ async fn ask_feed(context: &Context, known: Known<'_>, feed: &Feed) -> Asked {
 }
 
 /// What was asked of a feed that cannot be read, of a list that exists or does not.
-async fn or_missing(context: &Context, known: Known<'_>, id: i64, asked: Asked) -> Asked {
+async fn or_missing(context: &Context, known: LocalData<'_>, id: i64, asked: Asked) -> Asked {
     let was_shown = match known {
-        Known::Database(pool) => was_shown(context, pool, id).await.unwrap_or(false),
-        Known::Nothing => false,
+        LocalData::Database(pool) => was_shown(context, pool, id).await.unwrap_or(false),
+        LocalData::Nothing => false,
     };
     match exists::find(context, id, was_shown).await {
         Err(failure @ Failure::NoSuchList { .. }) => Asked::Missing(failure.chain()),
@@ -280,41 +330,12 @@ async fn was_shown(context: &Context, pool: &PgPool, id: i64) -> Result<bool, sq
     Ok(known.is_shown)
 }
 
-/// Whether no other request would be answered, either.
-fn is_useless(error: &ClientError) -> bool {
-    match error {
-        ClientError::TokenRejected { .. } => true,
-        ClientError::Network { source, .. } => source.is_connect(),
-        _ => false,
-    }
-}
-
-fn advice(error: &ClientError) -> String {
-    let says = chain(error);
-    match error {
-        ClientError::TokenRejected { .. } => {
-            // Upstream's text may end as a sentence does.
-            let says = says.trim_end_matches('.');
-            format!(
-                "{says}; create a new token in Flexera's web interface, write it to the file of [upstream] token_file, and run `systemctl restart advisoryd`"
-            )
-        }
-        ClientError::NotFound { .. } => {
-            format!("{says}; check that the watch list exists and that this account may read it")
-        }
-        ClientError::Forbidden { .. } => {
-            format!("{says}; check that this account is licensed for the API")
-        }
-        _ => says,
-    }
-}
-
 /// Reads the beginning of a feed.
-async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
+async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
     let mut reader = RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), None);
     let (mut bytes, mut records) = (0, 0_u64);
     let mut count = |_: &[u8]| records += 1;
-    while bytes < LOOK_BYTES {
+    while bytes < MAX_FEED_BYTES {
         let piece = answer.body.chunk().await;
         let Some(piece) = piece.map_err(|error| Asked::refused(&error))? else {
             let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
@@ -344,21 +365,21 @@ fn unread(error: &FeedError) -> Asked {
     })
 }
 
-async fn tickets(context: &Context) -> Finding {
+async fn tickets(context: &Context) -> CheckResult {
     match filter::discover(context).await {
-        Ok(Some(DateFilter::Modified)) => Finding::good(
+        Ok(Some(DateFilter::Modified)) => CheckResult::good(
             "tickets",
             "readable; `modified__gte` works, so only differences are read",
         ),
-        Ok(Some(DateFilter::Created)) => Finding::good(
+        Ok(Some(DateFilter::Created)) => CheckResult::good(
             "tickets",
             "readable; only `created__gte` works, so changes are read by the full scans of [schedule] full_walk",
         ),
-        Ok(Some(DateFilter::None)) => Finding::good(
+        Ok(Some(DateFilter::None)) => CheckResult::good(
             "tickets",
             "readable; no date filter works, so tickets are read by the full scans of [schedule] full_walk",
         ),
-        Ok(None) => Finding::good("tickets", "readable; there is none yet"),
-        Err(failure) => Finding::bad("tickets", failure.chain()),
+        Ok(None) => CheckResult::good("tickets", "readable; there is none yet"),
+        Err(failure) => CheckResult::bad("tickets", of_failure(&failure)),
     }
 }

@@ -2,10 +2,11 @@
 
 use sqlx::{PgConnection, PgPool};
 
+use super::ask::then_close;
 use super::share_budget::in_reach;
 use crate::config::Config;
-use crate::model::filter::nearest;
-use crate::store::reports::named_list::{self, NamedList};
+use crate::model::filter::{Filter, StringComparison, WatchListTest, nearest};
+use crate::store::reports::named_list::{self, KnownList, NamedList};
 
 /// Lists named in an error at most.
 const MOST: usize = 8;
@@ -26,6 +27,101 @@ pub(super) async fn id(
     }
     let lists = named_list::named_lists(connection).await?;
     called(&lists, wanted).map(Some)
+}
+
+/// The same for questions about what is stored: a list that never was followed has no answer.
+///
+/// # Errors
+/// There is no list of that name, or several, or it was never followed.
+pub(super) async fn stored_id(
+    connection: &mut PgConnection,
+    wanted: Option<&str>,
+) -> anyhow::Result<Option<i64>> {
+    let id = id(connection, wanted).await?;
+    if let Some(id) = id {
+        let lists = named_list::known_lists(connection).await?;
+        followed_once(&lists, id)?;
+    }
+    Ok(id)
+}
+
+/// The same for tickets, which upstream also has of lists that are not followed.
+pub(super) async fn id_of_tickets(
+    connection: &mut PgConnection,
+    wanted: Option<&str>,
+) -> anyhow::Result<Option<i64>> {
+    let id = id(connection, wanted).await?;
+    match id {
+        Some(id) if named_list::is_of_tickets(connection, id).await? => Ok(Some(id)),
+        _ => stored_id(connection, wanted).await,
+    }
+}
+
+/// Refuses a filter that names a watch list that never was followed.
+pub(super) async fn check_filter(
+    connection: &mut PgConnection,
+    filter: &Filter,
+) -> anyhow::Result<()> {
+    let tests = filter.watch_lists();
+    if tests.is_empty() {
+        return Ok(());
+    }
+    let lists = named_list::known_lists(connection).await?;
+    for test in tests {
+        match test {
+            WatchListTest::Id(id) => followed_once(&lists, *id)?,
+            WatchListTest::Name(how, name) => called_once(&lists, *how, name)?,
+        }
+    }
+    Ok(())
+}
+
+fn followed_once(lists: &[KnownList], id: i64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        lists.iter().any(|list| list.id == id),
+        "watch list {id} is not followed ({})",
+        followed(lists)
+    );
+    Ok(())
+}
+
+fn called_once(lists: &[KnownList], how: StringComparison, wanted: &str) -> anyhow::Result<()> {
+    let lower = wanted.to_lowercase();
+    let is_it = |list: &KnownList| {
+        let name = list.name.as_deref().unwrap_or_default().to_lowercase();
+        match how {
+            StringComparison::Equal => name == lower,
+            StringComparison::Contains => name.contains(&lower),
+        }
+    };
+    let what = match how {
+        StringComparison::Equal => "is called",
+        StringComparison::Contains => "has a name with",
+    };
+    anyhow::ensure!(
+        lists.iter().any(is_it),
+        "no followed watch list {what} `{wanted}` ({})",
+        followed(lists)
+    );
+    Ok(())
+}
+
+/// The lists that are followed, for an error.
+fn followed(lists: &[KnownList]) -> String {
+    let names: Vec<String> = lists
+        .iter()
+        .filter(|list| list.followed)
+        .map(|list| match &list.name {
+            Some(name) => format!("{} \"{name}\"", list.id),
+            None => list.id.to_string(),
+        })
+        .collect();
+    let more = if names.len() > MOST { ", …" } else { "" };
+    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    match shown[..] {
+        [] => "none is".to_owned(),
+        _ => format!("followed: {}{more}", shown.join(", ")),
+    }
 }
 
 /// The ids of several.
@@ -68,14 +164,14 @@ async fn lists_in_reach(config: &Config) -> Vec<NamedList> {
     let Some(opened) = in_reach(config).await else {
         return lists;
     };
-    if let Ok(mut connection) = opened.pool.acquire().await
-        && let Ok(stored) = named_list::named_lists(&mut connection).await
-    {
-        let is_new = |stored: &NamedList| lists.iter().all(|list| list.id != stored.id);
-        let new: Vec<NamedList> = stored.into_iter().filter(is_new).collect();
-        lists.extend(new);
-    }
-    opened.close().await;
+    let stored = then_close(opened, async |opened| {
+        let mut connection = opened.pool.acquire().await?;
+        named_list::named_lists(&mut connection).await
+    });
+    let stored = stored.await.unwrap_or_default();
+    let is_new = |stored: &NamedList| lists.iter().all(|list| list.id != stored.id);
+    let new: Vec<NamedList> = stored.into_iter().filter(is_new).collect();
+    lists.extend(new);
     lists
 }
 

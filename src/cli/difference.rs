@@ -27,11 +27,11 @@ pub(super) fn page<'a>(
 ) -> Vec<String> {
     let changes: Vec<&FieldChange> = changes.collect();
     let has = |field: &str| changes.iter().any(|change| change.field == field);
-    let is_said = |change: &&&FieldChange| match change.field.as_str() {
+    let is_implied = |change: &&&FieldChange| match change.field.as_str() {
         "criticality" => has("severity_rank"),
         field => field.strip_suffix("_id").is_some_and(has),
     };
-    let shown = changes.iter().filter(|change| !is_said(change));
+    let shown = changes.iter().filter(|change| !is_implied(change));
     shown.flat_map(|change| lines(change, times)).collect()
 }
 
@@ -186,7 +186,7 @@ fn of_texts(old: &str, new: &str) -> String {
 }
 
 /// A run in brackets, on a terminal also in its colour: colours alone are lost in a copied
-/// text, and not everybody tells them apart. Each line is marked: pagers end a colour with
+/// text, and not everybody can distinguish them. Each line is marked: pagers end a colour with
 /// the line.
 fn marked(run: &str, (open, close): (&str, &str), colour: fn(&str, &str) -> String) -> String {
     let lines = run.split('\n').map(|line| match line {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::ask;
 use super::output::{print_error, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use crate::clock::Clock;
 use crate::job::enrichment::{NotEnriched, Terms, pull};
 use crate::model::{chain, outgoing};
@@ -29,7 +29,7 @@ pub(super) struct Enrich {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Enrich) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Enrich) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_new_database(&config, async |opened| {
         ask::migrate(&config, opened).await?;

@@ -8,7 +8,7 @@ use super::ask;
 use super::confirm::confirm;
 use super::login::login;
 use super::output::{print_done, print_error, print_json};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use crate::clock::Clock;
 use crate::job::trust::erase::{self, By, MIN_NAME_CHARS, Person};
 use crate::model::counted;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 #[derive(Debug, Args)]
 pub(super) struct Erase {
     #[command(subcommand)]
-    what: What,
+    what: EraseCommand,
     /// Do not ask for confirmation
     #[arg(long, global = true)]
     yes: bool,
@@ -31,7 +31,7 @@ pub(super) struct Erase {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum EraseCommand {
     /// Erase title, description, assignee and raw text of a ticket, in all versions and alerts
     Ticket {
         /// Ticket ID or ticket number
@@ -60,7 +60,7 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) async fn run(shared: Shared, wanted: Erase) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Erase) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let who = login();
     let by = By {
@@ -69,8 +69,8 @@ pub(super) async fn run(shared: Shared, wanted: Erase) -> anyhow::Result<bool> {
     };
     ask::with_database(&config, async |opened| {
         let erased = match &wanted.what {
-            What::Ticket { number } => ticket(opened, *number, wanted.yes, by).await?,
-            What::Person { names } => person(opened, names, wanted.yes, by).await?,
+            EraseCommand::Ticket { number } => ticket(opened, *number, wanted.yes, by).await?,
+            EraseCommand::Person { names } => person(opened, names, wanted.yes, by).await?,
         };
         match erased {
             Some(erased) if wanted.json => print_json(&erased)?,

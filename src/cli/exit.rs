@@ -18,7 +18,7 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 /// A command did its work, and ends with a status of its own. Everything was said before.
 #[derive(Debug, thiserror::Error)]
 #[error("exit status {0}")]
-pub(super) struct Ended(pub(super) u8);
+pub(super) struct EndWithStatus(pub(super) u8);
 
 /// Options or arguments that make no sense, alone or together.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub(super) struct NotAllowed {
 /// The exit status for an error; `is_daemon` says whether a service manager may start the
 /// same command again.
 pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
-    if let Some(Ended(status)) = error.downcast_ref() {
+    if let Some(EndWithStatus(status)) = error.downcast_ref() {
         return *status;
     }
     if error.downcast_ref::<WrongUsage>().is_some() {
@@ -62,7 +62,13 @@ pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
 fn needs_person(error: &anyhow::Error) -> bool {
     let database = matches!(
         error.downcast_ref(),
-        Some(MigrateError::Newer { .. } | MigrateError::Development(_) | MigrateError::Pooler(_))
+        Some(
+            MigrateError::Newer { .. }
+                | MigrateError::Development(_)
+                | MigrateError::Foreign(_)
+                | MigrateError::Pooler(_)
+                | MigrateError::Refused(_)
+        )
     );
     let server = matches!(
         error.downcast_ref(),

@@ -5,14 +5,14 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::output::{print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::show::saids;
 use super::show_page::called;
 use super::times::Times;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::alerts::explain::{self, Explained};
+use crate::job::alerts::explain::{self, ExplainedChange};
 use crate::model::filter::is_cve;
 use crate::model::{RecordKind, one_line};
 use crate::store::alerts::acknowledgement;
@@ -33,7 +33,7 @@ pub(super) struct Explain {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Explain) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
         let written = wanted.key.trim().to_uppercase();
@@ -109,6 +109,12 @@ async fn find(
     let digits = written.trim_start_matches('#');
     if let Ok(number) = digits.parse::<i64>() {
         let found = question::ticket_called(connection, number, digits != written).await?;
+        // `[feeds] id_pattern` may allow numbers.
+        if found.is_none()
+            && let Some(advisory) = question::advisory(connection, written).await?
+        {
+            return Ok((RecordKind::Advisory, written.to_owned(), Some(advisory)));
+        }
         let id = found.as_ref().map(|document| document["id"].to_string());
         let key = id.unwrap_or_else(|| digits.to_owned());
         return Ok((RecordKind::Ticket, key, found));
@@ -137,7 +143,7 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// The changes, with one line per rule.
-fn page(all: &[&Explained], times: Times) -> String {
+fn page(all: &[&ExplainedChange], times: Times) -> String {
     let width = all.iter().map(|one| one.rule.chars().count()).max();
     let width = width.unwrap_or_default();
     let mut lines = Vec::new();

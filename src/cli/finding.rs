@@ -20,13 +20,13 @@ enum State {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Finding {
+pub(super) struct CheckResult {
     check: String,
     status: State,
     message: String,
 }
 
-impl Finding {
+impl CheckResult {
     fn new(check: impl Into<String>, status: State, message: impl Into<String>) -> Self {
         let (check, message) = (check.into(), message.into());
         Self {
@@ -57,7 +57,7 @@ impl Finding {
 pub(super) struct Reporter {
     json: bool,
     good: bool,
-    findings: Vec<Finding>,
+    findings: Vec<CheckResult>,
 }
 
 impl Reporter {
@@ -69,10 +69,10 @@ impl Reporter {
         }
     }
 
-    pub(super) fn report(&mut self, finding: Finding) {
+    pub(super) fn report(&mut self, finding: CheckResult) {
         self.good &= finding.status != State::Failed;
         if !self.json {
-            let Finding {
+            let CheckResult {
                 check,
                 status,
                 message,

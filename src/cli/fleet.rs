@@ -8,11 +8,11 @@ use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 
-use super::exit::Ended;
-use super::fleet_instance::{Instance, State};
+use super::exit::EndWithStatus;
+use super::fleet_instance::{FleetInstance, InstanceState};
 use super::list::{Shape, print_all};
 use super::output::{print_styled, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{counted, legible};
@@ -25,11 +25,11 @@ const MAX_FILES: usize = 5_000;
 #[derive(Debug, Args)]
 pub(super) struct Fleet {
     #[command(subcommand)]
-    what: What,
+    what: FleetCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum FleetCommand {
     /// Show one line for each configuration (*.toml) in a directory
     #[command(
         after_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance.\n\nExamples:\n  advisoryd fleet status /etc/advisoryd\n  advisoryd fleet status /etc/advisoryd --json | jq -c 'select(.status > 0)'"
@@ -49,9 +49,9 @@ struct Status {
     shape: Shape,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Fleet) -> anyhow::Result<bool> {
     shared.log(None, "error")?;
-    let What::Status(wanted) = wanted.what;
+    let FleetCommand::Status(wanted) = wanted.what;
     wanted.shape.check::<InstanceLine>()?;
     let files = files(&wanted.folder)?;
     anyhow::ensure!(
@@ -62,14 +62,17 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
     let asked = futures_util::stream::iter(files)
         .map(|file| async move { asked(&file).await })
         .buffered(usize::from(wanted.parallel));
-    let instances: Vec<Instance> = asked.collect().await;
+    let instances: Vec<FleetInstance> = asked.collect().await;
     let now = Clock::system().now();
     let lines: Vec<InstanceLine> = instances.iter().map(InstanceLine::of).collect();
     print_all(&wanted.shape, &lines, shared.times(), |_| {
         let rows: Vec<[String; 5]> = instances.iter().map(|one| one.row(now)).collect();
-        table(Instance::HEADING, &rows)
+        table(FleetInstance::HEADING, &rows)
     })?;
-    let problems: Vec<String> = instances.iter().filter_map(Instance::problem).collect();
+    let problems: Vec<String> = instances
+        .iter()
+        .filter_map(FleetInstance::problem)
+        .collect();
     if !problems.is_empty() && !wanted.shape.is_for_programs() {
         let heading = counted(problems.len(), "problem");
         let problems = legible(&shared.times().in_sentence(&problems.join("\n")));
@@ -78,7 +81,7 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
     let worst = instances.iter().map(|one| one.state.code()).max();
     match worst.unwrap_or(0) {
         0 => Ok(true),
-        code => Err(Ended(code).into()),
+        code => Err(EndWithStatus(code).into()),
     }
 }
 
@@ -98,7 +101,7 @@ struct InstanceLine {
 }
 
 impl InstanceLine {
-    fn of(instance: &Instance) -> Self {
+    fn of(instance: &FleetInstance) -> Self {
         let seconds = |age: TimeDelta| age.num_seconds();
         Self {
             instance: instance.name.clone(),
@@ -138,9 +141,9 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Whatever is wrong with one instance is its line.
-async fn asked(file: &Path) -> Instance {
+async fn asked(file: &Path) -> FleetInstance {
     let stem = file.file_stem().unwrap_or_default();
-    let blank = Instance::named(stem.to_string_lossy().into_owned(), file.to_owned());
+    let blank = FleetInstance::named(stem.to_string_lossy().into_owned(), file.to_owned());
     let loaded = Config::load(Some(file), Vec::new()).and_then(|config| {
         config.keep_secrets();
         config.require_something()?;
@@ -151,7 +154,7 @@ async fn asked(file: &Path) -> Instance {
         Err(error) => {
             let first = error.errors.first();
             let first = first.map_or_else(|| error.to_string(), ToString::to_string);
-            blank.with(State::Critical, &first)
+            blank.with(InstanceState::Critical, &first)
         }
     }
 }

@@ -27,7 +27,7 @@ const MAX_WORST_CHARS: usize = 300;
 
 /// How an instance is, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
+pub(super) enum InstanceState {
     /// All data is fresh.
     Ok,
     /// Something fails, and the data is still fresh.
@@ -38,7 +38,7 @@ pub(super) enum State {
     Unknown,
 }
 
-impl State {
+impl InstanceState {
     pub(super) fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -60,7 +60,7 @@ impl State {
 
 /// Whether its daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Daemon {
+pub(super) enum DaemonState {
     Running,
     /// There was one.
     Stopped,
@@ -68,7 +68,7 @@ pub(super) enum Daemon {
     Unknown,
 }
 
-impl Daemon {
+impl DaemonState {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -80,11 +80,11 @@ impl Daemon {
 
 /// One instance.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub(super) struct FleetInstance {
     pub(super) name: String,
     pub(super) file: PathBuf,
-    pub(super) state: State,
-    pub(super) daemon: Daemon,
+    pub(super) state: InstanceState,
+    pub(super) daemon: DaemonState,
     /// The worst thing that is wrong with it.
     pub(super) worst: Option<String>,
     /// Age of its oldest data.
@@ -95,7 +95,7 @@ pub(super) struct Instance {
     pub(super) database: String,
 }
 
-impl Instance {
+impl FleetInstance {
     pub(super) const HEADING: [&'static str; 5] =
         ["instance", "state", "daemon", "data age", "next run"];
 
@@ -103,8 +103,8 @@ impl Instance {
         Self {
             name,
             file,
-            state: State::Ok,
-            daemon: Daemon::Unknown,
+            state: InstanceState::Ok,
+            daemon: DaemonState::Unknown,
             worst: None,
             oldest: None,
             newest: None,
@@ -113,8 +113,8 @@ impl Instance {
         }
     }
 
-    /// Adds something that is wrong; only the worst is told.
-    pub(super) fn with(mut self, state: State, what: &str) -> Self {
+    /// Adds something that is wrong; only the worst is shown.
+    pub(super) fn with(mut self, state: InstanceState, what: &str) -> Self {
         if state > self.state || self.worst.is_none() {
             self.worst = Some(shortened(what, MAX_WORST_CHARS));
             self.state = state;
@@ -128,7 +128,9 @@ impl Instance {
             (Some(newest), Some(oldest)) => format!("{} to {}", rough(newest), rough(oldest)),
             _ => "no data".to_owned(),
         };
-        let next = self.next_run.filter(|_| self.daemon == Daemon::Running);
+        let next = self
+            .next_run
+            .filter(|_| self.daemon == DaemonState::Running);
         [
             self.name.clone(),
             self.state.name().to_owned(),
@@ -152,16 +154,16 @@ impl Instance {
         };
         if config.database.url.is_none() && !has_server(&config.state.dir) {
             return self.with(
-                State::Unknown,
+                InstanceState::Unknown,
                 "the private PostgreSQL is not running; start the daemon",
             );
         }
         match timeout(ANSWER_WITHIN, read(config)).await {
             Ok(Ok(found)) => self.judged(&found, now),
-            Ok(Err(error)) => self.with(State::Unknown, &format!("{error:#}")),
+            Ok(Err(error)) => self.with(InstanceState::Unknown, &format!("{error:#}")),
             Err(_) => {
                 let text = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
-                self.with(State::Unknown, &text)
+                self.with(InstanceState::Unknown, &text)
             }
         }
     }
@@ -188,20 +190,23 @@ impl Instance {
                 && age > limit
             {
                 let text = format!("{label}: the data is {} old", rough(age));
-                self = self.with(State::Critical, &text);
+                self = self.with(InstanceState::Critical, &text);
             }
             if let Some(error) = &source.last_error {
-                self = self.with(State::Warning, &format!("{label}: {error}"));
+                self = self.with(InstanceState::Warning, &format!("{label}: {error}"));
             } else if source.last_success_at.is_none() {
-                self = self.with(State::Warning, &format!("{label}: never read completely"));
+                self = self.with(
+                    InstanceState::Warning,
+                    &format!("{label}: never read completely"),
+                );
             }
         }
         for summary in &found.conditions {
-            self = self.with(State::Warning, summary);
+            self = self.with(InstanceState::Warning, summary);
         }
         self.daemon = found.daemon;
-        if self.daemon == Daemon::Stopped {
-            self = self.with(State::Warning, "the daemon does not run");
+        if self.daemon == DaemonState::Stopped {
+            self = self.with(InstanceState::Warning, "the daemon does not run");
         }
         self
     }
@@ -213,18 +218,16 @@ struct Found {
     sources: Vec<SourceReport>,
     filter: Option<crate::model::DateFilter>,
     conditions: Vec<String>,
-    daemon: Daemon,
+    daemon: DaemonState,
 }
 
 async fn read(config: &Config) -> anyhow::Result<Found> {
     let opened = Opened::open(config, Role::Client).await?;
-    let reading = async {
-        let mut connection = ask::up_to_date(&opened).await?;
+    ask::then_close(opened, async |opened| {
+        let mut connection = ask::up_to_date(opened).await?;
         read_from(config, &mut connection).await
-    };
-    let found = reading.await;
-    opened.close().await;
-    found
+    })
+    .await
 }
 
 async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Result<Found> {
@@ -237,9 +240,9 @@ async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Re
         conditions: raised.map(|state| state.summary).collect(),
         daemon: match daemon::list(connection).await?.first() {
             // Those that run come first.
-            Some(first) if first.running => Daemon::Running,
-            Some(_) => Daemon::Stopped,
-            None => Daemon::Unknown,
+            Some(first) if first.running => DaemonState::Running,
+            Some(_) => DaemonState::Stopped,
+            None => DaemonState::Unknown,
         },
     })
 }

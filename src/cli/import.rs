@@ -1,4 +1,4 @@
-//! `advisoryd import`: saved feed documents, for sites without a way out.
+//! `advisoryd import`: saved feed documents, for air-gapped sites.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,15 @@ use super::import_bundle::{self, is_bundle};
 use super::import_unread::UnreadLine;
 use super::output::{print_error, print_json};
 use super::report::{LOG_OF_RUNS, not_followed, print_ended, print_run};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use super::sync_report::nothing_new_of;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
-use crate::config::{Config, Token};
+use crate::config::{ApiToken, Config};
 use crate::job::context::Context;
 use crate::job::feeds::import;
-use crate::job::run::{Ran, Report};
+use crate::job::run::{Ran, RunReport};
 use crate::model::SourceKey;
 use crate::startup;
 use crate::store::reports::unread;
@@ -44,7 +44,7 @@ pub(super) struct Import {
     pub json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Import) -> anyhow::Result<bool> {
     if let Some(key) = &wanted.key_file {
         let [bundle] = &wanted.files[..] else {
             anyhow::bail!("give one bundle; import several one after the other, the oldest first");
@@ -75,9 +75,12 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
     .await
 }
 
-/// A site without a way out has no token either; nothing is sent with it.
-fn token(config: &Config) -> Token {
-    config.upstream.token().unwrap_or_else(|_| Token::unused())
+/// An air-gapped site has no token either; nothing is sent with it.
+fn token(config: &Config) -> ApiToken {
+    config
+        .upstream
+        .token()
+        .unwrap_or_else(|_| ApiToken::unused())
 }
 
 /// What to give in place of a directory: the files in it that may be feeds.
@@ -149,7 +152,7 @@ async fn import_all(context: &Context, wanted: &Import, id: i64) -> anyhow::Resu
 #[derive(Serialize)]
 struct Imported<'a> {
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a RunReport,
     #[serde(flatten)]
     unread: UnreadLine,
 }
@@ -159,7 +162,7 @@ struct Imported<'a> {
 async fn print_imported(
     context: &Context,
     key: &SourceKey,
-    report: &Report,
+    report: &RunReport,
     json: bool,
 ) -> anyhow::Result<bool> {
     let mut connection = context.pool.acquire().await?;

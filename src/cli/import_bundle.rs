@@ -6,11 +6,11 @@ use super::ask;
 use super::import_unread::UnreadLine;
 use super::output::{print_done, print_error, print_json};
 use super::report::print_run;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use super::sync_report::nothing_new_of;
 use crate::clock::Clock;
-use crate::job::bundle::{self, Bundle, Key, Taken};
+use crate::job::bundle::{self, ImportedItem, Key, VerifiedBundle};
 use crate::job::run::Ran;
 use crate::model::counted;
 use crate::startup;
@@ -24,7 +24,7 @@ pub(super) fn is_bundle(path: &Path) -> bool {
 
 /// Verifies a bundle, then imports all of it.
 pub(super) async fn run(
-    shared: Shared,
+    shared: GlobalArgs,
     path: &Path,
     key: &Path,
     (accept_removals, json): (bool, bool),
@@ -44,8 +44,8 @@ pub(super) async fn run(
         let context = startup::bundle_context(&config, from, pool, clock.clone(), stop).await?;
         let mut good = true;
         let mut runs = Vec::new();
-        let mut tell = |taken: Taken| {
-            if let Taken::Run(key, Ok(Ran::Ended(report))) = &taken {
+        let mut on_item = |taken: ImportedItem| {
+            if let ImportedItem::Run(key, Ok(Ran::Ended(report))) = &taken {
                 runs.push((key.clone(), report.run_id));
             }
             match print_taken(taken, json) {
@@ -56,7 +56,7 @@ pub(super) async fn run(
                 }
             }
         };
-        bundle::take(&context, &bundle, accept_removals, &mut tell).await??;
+        bundle::take(&context, &bundle, accept_removals, &mut on_item).await??;
         if good {
             bundle::complete(&context, &bundle).await?;
         }
@@ -79,7 +79,7 @@ pub(super) async fn run(
     .await
 }
 
-fn print_end(bundle: &Bundle, good: bool) {
+fn print_end(bundle: &VerifiedBundle, good: bool) {
     let at = bundle.created_at.format("%Y-%m-%d %H:%M UTC");
     if good {
         print_done(&format!(
@@ -93,10 +93,12 @@ fn print_end(bundle: &Bundle, good: bool) {
 }
 
 /// Prints one part; false if something in it failed.
-fn print_taken(taken: Taken, json: bool) -> anyhow::Result<bool> {
+fn print_taken(taken: ImportedItem, json: bool) -> anyhow::Result<bool> {
     match taken {
-        Taken::Run(key, ran) => print_run(&key, ran.map_err(|failure| failure.chain()), json),
-        Taken::Lists(Ok(discovered)) => {
+        ImportedItem::Run(key, ran) => {
+            print_run(&key, ran.map_err(|failure| failure.chain()), json)
+        }
+        ImportedItem::Lists(Ok(discovered)) => {
             if let Some(error) = discovered.outcome.error() {
                 print_error(&format!("discovery: {error}"));
                 return Ok(false);
@@ -112,13 +114,13 @@ fn print_taken(taken: Taken, json: bool) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
-        Taken::Lists(Err(holder)) => {
+        ImportedItem::Lists(Err(holder)) => {
             print_error(&format!(
                 "discovery: another process is reading it ({holder})"
             ));
             Ok(false)
         }
-        Taken::Contents(mirrored) => {
+        ImportedItem::Contents(mirrored) => {
             if json {
                 print_json(&mirrored)?;
             } else {
@@ -127,12 +129,12 @@ fn print_taken(taken: Taken, json: bool) -> anyhow::Result<bool> {
             }
             Ok(mirrored.error.is_none())
         }
-        Taken::Published(applied) if json => print_json(&applied).map(|()| true),
-        Taken::Published(applied) => {
+        ImportedItem::Published(applied) if json => print_json(&applied).map(|()| true),
+        ImportedItem::Published(applied) => {
             print_done(&applied.sentence());
             Ok(true)
         }
-        Taken::Missing(what) => {
+        ImportedItem::Missing(what) => {
             print_error(&what);
             Ok(false)
         }

@@ -6,7 +6,7 @@ use super::output::print_done;
 use super::table::width;
 use super::wrap::wrapped;
 use crate::model::{counted, outgoing_within};
-use crate::store::reports::unread::{Count, Unread};
+use crate::store::reports::unread::{Count, UnrecognisedValues};
 
 /// Names in the line at most; JSON has all.
 const MOST: usize = 5;
@@ -23,7 +23,7 @@ pub(super) struct UnreadLine {
 }
 
 impl UnreadLine {
-    pub(super) fn of(unread: &Unread) -> Self {
+    pub(super) fn of(unread: &UnrecognisedValues) -> Self {
         let name = |one: Count<'_>| one.name.to_owned();
         Self {
             repaired: unread.repaired(),

@@ -10,20 +10,20 @@ use tokio::io::AsyncRead;
 
 use super::import::is_directory;
 use super::output::{print_error, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use crate::config::Config;
 use crate::http::saved;
 use crate::job::feeds::stream::check_count;
 use crate::model::{chain, counted};
 use crate::source::xml::{
-    Document, Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record,
-    record_key,
+    ExplainedRecord, FeedError, ParsedDocument, ParserRules, RecordReader, carriers, explain_json,
+    explain_record, record_key,
 };
 use crate::startup;
 
 /// Longest document that is inspected: it is held in memory.
 const MAX_BYTES: u64 = 512 << 20;
-/// Records that cannot be read and are told one by one.
+/// Records that cannot be read and are shown one by one.
 const MAX_REFUSED: usize = 20;
 
 /// What `inspect` reads.
@@ -47,7 +47,7 @@ struct Inspected {
     records: u64,
     refused: u64,
     reasons: Vec<(Option<String>, String)>,
-    first: Option<Explained>,
+    first: Option<ExplainedRecord>,
     /// Elements beside the records that are no advisories.
     ignored: Vec<String>,
     /// Lines for `[feeds.aliases]` that would help.
@@ -56,7 +56,7 @@ struct Inspected {
     error: Option<String>,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Inspect) -> anyhow::Result<bool> {
     let config = shared.load_or_default()?;
     shared.log_as(&config, Some("warn"))?;
     let rules = startup::rules(&config)?;
@@ -106,30 +106,33 @@ async fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A feed document. One whose identifier has an unknown name is read again as
-/// if that name were configured, so that the rest can be told as well.
-fn document(config: &Config, rules: &Arc<Rules>, bytes: &[u8]) -> anyhow::Result<Inspected> {
-    let (mut told, error) = feed(rules, bytes);
+/// if that name were configured, so that the rest can be shown as well.
+fn document(config: &Config, rules: &Arc<ParserRules>, bytes: &[u8]) -> anyhow::Result<Inspected> {
+    let (mut result, error) = feed(rules, bytes);
     if !matches!(error, Some(FeedError::NotRecognised { .. })) {
-        return Ok(told);
+        return Ok(result);
     }
     let names = carriers(rules, &String::from_utf8_lossy(bytes));
     if let Some(name) = names.first() {
-        told.aliases.push(format!("said = [\"{name}\"]"));
-        let extra = with_said(&config.feeds.aliases, name);
-        let rules = Arc::new(Rules::new(config.feeds.id_pattern.as_str(), &extra)?);
+        result.aliases.push(format!("said = [\"{name}\"]"));
+        let extra = with_said_alias(&config.feeds.aliases, name);
+        let rules = Arc::new(ParserRules::new(config.feeds.id_pattern.as_str(), &extra)?);
         if let (again, None) = feed(&rules, bytes) {
-            told.aliases.extend(again.aliases.iter().cloned());
+            result.aliases.extend(again.aliases.iter().cloned());
             return Ok(Inspected {
-                aliases: told.aliases,
-                error: told.error,
+                aliases: result.aliases,
+                error: result.error,
                 ..again
             });
         }
     }
-    Ok(told)
+    Ok(result)
 }
 
-fn with_said(aliases: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeMap<String, Vec<String>> {
+fn with_said_alias(
+    aliases: &BTreeMap<String, Vec<String>>,
+    name: &str,
+) -> BTreeMap<String, Vec<String>> {
     let mut aliases = aliases.clone();
     aliases
         .entry("said".to_owned())
@@ -139,16 +142,16 @@ fn with_said(aliases: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeMap<St
 }
 
 /// The records of a feed document, and why it cannot be read to its end. A run stores
-/// those before the error, so they are told too.
-fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
-    let mut told = Inspected {
+/// those before the error, so they are shown too.
+fn feed(rules: &Arc<ParserRules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
+    let mut result = Inspected {
         kind: "feed",
         ..Inspected::default()
     };
     let mut reader = RecordReader::new(Arc::clone(rules), None, None);
     let mut take = |record: &[u8]| {
         take_record(
-            &mut told,
+            &mut result,
             record_key(rules, record),
             explain_record(rules, record),
         );
@@ -158,48 +161,50 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
         .and_then(|()| reader.finish(&mut take));
     let error = match ended {
         Ok(document) => {
-            told.error = document
+            result.error = document
                 .check_alone()
                 .err()
                 .map(|error| chain(&error))
                 .or_else(|| short(&document));
-            told.root = Some(document.root);
-            told.record = document.record;
-            told.ignored = document.ignored;
+            result.root = Some(document.root);
+            result.record = document.record;
+            result.ignored = document.ignored;
             None
         }
         Err(error) => {
-            told.error = Some(chain(&error));
+            result.error = Some(chain(&error));
             Some(error)
         }
     };
-    told.aliases = suggestions(told.first.as_ref());
-    (told, error)
+    result.aliases = suggestions(result.first.as_ref());
+    (result, error)
 }
 
 /// What a run would say of a document that holds less than it claims.
-fn short(document: &Document) -> Option<String> {
+fn short(document: &ParsedDocument) -> Option<String> {
     let failure = check_count(document).err()?;
     Some(failure.chain())
 }
 
 fn take_record(
-    told: &mut Inspected,
+    result: &mut Inspected,
     key: Option<String>,
-    explained: Result<Explained, crate::source::xml::Unreadable>,
+    explained: Result<ExplainedRecord, crate::source::xml::UnreadableRecord>,
 ) {
     match explained {
         Ok(explained) => {
-            told.records += 1;
-            told.first.get_or_insert(explained);
+            result.records += 1;
+            result.first.get_or_insert(explained);
         }
         Err(unreadable) => {
-            told.refused += 1;
-            if told.reasons.len() < MAX_REFUSED {
-                told.reasons
+            result.refused += 1;
+            if result.reasons.len() < MAX_REFUSED {
+                result
+                    .reasons
                     .push((unreadable.key.or(key), unreadable.reason.clone()));
                 let others = unreadable.others.into_iter();
-                told.reasons
+                result
+                    .reasons
                     .extend(others.map(|other| (Some(other.key), unreadable.reason.clone())));
             }
         }
@@ -207,30 +212,30 @@ fn take_record(
 }
 
 /// One advisory, or a page of a collection of them.
-fn json(rules: &Rules, bytes: &[u8]) -> Inspected {
-    let mut told = Inspected {
+fn json(rules: &ParserRules, bytes: &[u8]) -> Inspected {
+    let mut result = Inspected {
         kind: "json",
         ..Inspected::default()
     };
     let value: serde_json::Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => {
-            told.error = Some(format!("not JSON: {error}"));
-            return told;
+            result.error = Some(format!("not JSON: {error}"));
+            return result;
         }
     };
     let rows = value.get("results").unwrap_or(&value);
     let one = std::slice::from_ref(rows);
     for row in rows.as_array().map_or(one, Vec::as_slice) {
         let key = row["advisory_identifier"].as_str().map(str::to_owned);
-        take_record(&mut told, key, explain_json(rules, row));
+        take_record(&mut result, key, explain_json(rules, row));
     }
-    told.aliases = suggestions(told.first.as_ref());
-    told
+    result.aliases = suggestions(result.first.as_ref());
+    result
 }
 
 /// Names that mean nothing yet and look like fields that nothing was found for.
-fn suggestions(first: Option<&Explained>) -> Vec<String> {
+fn suggestions(first: Option<&ExplainedRecord>) -> Vec<String> {
     let Some(first) = first else {
         return Vec::new();
     };
@@ -281,27 +286,27 @@ fn guess(name: &str, sample: &str) -> Option<&'static str> {
     found.map(|(_, field)| *field)
 }
 
-fn words(told: &Inspected) -> String {
+fn words(result: &Inspected) -> String {
     let mut lines = vec![format!(
         "{}: {}, {} parsed, {} rejected",
-        told.file,
-        told.kind,
-        counted(told.records, "record"),
-        told.refused
+        result.file,
+        result.kind,
+        counted(result.records, "record"),
+        result.refused
     )];
-    if let (Some(root), Some(record)) = (&told.root, &told.record) {
+    if let (Some(root), Some(record)) = (&result.root, &result.record) {
         lines.push(format!("  each `{record}` in `{root}` is a record"));
     }
-    if !told.ignored.is_empty() {
+    if !result.ignored.is_empty() {
         lines.push(format!(
             "  outside of the records: {}",
-            told.ignored.join(", ")
+            result.ignored.join(", ")
         ));
     }
-    if let Some(error) = &told.error {
+    if let Some(error) = &result.error {
         lines.push(format!("  as configured, the run would fail: {error}"));
     }
-    if let Some(first) = &told.first {
+    if let Some(first) = &result.first {
         lines.push(format!("  profile of the first record: {}", first.profile));
         for origin in &first.fields {
             let (field, name) = (origin.field, &origin.name);
@@ -318,13 +323,13 @@ fn words(told: &Inspected) -> String {
             lines.push(format!("  not parsed: {field} = {sample}"));
         }
     }
-    for (key, reason) in &told.reasons {
+    for (key, reason) in &result.reasons {
         let key = key.as_deref().unwrap_or("a record without identifier");
         lines.push(format!("  would be quarantined: {key}: {reason}"));
     }
-    if !told.aliases.is_empty() {
+    if !result.aliases.is_empty() {
         lines.push("  suggested aliases (check before use):\n    [feeds.aliases]".to_owned());
-        lines.extend(told.aliases.iter().map(|line| format!("    {line}")));
+        lines.extend(result.aliases.iter().map(|line| format!("    {line}")));
     }
     lines.join("\n")
 }

@@ -18,7 +18,7 @@ const USUAL_LIMIT: i64 = 50;
 
 /// How lists are printed.
 #[derive(Debug, Args)]
-pub(super) struct Form {
+pub(super) struct ListFormat {
     /// Maximum number of rows, 0 for all [default: 50 in a table, all with --json and --csv]
     #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<i64>,
@@ -50,7 +50,7 @@ fn limit(text: &str) -> Result<i64, String> {
     limit.ok_or_else(|| "expected a number from 1 to 1000000, or 0 for all".to_owned())
 }
 
-impl Form {
+impl ListFormat {
     /// How many are requested: in a table one more than the default, to know whether
     /// there are more. Programs get all.
     pub(super) fn rows(&self) -> i64 {
@@ -104,7 +104,7 @@ impl Shape {
 
 /// Prints what was found in the form that was chosen.
 pub(super) fn print<T: Serialize + Default>(
-    form: &Form,
+    form: &ListFormat,
     mut lines: Vec<T>,
     times: Times,
     as_table: impl Fn(&[T]) -> String,

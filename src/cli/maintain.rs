@@ -4,12 +4,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask;
 use super::output::{print_done, print_error, print_json};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
 use crate::model::counted;
 
-pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let never = CancellationToken::new();
     let dropped = ask::with_database(&config, async |opened| {

@@ -1,12 +1,12 @@
-//! `advisoryd mirror`: a signed bundle for a site without a way out.
+//! `advisoryd mirror`: a signed bundle for an air-gapped site.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::output::{print_done, print_error, print_json};
-use super::share_budget::share_budget;
-use super::shared::Shared;
+use super::share_budget::with_shared_budget;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::job::bundle::{self, Key, Recorded, Unfinished};
@@ -20,7 +20,7 @@ use crate::startup;
   head -c 32 /dev/urandom | base64 > bundle-key
   advisoryd mirror --out /mnt/stick/2026-11-30 --key-file bundle-key
 An interrupted command is continued by the same command.")]
-pub(super) struct Mirror {
+pub(super) struct MirrorArgs {
     /// Directory to write to; must be new, empty or an unfinished bundle
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -35,7 +35,7 @@ pub(super) struct Mirror {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: MirrorArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     anyhow::ensure!(
         !config.upstream.offline,
@@ -51,12 +51,8 @@ pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> 
     let saved = std::sync::Arc::clone(&unfinished.saved);
     let own = token.clone();
     let context = startup::mirror_context(&config, token, saved, clock.clone(), stop).await?;
-    let joined = share_budget(&config, &own, &context.client).await;
-    let recorded = record(&context, &unfinished, days).await;
-    if let Some((opened, budget)) = joined {
-        budget.give_back().await;
-        opened.close().await;
-    }
+    let work = Box::pin(record(&context, &unfinished, days));
+    let recorded = with_shared_budget(&config, &own, &context.client, work).await;
     let Some(recorded) = recorded? else {
         return Ok(false);
     };
@@ -85,7 +81,7 @@ async fn record(
 
 /// Signs the bundle, and prints what is in it.
 fn print_recorded(
-    wanted: &Mirror,
+    wanted: &MirrorArgs,
     recorded: &Recorded,
     context: &Context,
     (unfinished, key): (&Unfinished, &Key),

@@ -6,6 +6,7 @@ mod advisories;
 mod advisory_options;
 mod advisory_question;
 mod advisory_rows;
+mod alert_deliveries;
 mod alert_id;
 mod alert_page;
 mod alerts;
@@ -18,7 +19,9 @@ mod capture;
 mod change_lines;
 mod changes;
 mod check;
+mod check_advice;
 mod check_names;
+mod check_rules;
 mod check_upstream;
 mod chosen_list;
 mod colour;
@@ -79,6 +82,7 @@ mod status_enrichment;
 mod status_errors;
 mod status_mirror;
 mod status_page;
+mod status_pause;
 mod status_source;
 mod stop;
 mod sync;
@@ -103,8 +107,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Arguments, Command};
 use self::colour::When;
-use self::exit::{Ended, FAILED, exit_status};
-use self::shared::Shared;
+use self::exit::{EndWithStatus, FAILED, exit_status};
+use self::shared::GlobalArgs;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, process_environment};
 use crate::daemon::StartOptions;
@@ -132,9 +136,9 @@ pub fn main() -> ExitCode {
     }
     match done {
         Ok(status) => ExitCode::from(status),
-        Err(error) if error.is::<Ended>() => ExitCode::from(exit_status(&error, is_daemon)),
+        Err(error) if error.is::<EndWithStatus>() => ExitCode::from(exit_status(&error, is_daemon)),
         Err(error) => {
-            output::print_error(&told(&error));
+            output::print_error(&error_line(&error));
             ExitCode::from(exit_status(&error, is_daemon))
         }
     }
@@ -217,7 +221,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
 }
 
 /// An error in one line; an unusable configuration in one line per error.
-fn told(error: &anyhow::Error) -> String {
+fn error_line(error: &anyhow::Error) -> String {
     match error.downcast_ref::<ConfigError>() {
         Some(mistakes) => mistakes.to_string(),
         None => chain(&**error),
@@ -244,7 +248,7 @@ fn start(arguments: Arguments) -> anyhow::Result<u8> {
     if !no_pager && has_page(&command) {
         pager::begin();
     }
-    let shared = Shared {
+    let shared = GlobalArgs {
         config,
         verbose,
         quiet,
@@ -280,8 +284,8 @@ fn has_page(command: &Command) -> bool {
     }
 }
 
-/// False when the command did its work and found failures, which it has told.
-fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
+/// False when the command did its work and found failures, which it has reported.
+fn work(shared: GlobalArgs, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Completions { shell } => {
             // Not to stdout at once: it panics when its reader goes away.
@@ -351,7 +355,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         })
 }
 
-async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
+async fn run(shared: GlobalArgs, start_options: StartOptions) -> anyhow::Result<bool> {
     if let Some(otlp) = shared.load_and_log(None)?.log.otlp {
         otlp.headers()?;
         #[cfg(feature = "otlp")]
@@ -359,11 +363,11 @@ async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
     }
     let load = Box::new(move || shared.load());
     let stop = tokio_util::sync::CancellationToken::new();
-    crate::daemon::run(load, Clock::system(), stop, told).await?;
+    crate::daemon::run(load, Clock::system(), stop, start_options).await?;
     Ok(true)
 }
 
-async fn migrate(shared: Shared) -> anyhow::Result<bool> {
+async fn migrate(shared: GlobalArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
     let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
     ask::with_new_database(&config, migrate).await?;

@@ -100,22 +100,22 @@ pub(super) fn unwritten() -> Option<&'static str> {
 /// never learn of it.
 pub(super) async fn reader_gone() {
     /// Nobody announces it.
-    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    const POLL_INTERVAL: Duration = Duration::from_millis(250);
     let stdout = std::io::stdout();
     let gone = || {
         // The pager was left.
         if IS_CUT.load(Ordering::Relaxed) {
             return true;
         }
-        let mut looked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-        let [looked] = match poll(&mut looked, PollTimeout::ZERO) {
-            Ok(_) => looked.map(|fd| fd.revents()),
+        let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        let [polled] = match poll(&mut polled, PollTimeout::ZERO) {
+            Ok(_) => polled.map(|fd| fd.revents()),
             Err(_) => return false,
         };
-        looked.is_some_and(|events| events.contains(PollFlags::POLLERR))
+        polled.is_some_and(|events| events.contains(PollFlags::POLLERR))
     };
     while !gone() {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

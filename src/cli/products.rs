@@ -4,15 +4,19 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{print_note, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
+use super::table::width;
 use super::times::Times;
 use super::{ask, chosen_list, level};
 use crate::clock::Clock;
 use crate::model::MirrorKind;
 use crate::store::lists::mirror;
 use crate::store::reports::products::{self, ProductLine, ProductQuestion};
+
+/// A narrower terminal has no room for the kind and the time since when a list has a product.
+const ALL_COLUMNS: usize = 110;
 
 /// Which products.
 #[derive(Debug, Args)]
@@ -30,10 +34,10 @@ pub(super) struct Products {
     #[arg(long)]
     gone: bool,
     #[command(flatten)]
-    form: Form,
+    form: ListFormat,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Products) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Products) -> anyhow::Result<bool> {
     wanted.form.check::<ProductLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let (now, times) = (Clock::system().now(), shared.times());
@@ -46,7 +50,8 @@ pub(super) async fn run(shared: Shared, wanted: Products) -> anyhow::Result<bool
         limit: wanted.form.rows(),
     };
     let ask = async |connection: &mut PgConnection| {
-        asked.watch_list_id = chosen_list::id(connection, wanted.watch_list.as_deref()).await?;
+        asked.watch_list_id =
+            chosen_list::stored_id(connection, wanted.watch_list.as_deref()).await?;
         let found = products::products(connection, &asked).await?;
         anyhow::Ok((found, is_read(connection, asked.watch_list_id).await?))
     };
@@ -56,7 +61,7 @@ pub(super) async fn run(shared: Shared, wanted: Products) -> anyhow::Result<bool
     })?;
     if !is_read {
         print_note(
-            "it is not known what watch lists contain, only what advisories name; `advisoryd status` says why",
+            "it is not known yet what watch lists contain, only what advisories name; `advisoryd sync` or the daemon reads it ([schedule] list_contents), and `advisoryd status` says if that fails",
         );
     }
     Ok(true)
@@ -98,16 +103,22 @@ fn rows(lines: &[ProductLine], gone: bool, (times, now): (Times, DateTime<Utc>))
         .collect();
     let released = times.heading("released", now);
     let since = times.heading(if gone { "left" } else { "since" }, now);
-    table(
-        [
-            "product",
-            "kind",
-            "advisories",
-            "severity",
-            &released,
-            &since,
-            "watch lists",
-        ],
-        &rows,
-    )
+    let heading = [
+        "product",
+        "kind",
+        "advisories",
+        "severity",
+        &released,
+        &since,
+        "watch lists",
+    ];
+    if width().is_none_or(|width| width >= ALL_COLUMNS) {
+        return table(heading, &rows);
+    }
+    let [product, _, advisories, severity, released, _, lists] = heading;
+    let few = |[product, _, advisories, severity, released, _, lists]: [String; 7]| {
+        [product, advisories, severity, released, lists]
+    };
+    let rows: Vec<[String; 5]> = rows.into_iter().map(few).collect();
+    table([product, advisories, severity, released, lists], &rows)
 }

@@ -5,9 +5,9 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::list::{Form as ListForm, print};
+use super::list::{ListFormat as ListForm, print};
 use super::output::{print_done, print_error, print_json, print_line, print_note, table};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::job::trust::retry::{Fate, Retried, Retry};
 use crate::model::{counted, legible, shortened};
 use crate::source::xml;
 use crate::startup::{self, Opened};
-use crate::store::ledger::quarantine::{self, Form, Kept, Line};
+use crate::store::ledger::quarantine::{self, Kept, ListedQuarantine, RecordFormat};
 
 /// A reason in a table is cut here; `show` and `--json` have it whole.
 const REASON_LETTERS: usize = 80;
@@ -26,11 +26,11 @@ const NEXT: &str = "these records are in no list and no alert; look at one with 
 #[derive(Debug, Args)]
 pub(super) struct Quarantine {
     #[command(subcommand)]
-    what: What,
+    what: QuarantineCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum QuarantineCommand {
     /// List quarantined records, oldest first
     List {
         #[command(flatten)]
@@ -63,19 +63,19 @@ enum What {
     },
 }
 
-pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
-    if let What::List { form } = &wanted.what {
-        form.check::<Line>()?;
+pub(super) async fn run(shared: GlobalArgs, wanted: Quarantine) -> anyhow::Result<bool> {
+    if let QuarantineCommand::List { form } = &wanted.what {
+        form.check::<ListedQuarantine>()?;
     }
     let config = shared.load_and_log(Some("warn"))?;
     let times = shared.times();
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { form } => list(opened, &form, times).await,
-            What::Show { id, json } => show(&config, opened, (id, json), times).await,
-            What::Retry { ids, json } => retry(&config, opened, ids, json).await,
-            What::Drop { mut ids, yes } => {
+            QuarantineCommand::List { form } => list(opened, &form, times).await,
+            QuarantineCommand::Show { id, json } => show(&config, opened, (id, json), times).await,
+            QuarantineCommand::Retry { ids, json } => retry(&config, opened, ids, json).await,
+            QuarantineCommand::Drop { mut ids, yes } => {
                 each_once(&mut ids);
                 drop_records(opened, &ids, yes, times).await
             }
@@ -104,8 +104,8 @@ async fn list(opened: &Opened, form: &ListForm, times: Times) -> anyhow::Result<
     Ok(true)
 }
 
-fn as_table(lines: &[Line], times: Times) -> String {
-    let row = |line: &Line| {
+fn as_table(lines: &[ListedQuarantine], times: Times) -> String {
+    let row = |line: &ListedQuarantine| {
         [
             line.id.to_string(),
             times.exact(line.at),
@@ -136,7 +136,7 @@ async fn show(
     print_line(&page(&rules, &kept, times));
     let leaves = match (&kept.key, kept.form()) {
         (None, _) => "it has no identifier of its own, so no later version replaces it".to_owned(),
-        (Some(key), Form::Ticket) => format!("a later version of ticket {key} replaces it"),
+        (Some(key), RecordFormat::Ticket) => format!("a later version of ticket {key} replaces it"),
         (Some(key), _) => format!("a later version of {key} replaces it"),
     };
     print_note(&format!(
@@ -146,7 +146,7 @@ async fn show(
 }
 
 /// A record: what is known of it, then its text with a line for each element.
-fn page(rules: &xml::Rules, kept: &Kept, times: Times) -> String {
+fn page(rules: &xml::ParserRules, kept: &Kept, times: Times) -> String {
     let Kept {
         id,
         source,
@@ -158,8 +158,8 @@ fn page(rules: &xml::Rules, kept: &Kept, times: Times) -> String {
         ..
     } = kept;
     let (found, text) = match kept.form() {
-        Form::Record => (xml::sketch(rules, raw), xml::laid_out(raw)),
-        Form::Listed | Form::Detail | Form::Ticket => {
+        RecordFormat::Record => (xml::sketch(rules, raw), xml::laid_out(raw)),
+        RecordFormat::Listed | RecordFormat::Detail | RecordFormat::Ticket => {
             let document = serde_json::from_str::<serde_json::Value>(raw);
             let text = document.and_then(|document| serde_json::to_string_pretty(&document));
             (xml::Sketch::default(), text.unwrap_or_else(|_| raw.clone()))
@@ -214,13 +214,13 @@ async fn retry(
         if json {
             print_json(&retried)?;
         } else {
-            tell_retried(&retried);
+            print_retried(&retried);
         }
     }
     Ok(good)
 }
 
-fn tell_retried(retried: &Retried) {
+fn print_retried(retried: &Retried) {
     let Retried {
         id,
         source,

@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::ask;
 use super::confirm::confirm;
 use super::output::{print_done, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::{Since, since};
 use crate::clock::Clock;
-use crate::job::trust::replay::{Example, Replay, Report};
+use crate::job::trust::replay::{Example, ReplayReport, ReplayScope};
 use crate::model::{counted, one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
@@ -18,7 +18,7 @@ use crate::store::reports::report;
 const VALUE_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]
-pub(super) struct Wanted {
+pub(super) struct ReplayArgs {
     /// Only print what would change
     #[arg(long)]
     dry_run: bool,
@@ -33,7 +33,7 @@ pub(super) struct Wanted {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: ReplayArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
     let clock = Clock::system();
@@ -42,7 +42,7 @@ pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> 
         .map(|since| since.time(clock.now(), shared.times()));
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
-        let replay = Replay {
+        let replay = ReplayScope {
             pool: &opened.pool,
             rules: &rules,
             clock: &clock,
@@ -55,8 +55,8 @@ pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> 
 
 async fn both_passes(
     opened: &Opened,
-    replay: &Replay<'_>,
-    wanted: &Wanted,
+    replay: &ReplayScope<'_>,
+    wanted: &ReplayArgs,
 ) -> anyhow::Result<bool> {
     let found = pass(opened, replay, false).await?;
     print_report(&found, wanted.json)?;
@@ -80,7 +80,11 @@ async fn both_passes(
     Ok(true)
 }
 
-async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Result<Report> {
+async fn pass(
+    opened: &Opened,
+    replay: &ReplayScope<'_>,
+    write: bool,
+) -> anyhow::Result<ReplayReport> {
     match replay.run(write).await? {
         Ok(report) => Ok(report),
         Err((source_id, holder)) => {
@@ -93,7 +97,7 @@ async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Resu
     }
 }
 
-fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
+fn print_report(report: &ReplayReport, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(report);
     }

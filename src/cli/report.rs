@@ -4,7 +4,7 @@ use super::output::{print_done, print_error, print_json};
 use super::table::width;
 use super::wrap::wrapped;
 use crate::config::Config;
-use crate::job::run::{Ran, Report};
+use crate::job::run::{Ran, RunReport};
 use crate::model::{Outcome, SourceKey, Tally, counted};
 
 /// The log of commands that print a line per run: it would say the same again.
@@ -51,8 +51,8 @@ pub(super) fn print_run(
 
 /// One line for runs that continued each other, the last of which may have failed. As JSON
 /// they are printed already. False if it failed.
-pub(super) fn print_batches(key: &SourceKey, reports: Vec<Report>, json: bool) -> bool {
-    let all = reports.into_iter().reduce(|all, next| Report {
+pub(super) fn print_batches(key: &SourceKey, reports: Vec<RunReport>, json: bool) -> bool {
+    let all = reports.into_iter().reduce(|all, next| RunReport {
         tally: sum(all.tally, next.tally),
         seconds: all.seconds + next.seconds,
         ..next
@@ -74,7 +74,7 @@ fn sum(one: Tally, other: Tally) -> Tally {
 }
 
 /// A complete run is a line of data, a failed one a line on stderr. False if it failed.
-pub(super) fn print_ended(label: &str, report: &Report, json: bool) -> bool {
+pub(super) fn print_ended(label: &str, report: &RunReport, json: bool) -> bool {
     match report.outcome.error() {
         None if json => {}
         None => print_done(&wrapped(&summary(label, report), 2, width())),
@@ -85,7 +85,7 @@ pub(super) fn print_ended(label: &str, report: &Report, json: bool) -> bool {
 }
 
 /// What a run did before it failed.
-fn failed(label: &str, report: &Report) -> String {
+fn failed(label: &str, report: &RunReport) -> String {
     let tally = report.tally;
     let counts = [
         (tally.added, "new"),
@@ -107,7 +107,7 @@ fn failed(label: &str, report: &Report) -> String {
     )
 }
 
-fn summary(label: &str, report: &Report) -> String {
+fn summary(label: &str, report: &RunReport) -> String {
     let tally = report.tally;
     format!(
         "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {}, {}, {:.1} s",

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::list::Shape;
 use super::output::{print_json, print_line};
 use super::rules_test::{self, PRINTED_MESSAGES};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::{Since, since};
 use super::table::cut;
 use super::times::Times;
@@ -15,7 +15,7 @@ use super::{ask, rules_list};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::BackTest;
-use crate::job::alerts::published::Published;
+use crate::job::alerts::published::PublishedSample;
 use crate::model::{Matcher, counted, legible};
 use crate::sink::as_text;
 
@@ -23,13 +23,13 @@ use crate::sink::as_text;
 const PRINTED_ALERTS: usize = 5;
 
 #[derive(Debug, Args)]
-pub(super) struct Rules {
+pub(super) struct RulesArgs {
     #[command(subcommand)]
-    what: What,
+    what: RulesCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum RulesCommand {
     /// List the configured rules
     List {
         #[command(flatten)]
@@ -59,11 +59,11 @@ struct Test {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: RulesArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
-        What::List { shape } => rules_list::list(&config, &shape, shared.times()),
-        What::Test(wanted) => match wanted.advisory.clone() {
+        RulesCommand::List { shape } => rules_list::list(&config, &shape, shared.times()),
+        RulesCommand::Test(wanted) => match wanted.advisory.clone() {
             Some(said) => {
                 rules_test::one(
                     &config,
@@ -178,7 +178,7 @@ fn page(tried: &BackTest, config: &Config, times: Times) -> String {
 }
 
 /// What the rule would have sent about the stored advisories, and a sample.
-fn by_publication(published: &Published, config: &Config) -> Vec<String> {
+fn by_publication(published: &PublishedSample, config: &Config) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
         format!(", biggest day {} ({day})", published.biggest)
     });

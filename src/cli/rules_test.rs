@@ -13,7 +13,7 @@ use super::table::cut;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
-use crate::job::alerts::back_test::{self, BackTest, Replay};
+use crate::job::alerts::back_test::{self, BackTest, BackTestPeriod};
 use crate::job::alerts::difference::{self, Only};
 use crate::job::alerts::published::published;
 use crate::job::alerts::silenced::Silenced;
@@ -40,7 +40,7 @@ pub(super) async fn replay(
     rules: &[&Matcher],
     (since, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> anyhow::Result<Vec<BackTest>> {
-    let replay = Replay {
+    let replay = BackTestPeriod {
         since,
         now,
         mute_times: &config.alerts.mute_times,

@@ -9,7 +9,7 @@ use super::fleet_instance::has_server;
 use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::{Config, Token};
+use crate::config::{ApiToken, Config};
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::model::BudgetKind;
@@ -18,11 +18,26 @@ use crate::startup::{self, Opened};
 /// Longest wait for the database.
 const DATABASE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Shares the request budget if the database is in reach; `capture` and `mirror`
-/// need none.
-pub(super) async fn share_budget(
+/// Does `work` with requests that count for the request budget of the account, if the
+/// database is in reach; `capture` and `mirror` need none.
+pub(super) async fn with_shared_budget<T>(
     config: &Config,
-    token: &Token,
+    token: &ApiToken,
+    client: &Client,
+    work: impl Future<Output = T>,
+) -> T {
+    let joined = join(config, token, client).await;
+    let done = work.await;
+    if let Some((opened, budget)) = joined {
+        budget.give_back().await;
+        opened.close().await;
+    }
+    done
+}
+
+async fn join(
+    config: &Config,
+    token: &ApiToken,
     client: &Client,
 ) -> Option<(Opened, SharedBudget)> {
     if !has_database(config) {

@@ -6,7 +6,7 @@ use crate::logging;
 
 /// What holds for every command.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct GlobalArgs {
     pub(super) config: Option<std::path::PathBuf>,
     pub(super) verbose: u8,
     pub(super) quiet: bool,
@@ -15,7 +15,7 @@ pub(super) struct Shared {
     pub(super) primary: bool,
 }
 
-impl Shared {
+impl GlobalArgs {
     /// How times are read and printed.
     pub(super) fn times(&self) -> Times {
         Times::new(self.utc)

@@ -4,10 +4,11 @@ use clap::Args;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::colour::has_links;
 use super::difference;
 use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::show_page::{called, page};
 use super::table::width;
 use super::times::Times;
@@ -15,8 +16,8 @@ use super::wrap::wrapped;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
-use crate::model::{Details, Links, Receipt, RecordKind, legible};
+use crate::model::filter::{Field, ListField, StringComparison, comparison, is_cve};
+use crate::model::{DetailsMode, LinkTemplates, RecordKind, RecordReceipt, legible};
 use crate::source::ticket_values;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
@@ -26,7 +27,7 @@ use crate::store::trust::erasure;
 
 /// What to show.
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ShowArgs {
     /// Advisory (SA87735), CVE (all advisories that mention it), or ticket by its number (12 or
     /// '#12'); without `#` also by its ID
     #[arg(value_name = "SAID|CVE|TICKET")]
@@ -39,7 +40,7 @@ pub(super) struct Show {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: ShowArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
         show(&config, connection, &wanted, shared.times()).await
@@ -50,7 +51,7 @@ pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
 async fn show(
     config: &Config,
     connection: &mut PgConnection,
-    wanted: &Show,
+    wanted: &ShowArgs,
     times: Times,
 ) -> anyhow::Result<bool> {
     let details = config.feeds.details;
@@ -76,10 +77,10 @@ async fn show(
 pub(super) async fn saids(
     connection: &mut PgConnection,
     cve: &str,
-    details: Details,
+    details: DetailsMode,
 ) -> anyhow::Result<Vec<String>> {
     let field = Field::List(ListField::Cve);
-    let filter = comparison(field, Comparison::Equal, cve).map_err(anyhow::Error::msg)?;
+    let filter = comparison(field, StringComparison::Equal, cve).map_err(anyhow::Error::msg)?;
     let question = AdvisoryQuestion {
         filter,
         now: Clock::system().now(),
@@ -96,11 +97,11 @@ pub(super) async fn saids(
 
 async fn show_one(
     connection: &mut PgConnection,
-    (found, receipt): (Found, Receipt),
-    wanted: &Show,
-    (times, links): (Times, &Links),
+    (found, receipt): (ShownRecord, RecordReceipt),
+    wanted: &ShowArgs,
+    (times, links): (Times, &LinkTemplates),
 ) -> anyhow::Result<()> {
-    let Found {
+    let ShownRecord {
         kind,
         key,
         mut document,
@@ -124,11 +125,13 @@ async fn show_one(
     } else {
         (Vec::new(), Vec::new())
     };
+    let address = page_of(kind, &document, links);
     if wanted.json {
         if let Some(fields) = document.as_object_mut() {
             let mut insert = |name: &str, value| fields.insert(name.to_owned(), value);
             insert("quarantined", serde_json::to_value(&receipt.quarantined)?);
             insert("pending_details", serde_json::to_value(&receipt.pending)?);
+            insert("url", serde_json::to_value(&address)?);
             if wanted.history {
                 insert("versions", serde_json::to_value(&versions)?);
                 insert("history", serde_json::to_value(&changes)?);
@@ -144,11 +147,10 @@ async fn show_one(
         RecordKind::Ticket => called(&document),
         RecordKind::Advisory => key.clone(),
     };
-    print_styled(&headed(
-        page.trim_end(),
-        &head,
-        page_of(kind, &document, links).as_deref(),
-    ));
+    print_styled(&headed(page.trim_end(), &head, address.as_deref()));
+    if let Some(address) = address.filter(|_| !has_links()) {
+        print_line(&format!("\nPage: {address}"));
+    }
     Ok(())
 }
 
@@ -161,7 +163,7 @@ fn headed(page: &str, key: &str, address: Option<&str>) -> String {
 }
 
 /// The vendor's page, where the configuration says how to find it.
-fn page_of(kind: RecordKind, document: &Value, links: &Links) -> Option<String> {
+fn page_of(kind: RecordKind, document: &Value, links: &LinkTemplates) -> Option<String> {
     let text = |field: &str| Some(plain(&document[field])).filter(|text| !text.is_empty());
     match kind {
         RecordKind::Advisory => {
@@ -180,7 +182,7 @@ fn page_of(kind: RecordKind, document: &Value, links: &Links) -> Option<String> 
 }
 
 /// An advisory or a ticket.
-pub(super) struct Found {
+pub(super) struct ShownRecord {
     pub(super) kind: RecordKind,
     pub(super) key: String,
     document: Value,
@@ -191,8 +193,8 @@ pub(super) struct Found {
 pub(super) async fn find(
     connection: &mut PgConnection,
     wanted: &str,
-    (details, times): (Details, Times),
-) -> anyhow::Result<Found> {
+    (details, times): (DetailsMode, Times),
+) -> anyhow::Result<ShownRecord> {
     let digits = wanted.trim_start_matches('#');
     let Ok(number) = digits.parse::<i64>() else {
         let Some(document) = question::advisory(connection, wanted).await? else {
@@ -203,7 +205,7 @@ pub(super) async fn find(
                 "advisory `{wanted}` is not stored: {why}; check its ID, search with `advisoryd advisories --search TEXT`, or use a ticket number"
             );
         };
-        return Ok(Found {
+        return Ok(ShownRecord {
             kind: RecordKind::Advisory,
             key: plain(&document["said"]),
             document,
@@ -211,6 +213,15 @@ pub(super) async fn find(
     };
     let is_number = digits != wanted;
     let Some(mut document) = question::ticket_called(connection, number, is_number).await? else {
+        // `[feeds] id_pattern` may allow numbers.
+        let advisory = question::advisory(connection, wanted).await?;
+        if let Some(document) = advisory {
+            return Ok(ShownRecord {
+                kind: RecordKind::Advisory,
+                key: plain(&document["said"]),
+                document,
+            });
+        }
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
         let why = times.in_sentence(&why);
         let by = if is_number {
@@ -239,7 +250,7 @@ pub(super) async fn find(
             format!("{number} is also the id of ticket {called}: see `advisoryd show '{called}'`")
         });
     }
-    Ok(Found {
+    Ok(ShownRecord {
         kind: RecordKind::Ticket,
         key: plain(&document["id"]),
         document,
@@ -252,13 +263,13 @@ async fn absence(
     connection: &mut PgConnection,
     kind: RecordKind,
     key: &str,
-    details: Details,
+    details: DetailsMode,
 ) -> anyhow::Result<String> {
     let receipt = receipt::receipt(connection, kind, key, details).await?;
     Ok(legible(&receipt.sentences().join("; ")))
 }
 
-/// Version by version, for the page, what it brought, also where no column tells it.
+/// Version by version, for the page, what it brought, also where no column says it.
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::output::plain;
 use super::times::Times;
 use super::wrap::wrapped;
-use crate::model::{Receipt, RecordKind, is_documented, legible, one_line};
+use crate::model::{RecordKind, RecordReceipt, is_documented, legible, one_line};
 
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
@@ -111,7 +111,7 @@ const LISTS: [(&str, &[&str]); 3] = [
 pub(super) fn page(
     kind: RecordKind,
     document: &Value,
-    (receipt, times): (&Receipt, Times),
+    (receipt, times): (&RecordReceipt, Times),
     history: Option<String>,
     width: Option<usize>,
 ) -> String {
@@ -132,9 +132,9 @@ pub(super) fn page(
     let title = legible(&format!("{head}  {}", line("title")));
     let rule = measure_text_width(&title).min(width.unwrap_or(LONGEST_RULE).min(LONGEST_RULE));
     let mut lines = vec![wrapped(&title, 2, width), "─".repeat(rule)];
-    for said in receipt.sentences() {
-        let said = legible(&times.in_sentence(&one_line(&said)));
-        lines.push(wrapped(&said, 2, width));
+    for text in receipt.sentences() {
+        let text = legible(&times.in_sentence(&one_line(&text)));
+        lines.push(wrapped(&text, 2, width));
     }
     for field in facts.iter().copied().chain(new) {
         let value = match (kind, field) {
@@ -231,15 +231,15 @@ fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
         format!("{} ({})", capital(field), items.len()),
     ];
     lines.extend(items.iter().take(MANY).map(|item| {
-        let said = parts.iter().map(|part| match *part {
+        let text = parts.iter().map(|part| match *part {
             "called" => called(item),
             "product_id" if !item[*part].is_null() => {
                 format!("(product {})", one_line(&plain(&item[*part])))
             }
             part => one_line(&plain(&item[part])),
         });
-        let said: Vec<String> = said.collect();
-        format!("  {}", said.join("  ").trim())
+        let text: Vec<String> = text.collect();
+        format!("  {}", text.join("  ").trim())
     }));
     if items.len() > MANY {
         lines.push(format!("  and {} more", items.len() - MANY));

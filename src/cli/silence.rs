@@ -9,7 +9,7 @@ use super::ask;
 use super::list::Shape;
 use super::login::login;
 use super::output::{print_done, print_error, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::silence_list::{ACTIVE, SilenceLine, list};
 use super::since::{Since, since};
 use super::times::Times;
@@ -29,13 +29,13 @@ const NAMED: usize = 3;
 const TITLE_CHARS: usize = 60;
 
 #[derive(Debug, Args)]
-pub(super) struct Silence {
+pub(super) struct SilenceArgs {
     #[command(subcommand)]
-    what: What,
+    what: SilenceCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum SilenceCommand {
     /// Suppress alerts that match all matchers (they are still recorded)
     Add(Add),
     /// List active silences, soonest to expire first
@@ -93,25 +93,25 @@ fn matcher(text: &str) -> Result<(String, String), String> {
     Ok((field.to_owned(), pattern))
 }
 
-pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: SilenceArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
     let times = shared.times();
-    if let What::List { shape, .. } = &wanted.what {
+    if let SilenceCommand::List { shape, .. } = &wanted.what {
         shape.check::<SilenceLine>()?;
     }
     ask::with_database(&config, async |opened| match wanted.what {
-        What::Add(wanted) => {
+        SilenceCommand::Add(wanted) => {
             let until = wanted.until.end_ahead(now, times)?;
             add(opened, wanted, (now, until), times).await
         }
-        What::List { all, shape } => {
+        SilenceCommand::List { all, shape } => {
             let lines = silence::list(&mut *ask::up_to_date(opened).await?).await?;
             let lines = lines.into_iter().map(|line| SilenceLine::of(line, now));
             let lines = lines.filter(|line| all || line.state == ACTIVE);
             list(&lines.collect::<Vec<_>>(), (all, &shape), times)
         }
-        What::Expire { ids } => expire(opened, &ids, now).await,
+        SilenceCommand::Expire { ids } => expire(opened, &ids, now).await,
     })
     .await
 }

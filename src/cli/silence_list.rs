@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::list::{Shape, print_all};
 use super::output::{print_line, table};
 use super::times::Times;
-use crate::store::alerts::silence::Line;
+use crate::store::alerts::silence::ListedSilence;
 
 /// The state of a silence that has not ended.
 pub(super) const ACTIVE: &str = "active";
@@ -29,8 +29,8 @@ pub(super) struct SilenceLine {
 }
 
 impl SilenceLine {
-    pub(super) fn of(line: Line, now: DateTime<Utc>) -> Self {
-        let Line {
+    pub(super) fn of(line: ListedSilence, now: DateTime<Utc>) -> Self {
+        let ListedSilence {
             id,
             matchers,
             reason,

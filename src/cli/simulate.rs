@@ -3,7 +3,7 @@
 use super::args::Simulate;
 use super::output::print_line;
 use crate::model::counted;
-use crate::simulate::{self, Options};
+use crate::simulate::{self, SimulatorOptions};
 
 pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
     let Simulate {
@@ -16,7 +16,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
         in_proportion,
         change_every,
     } = wanted;
-    let options = Options {
+    let options = SimulatorOptions {
         listen,
         advisories,
         tickets,
@@ -24,7 +24,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
         profile,
         seed,
         in_proportion,
-        ..Options::default()
+        ..SimulatorOptions::default()
     };
     let token = options.token.clone();
     let simulator = simulate::start(options).await?;

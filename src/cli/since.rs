@@ -10,7 +10,7 @@ use chrono::{
 
 use super::exit::WrongUsage;
 use super::times::Times;
-use crate::model::{parse_local_time, parse_time};
+use crate::model::{parse_local_time, parse_month, parse_time, parse_year};
 
 /// A time as a user wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Since {
     Day(NaiveDate),
     /// A month in the user's time zone, by its first day.
     Month(NaiveDate),
+    /// A year in the user's time zone, by its first day.
+    Year(NaiveDate),
     /// Midnight so many days ago.
     DaysAgo(u64),
     /// The next midnight.
@@ -44,7 +46,9 @@ impl Since {
                 .unwrap_or(ALL),
             Self::At(at) => at,
             Self::Civil(civil) => times.moment(civil),
-            Self::Day(day) | Self::Month(day) => times.moment(day.and_time(NaiveTime::MIN)),
+            Self::Day(day) | Self::Month(day) | Self::Year(day) => {
+                times.moment(day.and_time(NaiveTime::MIN))
+            }
             Self::DaysAgo(days) => midnight(days, now, times),
             Self::Tomorrow => tomorrow(now, times),
             Self::Weekday(day) => {
@@ -55,12 +59,13 @@ impl Since {
         at.max(ALL)
     }
 
-    /// The time until which something is meant: of a day or a month its end, which is the
+    /// The time until which something is meant: of a day, month or year its end, which is the
     /// beginning of the next one.
     pub(super) fn end(self, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
         let next = match self {
             Self::Day(day) => day.checked_add_days(Days::new(1)),
             Self::Month(day) => day.checked_add_months(Months::new(1)),
+            Self::Year(day) => day.checked_add_months(Months::new(12)),
             Self::DaysAgo(_) | Self::Weekday(_) | Self::Tomorrow => {
                 let day = times.civil(self.time(now, times)).date();
                 day.checked_add_days(Days::new(1))
@@ -97,7 +102,7 @@ impl Since {
                 let day = today.date() + Days::new(u64::from(days));
                 last_second(Self::Day(day).end(now, times))
             }
-            Self::Day(_) | Self::Month(_) | Self::DaysAgo(_) | Self::Tomorrow => {
+            Self::Day(_) | Self::Month(_) | Self::Year(_) | Self::DaysAgo(_) | Self::Tomorrow => {
                 last_second(self.end(now, times))
             }
         };
@@ -129,8 +134,11 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Some(day) = day(text) {
         return Ok(Since::Day(day));
     }
-    if let Some(first) = day(&format!("{}-01", text.trim())) {
+    if let Some((first, _)) = parse_month(text) {
         return Ok(Since::Month(first));
+    }
+    if let Some((first, _)) = parse_year(text) {
+        return Ok(Since::Year(first));
     }
     if let Some(civil) = parse_local_time(text) {
         return Ok(Since::Civil(civil));
@@ -144,7 +152,7 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
         "yesterday" => Ok(Since::DaysAgo(1)),
         "tomorrow" => Ok(Since::Tomorrow),
         word => word.parse().map(Since::Weekday).map_err(|_| {
-            "expected a duration (7d, 12h), a day (yesterday, tomorrow, monday), a date (2026-11-01), a month (2026-11) or a time (2026-11-01T12:00:00Z)"
+            "expected a duration (7d, 12h), a day (yesterday, tomorrow, monday), a date (2026-11-01), a month (2026-11), a year (2026) or a time (2026-11-01T12:00:00Z)"
                 .to_owned()
         }),
     }
@@ -159,25 +167,25 @@ fn day(text: &str) -> Option<NaiveDate> {
 
 /// A time from which on, or a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct TimeSpan {
     pub(super) from: Option<Since>,
     pub(super) to: Option<Since>,
 }
 
-/// Parses `WHEN` (from then on), `FROM..TO`, `..TO`, or a month (the whole of it).
-pub(super) fn span(text: &str) -> Result<Span, String> {
+/// Parses `WHEN` (from then on), `FROM..TO`, `..TO`, or a month or year (the whole of it).
+pub(super) fn span(text: &str) -> Result<TimeSpan, String> {
     let Some((from, to)) = text.split_once("..") else {
         let from = since(text)?;
-        let to = Some(from).filter(|from| matches!(from, Since::Month(_)));
+        let to = Some(from).filter(|from| matches!(from, Since::Month(_) | Since::Year(_)));
         let from = Some(from);
-        return Ok(Span { from, to });
+        return Ok(TimeSpan { from, to });
     };
     let read = |text: &str| (!text.trim().is_empty()).then(|| since(text)).transpose();
     let (from, to) = (read(from)?, read(to)?);
     if from.is_none() && to.is_none() {
         return Err("expected a time before or behind `..`".to_owned());
     }
-    Ok(Span { from, to })
+    Ok(TimeSpan { from, to })
 }
 
 /// Refuses a time without length: nothing is in it.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::list::{Shape, print_all};
 use super::output::print_data;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::sinks_list;
 use super::table::with_text;
 use crate::config::{Preset, presets};
@@ -21,11 +21,11 @@ use crate::model::filter::nearest;
 Afterwards, `advisoryd alerts test NAME` sends a test message.")]
 pub(super) struct Sinks {
     #[command(subcommand)]
-    what: What,
+    what: SinksCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum SinksCommand {
     /// List the configured sinks: where they send to, which rules use them, and their queues
     List {
         #[command(flatten)]
@@ -84,15 +84,15 @@ fn as_table(lines: &[PresetLine]) -> String {
 }
 
 /// The presets need neither configuration nor database.
-pub(super) async fn run(shared: Shared, wanted: Sinks) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Sinks) -> anyhow::Result<bool> {
     match &wanted.what {
-        What::List { shape } => return sinks_list::run(shared, shape).await,
-        What::Presets { shape } => {
+        SinksCommand::List { shape } => return sinks_list::run(shared, shape).await,
+        SinksCommand::Presets { shape } => {
             shape.check::<PresetLine>()?;
             let lines: Vec<PresetLine> = presets().map(PresetLine::of).collect();
             print_all(shape, &lines, shared.times(), as_table)?;
         }
-        What::Preset { preset } => print_data(preset.text.trim_end()),
+        SinksCommand::Preset { preset } => print_data(preset.text.trim_end()),
     }
     Ok(true)
 }

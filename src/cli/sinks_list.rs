@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use super::ask;
 use super::list::{Shape, print_all};
 use super::output::{print_line, print_note};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::table::with_text;
 use super::times::Times;
-use crate::config::{Config, Sink};
+use crate::config::{Config, SinkSettings};
 use crate::model::{Matcher, counted};
 use crate::store::alerts::outcome::{self, SinkLine};
 
@@ -36,7 +36,7 @@ struct Line {
 
 impl Line {
     /// `state` is `None` before a daemon or command has recorded the sink.
-    fn configured(config: &Config, sink: &Sink, state: Option<&SinkLine>) -> Self {
+    fn configured(config: &Config, sink: &SinkSettings, state: Option<&SinkLine>) -> Self {
         let name = sink.name.clone();
         let rules = config.alerts.rules.iter().map(Matcher::rule);
         let rules = rules.filter(|rule| rule.sinks.contains(&name));
@@ -116,7 +116,7 @@ fn other_uses(config: &Config, name: &String) -> Vec<&'static str> {
     uses.map(|(_, what)| what).collect()
 }
 
-pub(super) async fn run(shared: Shared, shape: &Shape) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, shape: &Shape) -> anyhow::Result<bool> {
     shape.check::<Line>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let times = shared.times();

@@ -1,4 +1,4 @@
-//! `--state-file`: up to which change a script has been told.
+//! `--state-file`: the cursor of a script that reads changes.
 
 use std::path::{Path, PathBuf};
 

@@ -10,16 +10,17 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line, print_styled};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::length_of_time;
 use super::status_check::Check;
 use super::status_daemon::Daemons;
-use super::status_details::Details;
+use super::status_details::DetailsStatus;
 use super::status_discovery;
-use super::status_enrichment::Enrichment;
-use super::status_mirror::Mirror;
+use super::status_enrichment::EnrichmentStatus;
+use super::status_mirror::MirrorStatus;
 use super::status_page::{self, Status};
-use super::status_source::{self, Plan};
+use super::status_pause::Pause;
+use super::status_source::{self, SourceSchedule};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
@@ -36,9 +37,9 @@ use crate::store::reports::report;
 use crate::store::tickets::reading;
 use crate::store::wanted::feed_days;
 
-/// How to tell it.
+/// How it is printed.
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct StatusArgs {
     /// Print one line for Nagios and CI. Exit status: 0 all data is fresh, 1 a warning
     /// (something fails, the data is still fresh), 2 data is stale or a list is missing,
     /// 3 unknown (no database or configuration)
@@ -52,7 +53,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-impl Options {
+impl StatusArgs {
     /// What `--check` asks, if it was given.
     pub(super) fn check(&self) -> Option<Check> {
         let (max_age, json) = (self.max_age, self.json);
@@ -60,7 +61,7 @@ impl Options {
     }
 }
 
-pub(super) async fn run(shared: Shared, wanted: &Options) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: &StatusArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
     ask::with_reader(&config, async |opened| {
@@ -72,14 +73,14 @@ pub(super) async fn run(shared: Shared, wanted: &Options) -> anyhow::Result<bool
 async fn show(
     config: &Config,
     opened: &Opened,
-    shared: &Shared,
+    shared: &GlobalArgs,
     (as_json, now): (bool, DateTime<Utc>),
 ) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let config = &discover::followed(&mut connection, config).await?;
     let status = read(config, &mut connection, now).await?;
     let schedule = &config.schedule;
-    let plan = Plan {
+    let plan = SourceSchedule {
         config,
         filter: status.filter,
         full: schedule.full_feeds.next_after(now, schedule.timezone),
@@ -110,7 +111,7 @@ async fn read(
 ) -> anyhow::Result<Status> {
     let discovery = discovery::state(connection).await?;
     Ok(Status {
-        daemons: Daemons::look(connection).await?,
+        daemons: Daemons::query(connection).await?,
         unread: account::unread(connection).await?,
         discovery: status_discovery::of(config, discovery),
         sources: report::sources(connection).await?,
@@ -118,19 +119,20 @@ async fn read(
         advisories: report::advisories(connection).await?,
         sizes: report::table_sizes(connection).await?,
         sinks: sinks(connection).await?,
-        silences: silence::standing(connection, now).await?,
-        details: Details::look(config, connection, now).await?,
-        mirror: Mirror::look(config, connection, now).await?,
-        enrichment: Enrichment::look(config, connection, now).await?,
+        silences: silence::active_totals(connection, now).await?,
+        details: DetailsStatus::query(config, connection, now).await?,
+        mirror: MirrorStatus::query(config, connection, now).await?,
+        enrichment: EnrichmentStatus::query(config, connection, now).await?,
         bundle: bundle::last(connection).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
+        pauses: Pause::query(connection).await?,
     })
 }
 
 impl Status {
-    fn as_value(&self, opened: &Opened, plan: &Plan) -> Value {
+    fn as_value(&self, opened: &Opened, plan: &SourceSchedule) -> Value {
         let sources = self.sources.iter();
         let sources: Vec<Value> = sources
             .map(|source| status_source::as_value(source, plan))

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line, rough};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::status_daemon::Daemons;
 use super::status_discovery;
 use super::status_errors::{self, cause};
@@ -101,8 +101,8 @@ impl Verdict {
 
 /// Prints one line; returns the exit status. An error is a result as well: nothing is
 /// known then.
-pub(super) async fn run(shared: Shared, check: Check) -> anyhow::Result<u8> {
-    let verdict = look(&shared, check).await.unwrap_or_else(|error| {
+pub(super) async fn run(shared: GlobalArgs, check: Check) -> anyhow::Result<u8> {
+    let verdict = inspect(&shared, check).await.unwrap_or_else(|error| {
         let text = format!("{}; see `advisoryd check`", chain(&*error));
         Verdict::without_problems(Level::Unknown, text)
     });
@@ -115,13 +115,13 @@ pub(super) async fn run(shared: Shared, check: Check) -> anyhow::Result<u8> {
     Ok(verdict.level as u8)
 }
 
-async fn look(shared: &Shared, check: Check) -> anyhow::Result<Verdict> {
+async fn inspect(shared: &GlobalArgs, check: Check) -> anyhow::Result<Verdict> {
     let config = shared.load()?;
     shared.log(Some(config.log.format), "error")?;
     let (now, times) = (Clock::system().now(), shared.times());
     ask::with_connection(&config, async |connection| {
         let config = discover::followed(connection, &config).await?;
-        let seen = Seen::look(connection).await?;
+        let seen = Seen::inspect(connection).await?;
         Ok(seen.verdict(&config, check, (now, times)))
     })
     .await
@@ -131,13 +131,13 @@ struct Seen {
     daemons: Daemons,
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
-    discovery: discovery::State,
+    discovery: discovery::DiscoveryState,
     full_reads: Vec<FailedFullRead>,
     conditions: Vec<String>,
 }
 
 impl Seen {
-    async fn look(connection: &mut PgConnection) -> anyhow::Result<Self> {
+    async fn inspect(connection: &mut PgConnection) -> anyhow::Result<Self> {
         let mut sources = report::sources(connection).await?;
         sources.retain(|source| source.configured);
         let conditions = condition::states(connection).await?;
@@ -152,7 +152,7 @@ impl Seen {
             state.is_found() && !computed.contains(&state.condition) && is_of_now(state, &sinks)
         });
         Ok(Self {
-            daemons: Daemons::look(connection).await?,
+            daemons: Daemons::query(connection).await?,
             sources,
             filter: reading::get(connection).await?.filter,
             discovery: discovery::state(connection).await?,
@@ -200,8 +200,8 @@ impl Seen {
         }
         // A cause that several have in common is said once.
         let count = self.sources.len();
-        let said = shared.clone().map(|one| (Level::Warning, one.line(count)));
-        problems.extend(said);
+        let level_and_line = shared.clone().map(|one| (Level::Warning, one.line(count)));
+        problems.extend(level_and_line);
         let warn = |text: String| (Level::Warning, text);
         // One that fails altogether is said above.
         let failing = |key: &SourceKey| {
@@ -276,7 +276,7 @@ fn problem(
         let limit = rough(limit);
         let text = format!(
             "{name}: {data}, and at most {limit} is allowed{}",
-            said(error)
+            cause_suffix(error)
         );
         return Some((Level::Critical, text));
     }
@@ -284,11 +284,14 @@ fn problem(
         return Some((Level::Warning, format!("{name}: not read yet")));
     }
     error?;
-    Some((Level::Warning, format!("{name}: failing{}", said(error))))
+    Some((
+        Level::Warning,
+        format!("{name}: failing{}", cause_suffix(error)),
+    ))
 }
 
 /// The cause of an error. The address of the request is in `advisoryd status -v`.
-fn said(error: Option<&String>) -> String {
+fn cause_suffix(error: Option<&String>) -> String {
     error.map_or_else(String::new, |error| format!(": {}", cause(error)))
 }
 

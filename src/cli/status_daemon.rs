@@ -5,18 +5,18 @@ use sqlx::PgConnection;
 
 use super::output::rough;
 use super::times::Times;
-use crate::model::Holder;
-use crate::store::ledger::daemon::{self, Daemon};
+use crate::model::LeaseHolder;
+use crate::store::ledger::daemon::{self, RecordedDaemon};
 
 /// The daemons of the database, those that run first.
-pub(super) struct Daemons(Vec<Daemon>);
+pub(super) struct Daemons(Vec<RecordedDaemon>);
 
 impl Daemons {
-    pub(super) async fn look(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn query(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         daemon::list(connection).await.map(Self)
     }
 
-    pub(super) fn all(&self) -> &[Daemon] {
+    pub(super) fn all(&self) -> &[RecordedDaemon] {
         &self.0
     }
 
@@ -25,12 +25,12 @@ impl Daemons {
         self.running().next().is_some()
     }
 
-    fn running(&self) -> impl Iterator<Item = &Daemon> {
+    fn running(&self) -> impl Iterator<Item = &RecordedDaemon> {
         self.0.iter().filter(|daemon| daemon.running)
     }
 
     /// Whether a process is one of those that run.
-    pub(super) fn has(&self, holder: &Holder) -> bool {
+    pub(super) fn has(&self, holder: &LeaseHolder) -> bool {
         let mut running = self.running();
         running.any(|one| one.pid == holder.pid && one.host == holder.host)
     }
@@ -58,7 +58,7 @@ impl Daemons {
         let Some(last) = self.0.first() else {
             return "none has been seen yet".to_owned();
         };
-        let Daemon { host, pid, .. } = last;
+        let RecordedDaemon { host, pid, .. } = last;
         match last.stopped_at {
             Some(at) => format!(
                 "stopped {} ago, {}; it was pid {pid} on {host}",
@@ -88,10 +88,11 @@ impl Daemons {
 
     /// Daemons that run with different configurations.
     pub(super) fn differing(&self, times: Times) -> Option<String> {
-        let known = |one: &&Daemon| one.configuration.is_some();
+        let known = |one: &&RecordedDaemon| one.configuration.is_some();
         let first = self.running().find(known)?;
-        let is_other =
-            |one: &Daemon| one.version == first.version && one.configuration != first.configuration;
+        let is_other = |one: &RecordedDaemon| {
+            one.version == first.version && one.configuration != first.configuration
+        };
         let is_any = self.running().filter(known).any(is_other);
         is_any.then(|| {
             let all: Vec<String> = self.running().map(|one| described(one, times)).collect();
@@ -116,8 +117,8 @@ impl Daemons {
     }
 }
 
-fn described(daemon: &Daemon, times: Times) -> String {
-    let Daemon {
+fn described(daemon: &RecordedDaemon, times: Times) -> String {
+    let RecordedDaemon {
         host, pid, since, ..
     } = daemon;
     format!("pid {pid} on {host}, since {}", times.full(*since))

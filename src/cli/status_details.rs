@@ -1,10 +1,10 @@
-//! What `status` tells of the details: how many are wanted, and until when.
+//! The line of `status` about details: how many are to be fetched, and until when.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::status_source::Plan;
+use super::status_source::SourceSchedule;
 use super::times::Times;
 use crate::config::Config;
 use crate::job::details::outlook::outlook;
@@ -13,15 +13,15 @@ use crate::store::ledger::source;
 use crate::store::wanted::backlog::{self, Backlog};
 
 /// How far fetching is.
-pub(super) struct Details {
+pub(super) struct DetailsStatus {
     is_on: bool,
     backlog: Backlog,
     done_at: Option<DateTime<Utc>>,
     paused_until: Option<DateTime<Utc>>,
 }
 
-impl Details {
-    pub(super) async fn look(
+impl DetailsStatus {
+    pub(super) async fn query(
         config: &Config,
         connection: &mut PgConnection,
         now: DateTime<Utc>,
@@ -52,8 +52,8 @@ impl Details {
         })
     }
 
-    /// What an operator wants to know; nothing where there is nothing to tell.
-    pub(super) fn lines(&self, plan: &Plan, times: Times) -> Vec<String> {
+    /// What an operator wants to know; nothing where there is nothing to report.
+    pub(super) fn lines(&self, plan: &SourceSchedule, times: Times) -> Vec<String> {
         let now = plan.now;
         let Backlog {
             wanted,

@@ -6,18 +6,22 @@ use super::output::rough;
 use super::status_errors::cause;
 use crate::config::Config;
 use crate::job::health::freshness;
-use crate::store::lists::discovery::State;
+use crate::store::lists::discovery::DiscoveryState;
 
 /// The state of discovery, where the configuration has it. Where nothing is requested, lists
-/// come with bundles, whose age is told of.
-pub(super) fn of(config: &Config, state: State) -> Option<State> {
+/// come with bundles, whose age is shown.
+pub(super) fn of(config: &Config, state: DiscoveryState) -> Option<DiscoveryState> {
     let is_on = config.discovery.watch_lists;
     Some(state).filter(|_| is_on)
 }
 
 /// What is wrong with discovery: it failed, or is older than its schedule allows. New lists
 /// are not followed then, and nothing else shows it.
-pub(super) fn problem(config: &Config, state: &State, now: DateTime<Utc>) -> Option<String> {
+pub(super) fn problem(
+    config: &Config,
+    state: &DiscoveryState,
+    now: DateTime<Utc>,
+) -> Option<String> {
     let last = state.last_success_at;
     let until = last.and_then(|at| freshness::lists_known_until(config, at));
     let is_old = !config.upstream.offline && until.is_some_and(|until| now > until);

@@ -1,4 +1,4 @@
-//! What `status` tells of the KEV catalogue and EPSS scores.
+//! What `status` shows of the KEV catalogue and EPSS scores.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,15 +6,15 @@ use sqlx::PgConnection;
 
 use super::output::rough;
 use crate::config::Config;
-use crate::store::enrichment::state::{self, State};
+use crate::store::enrichment::state::{self, EnrichmentState};
 
 /// How far they are read, those that are configured or were ever read.
-pub(super) struct Enrichment {
-    files: Vec<(State, Option<DateTime<Utc>>)>,
+pub(super) struct EnrichmentStatus {
+    files: Vec<(EnrichmentState, Option<DateTime<Utc>>)>,
 }
 
-impl Enrichment {
-    pub(super) async fn look(
+impl EnrichmentStatus {
+    pub(super) async fn query(
         config: &Config,
         connection: &mut PgConnection,
         now: DateTime<Utc>,
@@ -74,7 +74,7 @@ impl Enrichment {
     }
 }
 
-fn error(state: &State) -> Option<String> {
+fn error(state: &EnrichmentState) -> Option<String> {
     let error = state.last_error.as_deref()?;
     Some(format!("last error ({}): {error}", state.catalogue.label()))
 }

@@ -1,4 +1,4 @@
-//! What `status` tells of the mirror of list contents and pending approvals.
+//! What `status` shows of the mirror of list contents and pending approvals.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,23 +6,23 @@ use sqlx::PgConnection;
 
 use super::output::rough;
 use super::status_errors::cause;
-use super::status_source::Plan;
+use super::status_source::SourceSchedule;
 use super::times::Times;
 use crate::config::Config;
 use crate::model::MirrorKind;
-use crate::store::lists::mirror::{self, State};
+use crate::store::lists::mirror::{self, MirrorState};
 
 /// Lists named at most in a line; the view has all.
 const MOST: usize = 5;
 
 /// How far it is read, for the lists that are followed.
-pub(super) struct Mirror {
-    states: Vec<State>,
+pub(super) struct MirrorStatus {
+    states: Vec<MirrorState>,
     next_at: Option<DateTime<Utc>>,
 }
 
-impl Mirror {
-    pub(super) async fn look(
+impl MirrorStatus {
+    pub(super) async fn query(
         config: &Config,
         connection: &mut PgConnection,
         now: DateTime<Utc>,
@@ -59,7 +59,7 @@ impl Mirror {
     }
 
     /// Nothing before the first attempt.
-    pub(super) fn lines(&self, plan: &Plan, times: Times) -> Vec<String> {
+    pub(super) fn lines(&self, plan: &SourceSchedule, times: Times) -> Vec<String> {
         let now = plan.now;
         let Some(oldest) = self.states.iter().filter_map(|state| state.read_at).min() else {
             return self.refused_lines(times);
@@ -99,8 +99,8 @@ impl Mirror {
             .chain([MirrorKind::Approval])
         {
             let is_refused =
-                |state: &&State| state.key.kind == kind && state.refused_since.is_some();
-            let refused: Vec<&State> = self.states.iter().filter(is_refused).collect();
+                |state: &&MirrorState| state.key.kind == kind && state.refused_since.is_some();
+            let refused: Vec<&MirrorState> = self.states.iter().filter(is_refused).collect();
             let Some(first) = refused.first() else {
                 continue;
             };

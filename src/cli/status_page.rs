@@ -5,12 +5,13 @@ use chrono::{DateTime, Utc};
 
 use super::output::rough;
 use super::status_daemon::Daemons;
-use super::status_details::Details;
+use super::status_details::DetailsStatus;
 use super::status_discovery;
-use super::status_enrichment::Enrichment;
+use super::status_enrichment::EnrichmentStatus;
 use super::status_errors::{self, Alike};
-use super::status_mirror::Mirror;
-use super::status_source::{self, Plan};
+use super::status_mirror::MirrorStatus;
+use super::status_pause::Pause;
+use super::status_source::{self, SourceSchedule};
 use super::times::Times;
 use crate::job::health::findings::sink_key;
 use crate::model::{
@@ -18,8 +19,8 @@ use crate::model::{
 };
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::alerts::silence;
-use crate::store::bundle::Bundle;
-use crate::store::ledger::account::Unread;
+use crate::store::bundle::BundleImport;
+use crate::store::ledger::account::UnreadSources;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{SourceReport, TableSize};
@@ -28,25 +29,31 @@ use crate::store::wanted::feed_days;
 /// What `status` prints, read at one moment.
 pub(super) struct Status {
     pub(super) daemons: Daemons,
-    pub(super) unread: Option<Unread>,
-    pub(super) discovery: Option<discovery::State>,
+    pub(super) unread: Option<UnreadSources>,
+    pub(super) discovery: Option<discovery::DiscoveryState>,
     pub(super) sources: Vec<SourceReport>,
     pub(super) filter: Option<DateFilter>,
     pub(super) advisories: i64,
     pub(super) sizes: Vec<TableSize>,
     pub(super) sinks: Vec<SinkLine>,
-    pub(super) silences: silence::Standing,
-    pub(super) details: Details,
-    pub(super) mirror: Mirror,
-    pub(super) enrichment: Enrichment,
-    pub(super) bundle: Option<Bundle>,
+    pub(super) silences: silence::ActiveSilences,
+    pub(super) details: DetailsStatus,
+    pub(super) mirror: MirrorStatus,
+    pub(super) enrichment: EnrichmentStatus,
+    pub(super) bundle: Option<BundleImport>,
     pub(super) feed_days: Option<feed_days::FeedDays>,
     pub(super) conditions: Vec<ConditionState>,
     pub(super) unknown_fields: Vec<UnknownField>,
+    pub(super) pauses: Vec<Pause>,
 }
 
 /// The page, legible, with the colours of the table. `in_detail` adds what only matters when something is examined.
-pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> String {
+pub(super) fn page(
+    status: &Status,
+    plan: &SourceSchedule,
+    times: Times,
+    in_detail: bool,
+) -> String {
     let mut lines = status.daemons.lines(times, plan.now);
     let problems = problems(status, plan, (times, in_detail));
     if !problems.is_empty() {
@@ -62,7 +69,11 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
 }
 
 /// What needs attention, the daemon's own problems first.
-fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> Vec<String> {
+fn problems(
+    status: &Status,
+    plan: &SourceSchedule,
+    (times, in_detail): (Times, bool),
+) -> Vec<String> {
     let now = plan.now;
     let mut lines = status.daemons.refused();
     lines.extend(status.daemons.differing(times));
@@ -72,10 +83,11 @@ fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> 
             .as_ref()
             .map(|unread| unread_line(unread, times)),
     );
+    lines.extend(status.pauses.iter().map(|pause| pause.line(times)));
     let active = status.conditions.iter().filter(|state| state.is_found());
-    // What is in quarantine now is told of each source below, and that a sink fails, of the sink.
-    let told = [Condition::QuarantineGrew, Condition::SinkFailing];
-    let active = active.filter(|state| !told.contains(&state.condition));
+    // What is in quarantine now is shown for each source below, and that a sink fails, of the sink.
+    let shown_above = [Condition::QuarantineGrew, Condition::SinkFailing];
+    let active = active.filter(|state| !shown_above.contains(&state.condition));
     lines.extend(active.map(|state| condition_line(state, times)));
     let followed = || status.sources.iter().filter(|source| source.configured);
     let count = followed().count();
@@ -101,12 +113,15 @@ fn error_lines(alike: &Alike, followed: usize, in_detail: bool) -> Vec<String> {
     whole.collect()
 }
 
-fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<String> {
+fn notes(status: &Status, plan: &SourceSchedule, times: Times, in_detail: bool) -> Vec<String> {
     let now = plan.now;
     let followed = || status.sources.iter().filter(|source| source.configured);
     let mut lines: Vec<String> = followed()
         .flat_map(|source| status_source::notes(source, &status.daemons, times))
         .collect();
+    if !in_detail {
+        lines.extend(status_source::former(&status.sources, now));
+    }
     lines.extend(unknown_fields_line(&status.unknown_fields));
     let has_feeds = followed().any(|source| source.key.is_feed());
     if let Some(at) = plan.full.filter(|_| has_feeds && plan.is_running) {
@@ -145,7 +160,11 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
 }
 
 /// The last bundle of a site that requests nothing, and how old it is.
-fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<String> {
+fn bundle_line(
+    bundle: Option<&BundleImport>,
+    plan: &SourceSchedule,
+    times: Times,
+) -> Option<String> {
     let Some(bundle) = bundle else {
         let is_offline = plan.config.upstream.offline;
         return is_offline.then(|| "last bundle: none was imported yet".to_owned());
@@ -164,7 +183,7 @@ fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<Str
     ))
 }
 
-fn unread_line(unread: &Unread, times: Times) -> String {
+fn unread_line(unread: &UnreadSources, times: Times) -> String {
     format!(
         "since {} the token or [upstream] base_url is another one; it may be another account, so everything is read in full again: {} not complete yet",
         times.full(unread.since),
@@ -185,7 +204,7 @@ fn condition_line(state: &ConditionState, times: Times) -> String {
 }
 
 /// That alerts are suppressed: who waits for them should know.
-fn silences_line(silences: &silence::Standing, times: Times) -> Option<String> {
+fn silences_line(silences: &silence::ActiveSilences, times: Times) -> Option<String> {
     let until = times.full(silences.until?);
     let end = if silences.active == 1 {
         format!("until {until}")
@@ -246,8 +265,8 @@ fn unknown_fields_line(fields: &[UnknownField]) -> Option<String> {
 }
 
 /// How discovery fares, and when it runs again.
-fn discovery_line(plan: &Plan, state: &discovery::State) -> String {
-    let Plan { config, now, .. } = *plan;
+fn discovery_line(plan: &SourceSchedule, state: &discovery::DiscoveryState) -> String {
+    let SourceSchedule { config, now, .. } = *plan;
     let last = state.last_success_at.map_or_else(
         || "never yet".to_owned(),
         |at| format!("last {} ago", rough(now - at)),

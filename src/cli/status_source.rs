@@ -1,6 +1,6 @@
 //! `advisoryd status`: one source, as a row of the table, as lines and as JSON.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::output::{columns, rough};
@@ -101,7 +101,7 @@ fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
 }
 
 /// When sources are read.
-pub(super) struct Plan<'a> {
+pub(super) struct SourceSchedule<'a> {
     pub(super) config: &'a Config,
     pub(super) filter: Option<DateFilter>,
     /// The next full pull of all feeds, by schedule.
@@ -111,7 +111,7 @@ pub(super) struct Plan<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-impl Plan<'_> {
+impl SourceSchedule<'_> {
     fn scheduled(&self, source: &SourceReport) -> Option<DateTime<Utc>> {
         let schedule = self.config.schedule_of(&source.key, self.filter)?;
         let next = schedule.next_after(self.now, self.config.schedule.timezone);
@@ -120,7 +120,7 @@ impl Plan<'_> {
 }
 
 /// A row of the table. What fails is not called running while it is tried again.
-fn row(source: &SourceReport, plan: &Plan) -> [String; 7] {
+fn row(source: &SourceReport, plan: &SourceSchedule) -> [String; 7] {
     let now = plan.now;
     let next_run = plan.scheduled(source).filter(|_| plan.is_running);
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
@@ -147,16 +147,39 @@ fn row(source: &SourceReport, plan: &Plan) -> [String; 7] {
     ]
 }
 
-/// The table, which fits 80 columns. `in_detail` adds how much is stored.
-pub(super) fn table(sources: &[SourceReport], plan: &Plan, in_detail: bool) -> String {
+/// Whether it is a feed that was followed once: its data stays, and nothing happens to it.
+fn is_former(source: &SourceReport) -> bool {
+    !source.configured && source.key.is_feed()
+}
+
+/// The feeds that are no longer followed, while that is news.
+pub(super) fn former(sources: &[SourceReport], now: DateTime<Utc>) -> Option<String> {
+    const NEWS_FOR: TimeDelta = TimeDelta::days(30);
+    let is_news = |source: &&SourceReport| {
+        let read_at = source.last_attempt_at.max(source.followed_since);
+        is_former(source) && read_at.is_some_and(|at| now - at <= NEWS_FOR)
+    };
+    let names: Vec<String> = sources.iter().filter(is_news).map(named).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "no longer followed: {}; what is stored of it stays; `advisoryd -v status` lists all",
+            names.join(", ")
+        )
+    })
+}
+
+/// The table, which fits 80 columns. `in_detail` adds how much is stored, and the feeds that
+/// are no longer followed.
+pub(super) fn table(sources: &[SourceReport], plan: &SourceSchedule, in_detail: bool) -> String {
     let shown = HEADING.len() - usize::from(!in_detail);
     let of = |cells: [String; 7]| cells.into_iter().take(shown).collect::<Vec<String>>();
-    let rows: Vec<Vec<String>> = sources.iter().map(|one| of(row(one, plan))).collect();
+    let sources = sources.iter().filter(|one| in_detail || !is_former(one));
+    let rows: Vec<Vec<String>> = sources.map(|one| of(row(one, plan))).collect();
     columns(&of(HEADING.map(str::to_owned)), &rows)
 }
 
 /// The same as JSON.
-pub(super) fn as_value(source: &SourceReport, plan: &Plan) -> Value {
+pub(super) fn as_value(source: &SourceReport, plan: &SourceSchedule) -> Value {
     let now = plan.now;
     let scheduled = plan.scheduled(source);
     let next_full = plan

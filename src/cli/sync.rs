@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 
 use super::exit::WrongUsage;
-use super::output::print_error;
+use super::output::{print_error, print_note};
 use super::report::LOG_OF_RUNS;
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
-use super::sync_alerts::{Told, alert, usable_sinks};
+use super::sync_alerts::{AlertOutput, alert, usable_sinks};
 use super::sync_details::{fetch_details, scan_revisions};
 use super::sync_feeds::{chosen_feeds, discover, pull_feed};
 use super::sync_tickets::sync_tickets;
@@ -15,7 +15,7 @@ use super::{ask, chosen_list, sync_contents, sync_enrich};
 use crate::clock::Clock;
 use crate::job::account::bind;
 use crate::job::alerts::by_clock;
-use crate::job::alerts::evaluate::Rules;
+use crate::job::alerts::evaluate::RuleSet;
 use crate::job::context::Context;
 use crate::job::feeds::feed::{Feed, LookBack};
 use crate::job::tickets::sync::TicketSync;
@@ -29,7 +29,7 @@ use crate::startup::{self, Opened};
 pub(super) struct Sync {
     /// What to sync
     #[arg(value_enum, default_value = "all")]
-    pub what: What,
+    pub what: SyncPart,
     /// Only this watch list: its ID or its name; may be repeated
     #[arg(long, value_name = "ID|NAME")]
     pub watch_list: Vec<String>,
@@ -52,7 +52,7 @@ pub(super) struct Sync {
 
 /// What `sync` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum What {
+pub(super) enum SyncPart {
     /// The feeds of watch lists and extra feeds
     Feeds,
     /// The tickets
@@ -61,7 +61,7 @@ pub(super) enum What {
     All,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Sync) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
@@ -72,7 +72,13 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
             "[upstream] offline = true: nothing is requested; `advisoryd import BUNDLE` brings data",
         );
     }
-    let told = Told {
+    let most = config.feeds.max_days;
+    if let Some(days) = wanted.days.filter(|days| *days > most) {
+        print_note(&format!(
+            "--days {days} is more than [feeds] max_days: {most} days are requested"
+        ));
+    }
+    let alert_output = AlertOutput {
         backlog: wanted.alert_backlog,
         json: wanted.json,
     };
@@ -83,21 +89,21 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         bind(&pool, &config.upstream, &token, Clock::system().now()).await?;
         let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         if is_offline {
-            return Ok(alert(&context, &sinks, told).await? && usable);
+            return Ok(alert(&context, &sinks, alert_output).await? && usable);
         }
         // What this pass brings is news for a new rule.
-        by_clock::take_baselines(&context, &Rules::of(&context, false)).await?;
-        let all_feeds = wanted.what != What::Tickets && wanted.watch_list.is_empty();
+        by_clock::take_baselines(&context, &RuleSet::of(&context, false)).await?;
+        let all_feeds = wanted.what != SyncPart::Tickets && wanted.watch_list.is_empty();
         let discovered = !all_feeds || discover(&mut context, wanted.json).await?;
         let lists = chosen_list::ids(&opened.pool, &wanted.watch_list).await?;
         let chosen = match wanted.what {
-            What::Tickets => Vec::new(),
-            What::Feeds | What::All => chosen_feeds(&context.config, &lists)?,
+            SyncPart::Tickets => Vec::new(),
+            SyncPart::Feeds | SyncPart::All => chosen_feeds(&context.config, &lists)?,
         };
         let read = pass(&context, &wanted, chosen).await;
         context.budget.give_back().await;
         let read = read?;
-        Ok(alert(&context, &sinks, told).await? && read && discovered && usable)
+        Ok(alert(&context, &sinks, alert_output).await? && read && discovered && usable)
     };
     ask::with_new_database(&config, work).await
 }
@@ -108,7 +114,7 @@ fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
         ("--days", wanted.days.is_some()),
     ];
     let refused = refused.into_iter().find(|(_, is_given)| *is_given);
-    match refused.filter(|_| wanted.what == What::Tickets) {
+    match refused.filter(|_| wanted.what == SyncPart::Tickets) {
         Some((option, _)) => {
             Err(WrongUsage(format!("{option} applies to feeds, not to tickets")).into())
         }
@@ -124,18 +130,18 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         (None, false) => LookBack::Missing,
     };
     let mut good = true;
-    if wanted.what != What::Tickets && wanted.watch_list.is_empty() {
+    if wanted.what != SyncPart::Tickets && wanted.watch_list.is_empty() {
         good &= sync_contents::mirror(context, wanted.json).await?;
     }
     for feed in feeds {
         good &= pull_feed(context, &feed, look_back, wanted.json).await?;
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
-    if wanted.what != What::Tickets && sweeps {
+    if wanted.what != SyncPart::Tickets && sweeps {
         good &= scan_revisions(context, wanted.json).await?;
     }
-    let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
-    if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
+    let tickets = wanted.what != SyncPart::Feeds && wanted.watch_list.is_empty();
+    if tickets && (context.config.tickets.enabled || wanted.what == SyncPart::Tickets) {
         let ask = if wanted.full {
             TicketSync::Full {
                 accept_removals: wanted.accept_removals,
@@ -146,12 +152,12 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         good &= sync_tickets(context, ask, wanted.json).await?;
     }
     // One request each: what takes hours comes last.
-    if wanted.what != What::Tickets && context.config.fetches_details() {
+    if wanted.what != SyncPart::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, sweeps, wanted.json).await?;
         good &= sync_contents::lists_are_complete(context).await?;
     }
     // Scores are stored for the CVEs that are known by then, also from details.
-    if wanted.what == What::All && wanted.watch_list.is_empty() {
+    if wanted.what == SyncPart::All && wanted.watch_list.is_empty() {
         good &= sync_enrich::enrich(context, wanted.json).await?;
     }
     Ok(good && !context.stop.is_cancelled())

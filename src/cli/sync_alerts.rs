@@ -12,9 +12,9 @@ use crate::job::health::check;
 use crate::model::{chain, counted};
 use crate::sink::Sink;
 
-/// What is told of, and how.
+/// What is printed, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct AlertOutput {
     /// Also what was stored before.
     pub(super) backlog: bool,
     /// Programs read the output.
@@ -39,25 +39,29 @@ pub(super) fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
     (sinks, all)
 }
 
-/// Tells the sinks of what the pass brought.
-pub(super) async fn alert(context: &Context, sinks: &[Sink], told: Told) -> anyhow::Result<bool> {
+/// Sends what the pass brought to the sinks.
+pub(super) async fn alert(
+    context: &Context,
+    sinks: &[Sink],
+    alert_output: AlertOutput,
+) -> anyhow::Result<bool> {
     if context.stop.is_cancelled() {
         return Ok(true);
     }
     if context.config.alerts.rules.is_empty() && sinks.is_empty() {
-        // `status` shows them; what is new is told above.
+        // `status` shows them; what is new is printed above.
         let silent = NoSubscriber::default();
         check::check_health(context).with_subscriber(silent).await?;
         return Ok(true);
     }
-    let passed = pass::pass_with_health(context, sinks, told.backlog).await?;
+    let passed = pass::pass_with_health(context, sinks, alert_output.backlog).await?;
     let Delivered {
         delivered,
         postponed,
         abandoned,
     } = passed.delivered;
     let raised = passed.evaluated.raised;
-    if raised + delivered > 0 && !told.json {
+    if raised + delivered > 0 && !alert_output.json {
         print_done(&format!(
             "alerts: {raised} created, {} delivered",
             counted(delivered, "message")

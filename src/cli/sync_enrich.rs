@@ -2,20 +2,20 @@
 
 use super::output::{print_done, print_error, print_json};
 use crate::job::context::Context;
-use crate::job::enrichment::pull::{self as enrichment, Pulled};
+use crate::job::enrichment::pull::{self as enrichment, PullOutcome};
 
 /// Reads the KEV catalogue and EPSS scores, if they are due.
 pub(super) async fn enrich(context: &Context, json: bool) -> anyhow::Result<bool> {
     let mut good = true;
     for (catalogue, pulled) in enrichment::pull_due(context).await? {
         match pulled {
-            Pulled::Applied(applied) if json => print_json(&applied)?,
-            Pulled::Applied(applied) => print_done(&applied.sentence()),
-            Pulled::Failed(error) => {
+            PullOutcome::Applied(applied) if json => print_json(&applied)?,
+            PullOutcome::Applied(applied) => print_done(&applied.sentence()),
+            PullOutcome::Failed(error) => {
                 print_error(&format!("{}: {error}", catalogue.label()));
                 good = false;
             }
-            Pulled::Unchanged | Pulled::Skipped => {}
+            PullOutcome::Unchanged | PullOutcome::Skipped => {}
         }
     }
     Ok(good)

@@ -14,34 +14,34 @@ use crate::job::lists::discover as discovery;
 use crate::model::{Outcome, SourceKey, counted};
 
 /// Asks which lists there are before all feeds are pulled, where `[discovery]`
-/// wants it. One that fails is told; the lists known so far are pulled.
+/// wants it. One that fails is reported; the lists known so far are pulled.
 pub(super) async fn discover(context: &mut Context, json: bool) -> anyhow::Result<bool> {
     if !context.config.discovery.watch_lists {
         return Ok(true);
     }
-    let told = discovery::discover(context).await?;
+    let found = discovery::discover(context).await?;
     let mut connection = context.pool.acquire().await?;
     context.config = Arc::new(discovery::followed(&mut connection, &context.config).await?);
     drop(connection);
-    let Ok(told) = told else {
+    let Ok(found) = found else {
         return Ok(true); // another process has just found out
     };
     if json {
-        print_json(&told)?;
+        print_json(&found)?;
     } else {
         print_done(&format!(
             "discovery: {}, {} upstream, {} followed, {}, {}",
-            told.outcome.name(),
-            counted(told.listed, "watch list"),
-            told.followed,
-            counted(told.changed, "change"),
-            counted(told.requests, "request")
+            found.outcome.name(),
+            counted(found.listed, "watch list"),
+            found.followed,
+            counted(found.changed, "change"),
+            counted(found.requests, "request")
         ));
     }
-    if let Some(error) = told.outcome.error() {
+    if let Some(error) = found.outcome.error() {
         print_error(&format!("discovery: {error}"));
     }
-    Ok(told.outcome == Outcome::Ok)
+    Ok(found.outcome == Outcome::Ok)
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.

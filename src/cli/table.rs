@@ -155,13 +155,15 @@ impl Layout<'_> {
 }
 
 /// Makes columns narrower until they fit, the last one first while it stays readable, then
-/// the widest. Neither the first, by which lines are known, nor numbers and times. Where
-/// that is not enough, lines break.
+/// the widest, and at last the first, by which lines are known. Neither numbers nor times.
+/// Where that is not enough, lines break.
 fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
     /// A narrower column says nothing.
     const LEAST: usize = 8;
     /// A narrower severity or solution says nothing.
     const WORD: usize = 10;
+    /// A name of so many columns is still known, and keys are shorter.
+    const NAME: usize = 24;
     /// A title of so many columns says what it is about.
     const READABLE: usize = 30;
     let taken: usize = widths.iter().map(|width| width + 2).sum();
@@ -177,6 +179,7 @@ fn fit(widths: &mut [usize], fixed: &[usize], width: usize) {
         .into_iter()
         .chain(others)
         .chain(title(LEAST))
+        .chain([(0, NAME)])
     {
         let cut = excess.min(narrower[index].saturating_sub(least));
         narrower[index] -= cut;

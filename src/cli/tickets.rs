@@ -9,21 +9,21 @@ use sqlx::PgConnection;
 use super::ask;
 use super::chosen_list;
 use super::exit::WrongUsage;
-use super::list::{Form, print};
+use super::list::{ListFormat, print};
 use super::output::{print_note, rough};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::{Since, in_order, length_of_time, since};
 use super::table::linked;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::filter::nearest;
-use crate::model::{Globs, Links};
-use crate::store::reports::ticket_question::{self, Moments, TicketLine, TicketQuestion};
+use crate::model::{Globs, LinkTemplates};
+use crate::store::reports::ticket_question::{self, TicketLine, TicketQuestion, TimeLimits};
 
 /// Which tickets.
 #[derive(Debug, Args)]
-pub(super) struct Tickets {
+pub(super) struct TicketsArgs {
     /// Status names, separated by commas
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     status: Vec<String>,
@@ -66,10 +66,10 @@ pub(super) struct Tickets {
     #[arg(long)]
     gone: bool,
     #[command(flatten)]
-    form: Form,
+    form: ListFormat,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: TicketsArgs) -> anyhow::Result<bool> {
     let (now, times) = (Clock::system().now(), shared.times());
     let until = Until::of(&wanted, (now, times));
     wanted.form.check::<TicketLine>()?;
@@ -87,7 +87,7 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
         in_order(from, until.at, times)?;
     }
     let ask = async |connection: &mut PgConnection| {
-        asked.watch_list_id = chosen_list::id(connection, list.as_deref()).await?;
+        asked.watch_list_id = chosen_list::id_of_tickets(connection, list.as_deref()).await?;
         let known = ticket_question::statuses(connection).await?;
         note_unknown(&asked, &known);
         let closed = known.into_iter().filter(|status| closed.fit(status));
@@ -103,7 +103,7 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     Ok(true)
 }
 
-impl Tickets {
+impl TicketsArgs {
     /// The statuses that mean closed, if only open tickets are wanted. What rules do about
     /// them is `[tickets] closed_statuses` as well.
     fn closed(&self, config: &Config) -> anyhow::Result<Globs> {
@@ -126,7 +126,7 @@ impl Tickets {
         self,
         now: DateTime<Utc>,
         times: Times,
-    ) -> ((TicketQuestion, Option<String>), Form) {
+    ) -> ((TicketQuestion, Option<String>), ListFormat) {
         let time = |since: Option<Since>| since.map(|since| since.time(now, times));
         let open_since = self.open_for.map(|open_for| {
             let open_for = TimeDelta::from_std(open_for).ok();
@@ -140,7 +140,7 @@ impl Tickets {
             assignee: self.assignee,
             watch_list_id: None,
             said: self.advisory,
-            since: Moments {
+            since: TimeLimits {
                 any: time(self.since),
                 modified: time(self.modified),
                 first_seen: time(self.first_seen),
@@ -207,7 +207,7 @@ struct Until {
 }
 
 impl Until {
-    fn of(wanted: &Tickets, (now, times): (DateTime<Utc>, Times)) -> Self {
+    fn of(wanted: &TicketsArgs, (now, times): (DateTime<Utc>, Times)) -> Self {
         let options: [(bool, TimeOf); 3] = [
             (wanted.modified.is_some(), |line| line.modified_at),
             (wanted.first_seen.is_some(), |line| line.first_seen_at),
@@ -241,7 +241,7 @@ fn ticket_rows(
     lines: &[TicketLine],
     shown: Shown,
     (times, now): (Times, DateTime<Utc>),
-    addresses: &Links,
+    addresses: &LinkTemplates,
 ) -> String {
     let time = |line: &TicketLine| match shown {
         Shown::Modified => line.modified_at.map(|at| times.day(at)),
@@ -287,7 +287,7 @@ fn called(line: &TicketLine) -> String {
 }
 
 /// The ticket's page, where the configuration says how to find it.
-fn page(line: &TicketLine, links: &Links) -> Option<String> {
+fn page(line: &TicketLine, links: &LinkTemplates) -> Option<String> {
     let number = line.pretty_id.map(|number| number.to_string());
     let values = [
         ("number", number),

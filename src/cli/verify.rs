@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::ask;
 use super::output::{print_done, print_json, print_line};
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 use super::since::{Since, since};
 use super::times::Times;
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ pub(super) struct Verify {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
     let times = shared.times();
@@ -51,7 +51,7 @@ fn print_verification(proof: &Verification, times: Times) {
         print_line(&format!("FAIL  {about}: {says}; {advice}"));
     }
     let extent = &proof.extent;
-    let looked = format!(
+    let checked = format!(
         "{}, {}, {}, {}, {}",
         counted(proof.runs, "run"),
         counted(extent.advisories, "advisory"),
@@ -64,9 +64,9 @@ fn print_verification(proof: &Verification, times: Times) {
             format!("; complete up to {}", times.exact(to))
         });
         print_done(&format!(
-            "ok    {looked}: nothing missing, nothing altered{known}"
+            "ok    {checked}: nothing missing, nothing altered{known}"
         ));
     } else {
-        print_done(&format!("checked {looked}"));
+        print_done(&format!("checked {checked}"));
     }
 }

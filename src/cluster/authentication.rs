@@ -15,7 +15,7 @@ use super::directory::Directory;
 use super::error::ClusterError;
 use super::owner::user_name;
 use super::setup::{OWN_NAME, SUPERUSER};
-use super::shared::{Access, SharedDirectory};
+use super::shared::{SharedDirectory, SocketAccess};
 use super::user_files::UserFiles;
 
 /// Root's number.
@@ -33,7 +33,7 @@ pub(super) struct SharedServer {
     /// The directory of the second socket.
     pub(super) sockets: PathBuf,
     /// What those who can use it may do.
-    pub(super) access: Access,
+    pub(super) access: SocketAccess,
     /// In the form of `pg_hba.conf`.
     pub(super) methods: PathBuf,
     /// In the form of `pg_ident.conf`.
@@ -59,7 +59,7 @@ pub(super) fn write(
 }
 
 /// One line for each user and role. `/.` is a regular expression for every name.
-fn users(owners: &[String], access: Access) -> String {
+fn users(owners: &[String], access: SocketAccess) -> String {
     let mut text = "# Written by advisoryd at each start: map, system user, role.\n".to_owned();
     let mut add = |user: &str, role: &str| {
         // Writing to a string cannot fail.
@@ -78,7 +78,7 @@ fn users(owners: &[String], access: Access) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, users};
+    use super::{SocketAccess, users};
 
     #[test]
     fn only_root_and_the_servers_user_may_be_more_than_the_group() {
@@ -99,9 +99,12 @@ mod tests {
             "advisoryd /. advisoryd_commands",
         ];
         let operators = ["advisoryd /. advisoryd"];
-        assert_eq!(lines(Access::Read), [&of_owners[..], &readers].concat());
         assert_eq!(
-            lines(Access::AsService),
+            lines(SocketAccess::Read),
+            [&of_owners[..], &readers].concat()
+        );
+        assert_eq!(
+            lines(SocketAccess::AsService),
             [&of_owners[..], &operators].concat()
         );
     }

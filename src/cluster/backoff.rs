@@ -20,13 +20,13 @@ const STEADY_AFTER: Duration = Duration::from_mins(1);
 /// When the next attempt is due. Kept outside of the future that makes the
 /// attempts: dropping that one does not shorten a pause.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(super) struct LaunchBackoff {
     pause: Duration,
     due: Instant,
     last_failure: Option<Discriminant<ClusterError>>,
 }
 
-impl Backoff {
+impl LaunchBackoff {
     pub(super) fn new() -> Self {
         Self {
             pause: FIRST_PAUSE,

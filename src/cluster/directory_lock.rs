@@ -24,14 +24,14 @@ pub(super) struct DirectoryLock {
 
 /// The process that holds the lock, as it recorded itself.
 #[derive(Debug, Clone)]
-pub(super) struct Holder {
+pub(super) struct LockHolder {
     pub pid: u32,
     pub role: Role,
     /// The directory of its server's socket.
     pub sockets: PathBuf,
 }
 
-impl Holder {
+impl LockHolder {
     /// The process in words, for messages.
     pub(super) fn in_words(&self) -> String {
         let role = match self.role {
@@ -43,11 +43,11 @@ impl Holder {
 }
 
 /// What came of an attempt to take the lock.
-pub(super) enum Attempt {
+pub(super) enum LockAttempt {
     /// It is ours.
     Acquired(DirectoryLock),
     /// Another process has it; `None` in the moment before that one recorded itself.
-    HeldBy(Option<Holder>),
+    HeldBy(Option<LockHolder>),
 }
 
 impl DirectoryLock {
@@ -55,18 +55,18 @@ impl DirectoryLock {
     pub(super) fn try_acquire(
         directory: &Directory,
         account: &Account,
-    ) -> Result<Attempt, ClusterError> {
+    ) -> Result<LockAttempt, ClusterError> {
         let path = directory.path().join(LOCK_FILE);
         let mut file = open(directory, account)?;
         match file.try_lock() {
-            Ok(()) => Ok(Attempt::Acquired(Self { file })),
+            Ok(()) => Ok(LockAttempt::Acquired(Self { file })),
             Err(TryLockError::WouldBlock) => {
                 let mut content = Vec::new();
                 Read::by_ref(&mut file)
                     .take(CONTENT_LIMIT_BYTES)
                     .read_to_end(&mut content)
                     .map_err(|error| ClusterError::io("read", path, error))?;
-                Ok(Attempt::HeldBy(parse(&content)))
+                Ok(LockAttempt::HeldBy(parse(&content)))
             }
             Err(TryLockError::Error(error)) => Err(ClusterError::io("lock", path, error)),
         }
@@ -110,13 +110,13 @@ pub(super) fn record_holder(
 }
 
 /// Reads what [`record_holder`] wrote; `None` when it is incomplete.
-fn parse(content: &[u8]) -> Option<Holder> {
+fn parse(content: &[u8]) -> Option<LockHolder> {
     let content = content.strip_suffix(b"\n")?;
     let mut lines = content.splitn(3, |byte| *byte == b'\n');
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
     let role = Role::from_word(lines.next()?)?;
     let sockets = PathBuf::from(OsString::from_vec(lines.next()?.to_vec()));
-    Some(Holder { pid, role, sockets })
+    Some(LockHolder { pid, role, sockets })
 }
 
 #[cfg(test)]

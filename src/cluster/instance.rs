@@ -11,15 +11,14 @@ use tracing::{debug, error, warn};
 
 use super::account::Account;
 use super::address;
-use super::backoff::Backoff;
+use super::backoff::LaunchBackoff;
 use super::directory::Directory;
 use super::error::ClusterError;
 use super::options::{ClusterOptions, ServerSearch};
 use super::postmaster::{Occupant, occupant};
-use super::server::Server;
 use super::setup::OWN_NAME;
 use super::site::Site;
-use super::state::State;
+use super::state::ServerState;
 use crate::model::chain;
 
 /// Pause between two checks whether a joined server still runs.
@@ -34,8 +33,8 @@ const CHECK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Cluster {
     site: Site,
-    state: State,
-    backoff: Backoff,
+    state: ServerState,
+    backoff: LaunchBackoff,
     /// Why the last attempt to start failed.
     failure: watch::Sender<Option<String>>,
 }
@@ -52,8 +51,8 @@ impl Cluster {
                 options,
                 sockets: PathBuf::new(),
             },
-            state: State::Down { lock: None },
-            backoff: Backoff::new(),
+            state: ServerState::Down { lock: None },
+            backoff: LaunchBackoff::new(),
             failure: watch::Sender::default(),
         })
     }
@@ -95,24 +94,12 @@ impl Cluster {
         }
     }
 
-    /// Starts or joins the server again, after it has [`exited`](Self::exited).
-    /// Its socket stays the same, so that pools reconnect by themselves.
-    pub async fn restart(&mut self) -> Result<(), ClusterError> {
-        if let State::Ours { server, .. } = &mut self.state {
-            server.stop().await?;
-        }
-        if self.state.is_running() {
-            self.state.reset();
-        }
-        self.start().await
-    }
-
     /// Waits until the running server is gone without being stopped by us;
     /// returns how it ended.
-    pub async fn exited(&mut self) -> String {
+    async fn exited(&mut self) -> String {
         match &mut self.state {
-            State::Ours { server, .. } => server.ended().await,
-            State::Joined { .. } => {
+            ServerState::Ours { server, .. } => server.ended().await,
+            ServerState::Joined { .. } => {
                 while matches!(occupant(&self.site.directory), Ok(Occupant::Server(_))) {
                     sleep(CHECK_EVERY).await;
                 }
@@ -142,7 +129,7 @@ impl Cluster {
     /// Stops the server if it is ours, also while it starts: fast, and with more
     /// force when that takes too long. No acknowledged row is lost either way.
     pub async fn stop(mut self) -> Result<(), ClusterError> {
-        if let State::Ours { server, .. } = &mut self.state {
+        if let ServerState::Ours { server, .. } = &mut self.state {
             return server.stop().await;
         }
         self.cancel_start().await
@@ -150,7 +137,7 @@ impl Cluster {
 
     /// Stops the server if it is ours, and keeps the lock of its directory.
     pub(super) async fn halt(&mut self) -> Result<(), ClusterError> {
-        if let State::Ours { server, .. } = &mut self.state {
+        if let ServerState::Ours { server, .. } = &mut self.state {
             server.stop().await?;
         }
         Ok(())
@@ -176,7 +163,7 @@ impl Cluster {
     /// One line for people about a start that is under way.
     pub fn progress(&self) -> String {
         match (&self.state, &*self.failure.borrow()) {
-            (State::Down { .. }, Some(failure)) => format!("{failure}; retrying"),
+            (ServerState::Down { .. }, Some(failure)) => format!("{failure}; retrying"),
             (state, _) => state.progress(),
         }
     }
@@ -189,12 +176,7 @@ impl Cluster {
 
     /// Whether this process started the server; else it joined another's.
     pub fn is_ours(&self) -> bool {
-        matches!(self.state, State::Ours { .. })
-    }
-
-    /// The server's process, when it is ours.
-    pub fn server_pid(&self) -> Option<u32> {
-        self.state.server().map(Server::id)
+        matches!(self.state, ServerState::Ours { .. })
     }
 
     /// How to connect: by the socket, to the daemon's database as its role.
@@ -221,7 +203,7 @@ impl Cluster {
 
     /// One attempt to start, when it is due.
     async fn retry(&mut self) -> Result<(), ClusterError> {
-        if matches!(self.state, State::Down { .. }) {
+        if matches!(self.state, ServerState::Down { .. }) {
             self.backoff.wait().await;
         }
         self.start().await?;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::address::connect_options;
 use super::directory::UNFINISHED_DATA;
-use super::directory_lock::Holder;
+use super::directory_lock::LockHolder;
 use super::error::ClusterError;
 use super::options::Role;
 use super::process_state::{is_suspended, process_state};
@@ -27,8 +27,19 @@ const SUSPENDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the server answers for a database that does not exist (`invalid_catalog_name`).
 const NO_SUCH_DATABASE: &str = "3D000";
-/// What that means in a first start.
-const NO_DATABASE_YET: &str = "its database is being created";
+
+/// Why a server cannot be joined yet.
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    /// Its process has just begun, or cannot be seen from here.
+    #[error("it has not recorded its process id")]
+    Unrecorded,
+    /// That is so in a first start, which takes its time on a busy machine.
+    #[error("its database is being created")]
+    NoDatabaseYet,
+    #[error("{0}")]
+    Refused(sqlx::Error),
+}
 
 /// An attempt to join, over several looks at the lock.
 #[derive(Debug)]
@@ -58,7 +69,7 @@ impl Joining {
     /// not ready, but may still become so.
     pub(super) async fn attempt(
         &mut self,
-        holder: Option<Holder>,
+        holder: Option<LockHolder>,
         site: &Site,
     ) -> Result<Option<PathBuf>, ClusterError> {
         let pid = holder.as_ref().map(|holder| holder.pid);
@@ -75,7 +86,7 @@ impl Joining {
                 Ok(()) => return Ok(Some(holder.sockets.clone())),
                 Err(reason) => reason,
             },
-            None => "it has not recorded its process id".to_owned(),
+            None => NotReady::Unrecorded,
         };
         let holder_in_words = match &holder {
             Some(holder) if visible.is_some() => holder.in_words(),
@@ -87,8 +98,7 @@ impl Joining {
         };
         if self.wait.report_is_due() {
             let text = format!("waiting for the private PostgreSQL of {holder_in_words}: {reason}");
-            // A first start takes its time on a busy machine.
-            if reason == NO_DATABASE_YET {
+            if matches!(reason, NotReady::NoDatabaseYet) {
                 info!("{text}");
             } else {
                 warn!("{text}");
@@ -109,7 +119,7 @@ impl Joining {
                 directory: site.directory.path().to_path_buf(),
                 holder: holder_in_words,
                 waited: Duration::from_secs(self.wait.seconds()),
-                reason,
+                reason: reason.to_string(),
             });
         }
         Ok(None)
@@ -118,9 +128,9 @@ impl Joining {
     /// The inner error is why the server cannot be joined yet.
     async fn connect_to(
         &mut self,
-        holder: &Holder,
+        holder: &LockHolder,
         site: &Site,
-    ) -> Result<Result<(), String>, ClusterError> {
+    ) -> Result<Result<(), NotReady>, ClusterError> {
         if holder.role == Role::Daemon && site.options.role == Role::Daemon {
             return Err(ClusterError::AlreadyRunning {
                 directory: site.directory.path().to_path_buf(),
@@ -143,8 +153,8 @@ impl Joining {
                     .as_database_error()
                     .and_then(sqlx::error::DatabaseError::code);
                 Ok(Err(match code.as_deref() {
-                    Some(NO_SUCH_DATABASE) => NO_DATABASE_YET.to_owned(),
-                    _ => error.to_string(),
+                    Some(NO_SUCH_DATABASE) => NotReady::NoDatabaseYet,
+                    _ => NotReady::Refused(error),
                 }))
             }
         }

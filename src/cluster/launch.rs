@@ -19,7 +19,7 @@ use super::error::ClusterError;
 use super::postmaster::wait_until_free;
 use super::process::{Process, signal_on_our_death};
 use super::program::CancelFlag;
-use super::server::Server;
+use super::server::ServerProcess;
 use super::server_log::ServerLog;
 use super::settings::settings;
 use super::shared;
@@ -36,7 +36,7 @@ const READER_PAUSE: Duration = Duration::from_millis(1);
 
 /// All that a launch needs.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct LaunchPlan {
     pub site: Site,
     /// Kept for as long as the server runs, even when nobody wants it any more:
     /// the next one must not start before this one has ended.
@@ -48,7 +48,7 @@ pub(super) struct Plan {
 /// A launch under way. Dropping it cancels it.
 #[derive(Debug)]
 pub(super) struct Launch {
-    launched: oneshot::Receiver<Result<Server, ClusterError>>,
+    launched: oneshot::Receiver<Result<ServerProcess, ClusterError>>,
     cancel: CancelFlag,
     directory: PathBuf,
 }
@@ -63,7 +63,7 @@ impl Launch {
     /// Begins to launch the server, on a thread that lives as long as the server
     /// does: the system takes the end of the thread that started a process for
     /// the death of its parent.
-    pub(super) fn begin(plan: Plan) -> Result<Self, ClusterError> {
+    pub(super) fn begin(plan: LaunchPlan) -> Result<Self, ClusterError> {
         let directory = plan.site.directory.path().to_path_buf();
         let cancel = CancelFlag::default();
         let cancelled = cancel.clone();
@@ -97,7 +97,7 @@ impl Launch {
 
     /// Waits for the server. Can be dropped and called again, until it has
     /// returned once.
-    pub(super) async fn server(&mut self) -> Result<Server, ClusterError> {
+    pub(super) async fn server(&mut self) -> Result<ServerProcess, ClusterError> {
         (&mut self.launched).await.unwrap_or_else(|_| {
             let error = io::Error::other("its thread ended");
             Err(ClusterError::io(
@@ -116,14 +116,14 @@ impl Launch {
 
 /// A server and what its thread needs to stay with it.
 struct Launched {
-    server: Server,
+    server: ServerProcess,
     process: Arc<Process>,
     end: watch::Sender<Option<String>>,
     reader: JoinHandle<()>,
 }
 
 /// Does all that comes before the server starts. Runs on its thread.
-fn launch(plan: &Plan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
+fn launch(plan: &LaunchPlan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
     let Site {
         directory,
         account,
@@ -163,7 +163,7 @@ fn launch(plan: &Plan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
         );
     }
     let process = Arc::new(process);
-    let (server, end) = Server::new(Arc::clone(&process), log, binaries.directory);
+    let (server, end) = ServerProcess::new(Arc::clone(&process), log, binaries.directory);
     Ok(Launched {
         server,
         process,

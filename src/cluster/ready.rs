@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::error::ClusterError;
-use super::server::Server;
+use super::server::ServerProcess;
 
 /// Longest wait for one answer of a server that accepted the connection.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ impl Wait {
 /// Waits until `server` accepts connections, and connects. `within` limits how
 /// long it may be silent. Can be dropped and called again.
 pub(super) async fn connect_when_ready(
-    server: &mut Server,
+    server: &mut ServerProcess,
     wait: &mut Wait,
     options: &PgConnectOptions,
     within: Duration,
@@ -121,13 +121,13 @@ pub(super) async fn connect_when_ready(
 
 /// Whether the server has logged that it accepts connections: the next attempt succeeds, and
 /// there is nothing to say of a recovery.
-fn is_about_to_answer(server: &Server) -> bool {
+fn is_about_to_answer(server: &ServerProcess) -> bool {
     let last = server.log().last_message().unwrap_or_default();
     last.ends_with("ready to accept connections")
 }
 
 /// How far a server is that does not accept connections yet.
-pub(super) fn progress(server: &Server, wait: &Wait) -> String {
+pub(super) fn progress(server: &ServerProcess, wait: &Wait) -> String {
     let last = server.log().last_message().unwrap_or_default();
     format!(
         "the private PostgreSQL is still recovering after {} s ({last})",

@@ -36,7 +36,7 @@ const END_PAUSE: Duration = Duration::from_millis(20);
 
 /// A server that runs, or did. Dropping it stops it in the background.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct ServerProcess {
     process: Arc<Process>,
     ended: watch::Receiver<Option<String>>,
     log: ServerLog,
@@ -47,7 +47,7 @@ pub(super) struct Server {
     pub binaries: PathBuf,
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let (process, steps) = (Arc::clone(&self.process), self.stop_steps());
         // The first signal is sent now: the process may end before the thread runs.
@@ -92,8 +92,8 @@ fn send(process: &Process, signal: Signal) {
     }
 }
 
-impl Server {
-    /// A process that was just started, and what its end will be told by.
+impl ServerProcess {
+    /// A process that was just started, and what its end will be recognised by.
     pub(super) fn new(
         process: Arc<Process>,
         log: ServerLog,

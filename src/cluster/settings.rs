@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::authentication::SharedServer;
-use super::shared::Access;
+use super::shared::SocketAccess;
 use super::socket_dir::PORT;
 
 /// The settings as arguments: `-c name=value` each. `shared`: there is a second socket, for a
@@ -26,10 +26,10 @@ pub(super) fn settings(
     }
     let permissions = match shared.map(|shared| shared.access) {
         None => "0700",
-        Some(Access::AsService) => "0770",
+        Some(SocketAccess::AsService) => "0770",
         // The server cannot give the socket to a group that it is not in. The directories of
         // both sockets keep everybody else out.
-        Some(Access::Read) => "0777",
+        Some(SocketAccess::Read) => "0777",
     };
     let mut settings = vec![
         directories,

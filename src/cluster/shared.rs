@@ -35,14 +35,14 @@ const OPEN_TO_GROUP: u32 = 0o750;
 
 /// What whoever can use the second socket may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum SocketAccess {
     /// Read, as the roles for that.
     Read,
     /// What the service may: connect as its role.
     AsService,
 }
 
-impl Access {
+impl SocketAccess {
     /// The roles that it allows.
     pub(super) fn roles(self) -> &'static [&'static str] {
         match self {
@@ -56,7 +56,7 @@ impl Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SharedDirectory {
     pub(super) path: PathBuf,
-    pub(super) access: Access,
+    pub(super) access: SocketAccess,
 }
 
 /// The directory of the second socket; `None` if there is to be none. A group that cannot be
@@ -64,7 +64,7 @@ pub(super) struct SharedDirectory {
 pub(super) fn directory(site: &Site) -> Option<SharedDirectory> {
     let Some(group) = &site.options.share_with else {
         let path = opened_by_unit(&site.account)?;
-        let access = Access::AsService;
+        let access = SocketAccess::AsService;
         return Some(SharedDirectory { path, access });
     };
     // A command runs the server for its own time only.
@@ -74,7 +74,7 @@ pub(super) fn directory(site: &Site) -> Option<SharedDirectory> {
     match open_to(site, group) {
         Ok(path) => Some(SharedDirectory {
             path,
-            access: Access::Read,
+            access: SocketAccess::Read,
         }),
         Err(reason) => {
             warn!("the private PostgreSQL is not shared with the group `{group}`: {reason}");

@@ -10,12 +10,12 @@ use sqlx::Connection;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::directory_lock::{Attempt, DirectoryLock, record_holder};
+use super::directory_lock::{DirectoryLock, LockAttempt, record_holder};
 use super::error::ClusterError;
 use super::join::Joining;
-use super::launch::{Launch, Plan};
+use super::launch::{Launch, LaunchPlan};
 use super::ready::{Wait, connect_when_ready, progress};
-use super::server::Server;
+use super::server::ServerProcess;
 use super::setup::{SUPERUSER, set_up, superuser};
 use super::site::Site;
 use super::socket_dir;
@@ -25,7 +25,7 @@ const JOIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// How far the server is.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ServerState {
     /// Not running, as far as we are concerned. The lock is kept if it was ours.
     Down { lock: Option<Arc<DirectoryLock>> },
     /// The lock is being taken, or the process that has it joined.
@@ -38,19 +38,19 @@ pub(super) enum State {
     },
     /// The process runs and accepts no connections yet.
     Starting {
-        server: Server,
+        server: ServerProcess,
         lock: Arc<DirectoryLock>,
         wait: Wait,
     },
     /// The start failed; the process is being stopped.
     GivingUp {
-        server: Server,
+        server: ServerProcess,
         lock: Arc<DirectoryLock>,
         error: Option<ClusterError>,
     },
     /// We run it.
     Ours {
-        server: Server,
+        server: ServerProcess,
         lock: Arc<DirectoryLock>,
         since: Instant,
     },
@@ -58,7 +58,7 @@ pub(super) enum State {
     Joined { since: Instant },
 }
 
-impl State {
+impl ServerState {
     /// Whether the server accepts connections, or did when it last answered.
     pub(super) fn is_running(&self) -> bool {
         matches!(self, Self::Ours { .. } | Self::Joined { .. })
@@ -73,7 +73,7 @@ impl State {
     }
 
     /// The server, where it is ours.
-    pub(super) fn server(&self) -> Option<&Server> {
+    pub(super) fn server(&self) -> Option<&ServerProcess> {
         match self {
             Self::Ours { server, .. }
             | Self::Starting { server, .. }
@@ -168,7 +168,7 @@ impl State {
             }
             Self::Down { lock: Some(lock) } => {
                 let lock = Arc::clone(lock);
-                let launch = Launch::begin(Plan {
+                let launch = Launch::begin(LaunchPlan {
                     site: site.clone(),
                     lock: Arc::clone(&lock),
                     is_retry,
@@ -196,7 +196,7 @@ impl State {
         Ok(())
     }
 
-    fn has_launched(&mut self, server: Server) {
+    fn has_launched(&mut self, server: ServerProcess) {
         *self = match self.take() {
             Self::Launching { lock, mut wait, .. } => {
                 wait.is_alive();
@@ -240,9 +240,9 @@ impl State {
 async fn lock_or_join(
     joining: &mut Joining,
     site: &mut Site,
-) -> Result<Option<State>, ClusterError> {
+) -> Result<Option<ServerState>, ClusterError> {
     match DirectoryLock::try_acquire(&site.directory, &site.account)? {
-        Attempt::Acquired(lock) => {
+        LockAttempt::Acquired(lock) => {
             let parents = &site.options.short_directories;
             site.sockets = socket_dir::prepare(&site.directory, &site.account, parents)?;
             record_holder(
@@ -252,13 +252,13 @@ async fn lock_or_join(
                 &site.sockets,
             )?;
             let lock = Some(Arc::new(lock));
-            Ok(Some(State::Down { lock }))
+            Ok(Some(ServerState::Down { lock }))
         }
-        Attempt::HeldBy(holder) => {
+        LockAttempt::HeldBy(holder) => {
             if let Some(sockets) = joining.attempt(holder, site).await? {
                 site.sockets = sockets;
                 let since = Instant::now();
-                return Ok(Some(State::Joined { since }));
+                return Ok(Some(ServerState::Joined { since }));
             }
             sleep(JOIN_PAUSE).await;
             Ok(None)
@@ -267,7 +267,11 @@ async fn lock_or_join(
 }
 
 /// Waits until the started server accepts connections, and sets it up.
-async fn make_ready(server: &mut Server, wait: &mut Wait, site: &Site) -> Result<(), ClusterError> {
+async fn make_ready(
+    server: &mut ServerProcess,
+    wait: &mut Wait,
+    site: &Site,
+) -> Result<(), ClusterError> {
     let own = site.connect_options();
     let options = superuser(own.clone(), SUPERUSER);
     let within = site.options.ready_within;

@@ -5,35 +5,35 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 
 use super::environment::Environment;
-use super::health::{Health, Heartbeat};
+use super::health::{HealthSettings, Heartbeat};
 use super::mute::{MuteTime, mute_times};
 use super::rules::rules;
 use super::section::Section;
-use super::sinks::{Sink, SinkKind, sinks};
+use super::sinks::{SinkKind, SinkSettings, sinks};
 use crate::model::Matcher;
 
 /// `[alerts]`: which alerts are sent, and to which sinks.
 #[derive(Debug, Clone, Default)]
-pub struct Alerts {
+pub struct AlertSettings {
     /// `[[alerts.sinks]]`, with unique names.
-    pub sinks: Vec<Sink>,
+    pub sinks: Vec<SinkSettings>,
     /// `[[alerts.rules]]`, compiled, with unique names.
     pub rules: Vec<Matcher>,
     /// `[[alerts.mute_times]]`, with unique names.
     pub mute_times: Vec<MuteTime>,
     /// `[alerts.health]`
-    pub health: Health,
+    pub health: HealthSettings,
     /// `[alerts.heartbeat]`; `None` = off.
     pub heartbeat: Option<Heartbeat>,
 }
 
-impl Alerts {
+impl AlertSettings {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let (sinks, names) = sinks(&mut section, env);
         let mute_times = mute_times(&mut section);
         let mutes: BTreeSet<String> = mute_times.iter().map(|one| one.name.clone()).collect();
         let rules = rules(&mut section, &names, &mutes);
-        let health = Health::read(section.section("health"), &names);
+        let health = HealthSettings::read(section.section("health"), &names);
         let heartbeat = Heartbeat::read(section.section("heartbeat"), &names);
         section.close();
         Self {

@@ -10,8 +10,9 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
 use super::occurrence::{is_repeated, last_until, next_after};
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::text;
+use crate::config::advice::Advice;
 use crate::model::counted;
 
 /// What is expected, for errors.
@@ -231,11 +232,11 @@ impl fmt::Display for CronExpression {
     }
 }
 
-pub(super) fn expression(node: &Node) -> Result<CronExpression, String> {
-    CronExpression::parse(&text(node)?)
+pub(super) fn expression(node: &SettingNode) -> Result<CronExpression, Advice> {
+    CronExpression::parse(&text(node)?).map_err(Advice::from)
 }
 
-pub(super) fn timezone(node: &Node) -> Result<Tz, String> {
+pub(super) fn timezone(node: &SettingNode) -> Result<Tz, Advice> {
     text(node)?.parse().map_err(|_| {
         "expected a time zone name from the IANA database, such as `UTC` or `Europe/Copenhagen`"
             .into()

@@ -18,8 +18,8 @@ const MAX_CONNECTIONS: u32 = 500;
 
 /// `[database]`: the PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
-    /// If omitted: a private PostgreSQL under [`State::dir`].
+pub struct DatabaseSettings {
+    /// If omitted: a private PostgreSQL under [`StateSettings::dir`].
     pub url: Option<DatabaseUrl>,
     /// A read replica, for commands that only read.
     pub read_url: Option<DatabaseUrl>,
@@ -35,12 +35,12 @@ pub struct Database {
 
 /// `[state]`: what advisoryd stores outside the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct StateSettings {
     /// An absolute path. Default: `/var/lib/advisoryd`.
     pub dir: PathBuf,
 }
 
-impl Default for Database {
+impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: None,
@@ -53,7 +53,7 @@ impl Default for Database {
     }
 }
 
-impl Default for State {
+impl Default for StateSettings {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("/var/lib/advisoryd"),
@@ -72,7 +72,7 @@ pub enum DatabaseError {
     Password(#[from] SecretError),
 }
 
-impl Database {
+impl DatabaseSettings {
     /// How to connect to each host of the configured database; `None` if it is the private
     /// one. The password is read again at each call.
     ///
@@ -147,7 +147,7 @@ impl Database {
     }
 }
 
-impl Database {
+impl DatabaseSettings {
     /// The URLs, by their keys.
     fn urls(&self) -> impl Iterator<Item = (&'static str, &DatabaseUrl)> {
         let url = self.url.iter().map(|url| ("url", url));
@@ -210,7 +210,7 @@ fn has_password(url: &DatabaseUrl) -> bool {
     url.hosts().iter().any(database_url::has_password)
 }
 
-impl State {
+impl StateSettings {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let state = Self {
             dir: section.value("dir", env.instance.state_dir(), absolute_path),

@@ -8,8 +8,9 @@ use url::{Host, Url};
 
 use super::database_hosts::DatabaseUrl;
 use super::secret::SecretUrl;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{is_loopback_host, text};
+use crate::config::advice::Advice;
 
 /// Parameters that the database driver knows. It would log any other with its value.
 const PARAMETERS: [&str; 19] = [
@@ -37,7 +38,7 @@ const PARAMETERS: [&str; 19] = [
 const MAX_NAME_CHARS: usize = 32;
 
 /// A URL that the database driver accepts, for each of its hosts.
-pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, String> {
+pub(super) fn database_url(node: &SettingNode) -> Result<DatabaseUrl, Advice> {
     let advice = "expected a URL such as `postgres:///advisoryd?host=/run/postgresql`";
     let found = DatabaseUrl::parse(&text(node)?, advice)?;
     for host in found.hosts() {
@@ -50,11 +51,12 @@ pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, String> {
             return Err(format!(
                 "expected a URL with known parameters, not {name}; known are {}",
                 PARAMETERS.join(", ")
-            ));
+            )
+            .into());
         }
         if PgConnectOptions::from_str(host.expose()).is_err() {
             // Its text may repeat the value of a parameter.
-            return Err(format!("{advice}, with values that the driver accepts"));
+            return Err(format!("{advice}, with values that the driver accepts").into());
         }
     }
     Ok(found)

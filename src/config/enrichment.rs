@@ -8,15 +8,16 @@ use url::Url;
 use super::cron::{CronExpression, expression};
 use super::environment::Environment;
 use super::secret::SecretUrl;
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::splay::Splay;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{is_loopback, text};
+use crate::config::advice::Advice;
 use crate::model::Catalogue;
 
 /// `[enrichment]`: the KEV catalogue and EPSS scores.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Enrichment {
+pub struct EnrichmentSettings {
     /// Where the KEV catalogue is. Default: nowhere.
     pub kev: Option<FileLocation>,
     /// When it is read. Default: once a day.
@@ -47,7 +48,7 @@ impl fmt::Display for FileLocation {
     }
 }
 
-impl Enrichment {
+impl EnrichmentSettings {
     /// Where a file is; `None` if it is not configured.
     pub fn location(&self, catalogue: Catalogue) -> Option<&FileLocation> {
         match catalogue {
@@ -105,14 +106,14 @@ impl Enrichment {
     }
 }
 
-fn score(node: &Node) -> Result<f64, String> {
-    let score = said(node).trim().parse().ok();
+fn score(node: &SettingNode) -> Result<f64, Advice> {
+    let score = configured_value(node).trim().parse().ok();
     score
         .filter(|score| (0.001..=1.0).contains(score))
-        .ok_or_else(|| "expected a number from 0.001 to 1.0, such as `0.5`".to_owned())
+        .ok_or_else(|| Advice::bare("expected a number from 0.001 to 1.0, such as `0.5`"))
 }
 
-fn location(node: &Node) -> Result<FileLocation, String> {
+fn location(node: &SettingNode) -> Result<FileLocation, Advice> {
     let advice = "expected `https://…`, or an absolute path (starting with `/`)";
     let text = text(node).map_err(|_| advice)?;
     if text.starts_with('/') {
@@ -123,6 +124,6 @@ fn location(node: &Node) -> Result<FileLocation, String> {
     if is_safe && url.has_host() && url.fragment().is_none() {
         Ok(FileLocation::Url(SecretUrl::new(&url)))
     } else {
-        Err(advice.to_owned())
+        Err(advice.into())
     }
 }

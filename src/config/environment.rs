@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use super::instance::Instance;
+use super::instance::InstanceDefaults;
 use super::secret::keep_secrets_of;
 use super::setting_error::{close_to, quoted_name};
 use super::token::TOKEN_VARIABLE;
@@ -47,7 +47,7 @@ pub(super) struct Environment {
     /// Identifies the installation; empty if it does not matter.
     pub(super) installation: String,
     /// The instance of the configuration file.
-    pub(super) instance: Instance,
+    pub(super) instance: InstanceDefaults,
     /// Variables that set a key, by name.
     pub(super) settings: Vec<(String, String)>,
     /// Warnings for variables that look like settings but are unknown.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Config;
 use super::secret_file::SecretFile;
 use super::setting_error::{ConfigError, SettingError};
-use crate::model::holds_secret;
+use crate::model::contains_secret;
 
 /// Others may read.
 const OTHERS_READ: u32 = 0o004;
@@ -69,7 +69,7 @@ impl Config {
         let errors: Vec<SettingError> = self
             .open_values()
             .into_iter()
-            .filter(|(_, value)| holds_secret(value))
+            .filter(|(_, value)| contains_secret(value))
             .map(|(key, _)| SettingError {
                 origin: Arc::clone(&origin),
                 key,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::alias_field::AliasField;
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::setting_error::close_to;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{boolean, duration, number, text, texts};
-use crate::model::Details;
+use crate::config::advice::Advice;
+use crate::model::DetailsMode;
 
 /// A longer overlap would request the same advisories again for a month.
 const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
@@ -33,7 +34,7 @@ pub struct Feeds {
     /// Maximum number of days ever requested. Default: 3650.
     pub max_days: u32,
     /// Which advisories are also requested one by one as JSON. Default: auto.
-    pub details: Details,
+    pub details: DetailsMode,
     /// Maximum number of those in any 24 hours; 0 = no limit. Default: 0.
     pub details_per_day: u32,
     /// Whether the modification times of all advisories are compared with what is
@@ -56,7 +57,7 @@ impl Feeds {
             ),
             first_days: section.value("first_days", 365, number(1..=MAX_DAYS)),
             max_days: section.value("max_days", 3650, number(1..=MAX_DAYS)),
-            details: section.value("details", Details::Auto, details),
+            details: section.value("details", DetailsMode::Auto, details),
             details_per_day: section.value("details_per_day", 0, number(0..=MAX_DETAILS_PER_DAY)),
             sweep: section.value("sweep", true, boolean),
             id_pattern: section.value("id_pattern", default_pattern, pattern),
@@ -76,16 +77,16 @@ impl Feeds {
     }
 }
 
-fn details(node: &Node) -> Result<Details, String> {
+fn details(node: &SettingNode) -> Result<DetailsMode, Advice> {
     match text(node).unwrap_or_default().as_str() {
-        "auto" => Ok(Details::Auto),
-        "always" => Ok(Details::Always),
-        "never" => Ok(Details::Never),
-        _ => Err("expected `auto`, `always` or `never`".into()),
+        "auto" => Ok(DetailsMode::Auto),
+        "always" => Ok(DetailsMode::Always),
+        "never" => Ok(DetailsMode::Never),
+        _ => Err(Advice::choice("expected `auto`, `always` or `never`")),
     }
 }
 
-fn pattern(node: &Node) -> Result<Regex, String> {
+fn pattern(node: &SettingNode) -> Result<Regex, Advice> {
     let text = text(node)?;
     let pattern = regex::RegexBuilder::new(&text)
         .size_limit(MAX_PATTERN_BYTES)
@@ -120,9 +121,16 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
             }
             Ok(_) => {
                 let advice = format!("expected at most {MAX_ALIASES} names");
-                section.wrong_at(&node.origin, &field, &said(&node), &advice);
+                section.wrong_at(
+                    &node.origin,
+                    &field,
+                    &configured_value(&node),
+                    &advice.into(),
+                );
             }
-            Err(advice) => section.wrong_at(&node.origin, &field, &said(&node), &advice),
+            Err(advice) => {
+                section.wrong_at(&node.origin, &field, &configured_value(&node), &advice);
+            }
         }
     }
     section.close();

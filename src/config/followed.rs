@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::lists::WatchList;
+use super::rule_warnings::{self, ListNames, Lists};
 
 impl Config {
     /// This configuration plus the discovered lists, except those that it excludes
@@ -19,6 +20,26 @@ impl Config {
             }
         }
         config
+    }
+
+    /// What is known of the followed lists.
+    fn lists(&self, others: &ListNames) -> Lists {
+        let is_whole = others.has_discovered || !self.discovery.watch_lists;
+        let all = is_whole.then_some(&self.watch_lists);
+        let ids = all.map(|all| all.iter().map(|list| list.id).collect());
+        let name = |list: &WatchList| {
+            let theirs = || others.names.get(&list.id).cloned();
+            let name = list.name.clone().or_else(theirs)?;
+            Some((name.to_lowercase(), name))
+        };
+        let names = all.and_then(|all| all.iter().map(name).collect());
+        Lists { ids, names }
+    }
+
+    /// Rules that require watch lists that are not followed, one sentence each. A list without
+    /// a name has that of upstream: `others` has it, if it is known.
+    pub fn rules_of_unknown_lists(&self, others: &ListNames) -> Vec<String> {
+        rule_warnings::unknown_lists(&self.alerts.rules, &self.lists(others))
     }
 
     /// Whether the configuration file itself names the list.

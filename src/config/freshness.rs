@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::any_text;
+use crate::config::advice::Advice;
 
 /// With a shorter limit, one slow response would raise an alert.
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -46,7 +47,9 @@ impl Freshness {
 }
 
 /// A duration such as `2h`, `auto` or `off`.
-fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<Allowed, String> {
+fn allowed(
+    limits: RangeInclusive<Duration>,
+) -> impl FnOnce(&SettingNode) -> Result<Allowed, Advice> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         match text.as_str() {
@@ -56,9 +59,9 @@ fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<All
         }
         match humantime::parse_duration(&text) {
             Ok(age) if limits.contains(&age) => Ok(Allowed::Age(age)),
-            _ => Err(
-                "expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`".to_owned(),
-            ),
+            _ => Err(Advice::choice(
+                "expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`",
+            )),
         }
     }
 }

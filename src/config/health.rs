@@ -15,12 +15,12 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 /// `[alerts.health]`: who is notified of problems of advisoryd itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Health {
+pub struct HealthSettings {
     /// Whether notifications are sent; problems are recorded in any case. Default: `true`.
     pub enabled: bool,
     /// Names of sinks. Default: all sinks.
     pub sinks: Vec<String>,
-    /// The sink that is told while the database is unavailable. Default: none.
+    /// The sink that is notified while the database is unavailable. Default: none.
     pub fallback: Option<String>,
     /// How long the database must be unavailable before. Default: 1 min.
     pub fallback_after: Duration,
@@ -35,7 +35,7 @@ pub struct Heartbeat {
     pub sinks: Vec<String>,
 }
 
-impl Health {
+impl HealthSettings {
     pub(super) fn read(mut section: Section<'_>, known: &BTreeSet<String>) -> Self {
         let health = Self {
             enabled: section.value("enabled", true, boolean),

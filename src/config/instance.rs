@@ -14,9 +14,9 @@ const DEFAULT_STATE_DIR: &str = "/var/lib/advisoryd";
 /// state directory of its own: with those of another account, that account's data would
 /// be stored in the wrong database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Instance(Option<String>);
+pub(super) struct InstanceDefaults(Option<String>);
 
-impl Instance {
+impl InstanceDefaults {
     /// The instance of a file in `/etc/advisoryd` that is not `config.toml`; of any other
     /// file, none.
     pub(super) fn of(file: &Path) -> Self {
@@ -36,6 +36,15 @@ impl Instance {
         }
     }
 
+    /// Where systemd puts the credentials of the unit, readable by root.
+    pub(super) fn credentials_dir(&self) -> PathBuf {
+        let unit = match &self.0 {
+            Some(name) => format!("advisoryd@{name}.service"),
+            None => "advisoryd.service".to_owned(),
+        };
+        Path::new("/run/credentials").join(unit)
+    }
+
     /// `StateDirectory=` of the unit.
     pub(super) fn state_dir(&self) -> PathBuf {
         match &self.0 {
@@ -49,7 +58,7 @@ impl Instance {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::Instance;
+    use super::InstanceDefaults;
 
     #[test]
     fn an_instance_has_its_own_token_and_state_directory() {
@@ -81,7 +90,7 @@ mod tests {
             ),
             ("config.toml", "/etc/advisoryd/token", "/var/lib/advisoryd"),
         ] {
-            let instance = Instance::of(Path::new(file));
+            let instance = InstanceDefaults::of(Path::new(file));
             assert_eq!(
                 (instance.token_file(), instance.state_dir()),
                 (PathBuf::from(token), PathBuf::from(state)),

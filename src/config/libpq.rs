@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
-use super::database::{Database, DatabaseError};
+use super::database::{DatabaseError, DatabaseSettings};
 use super::database_url;
 use super::secret::{SecretUrl, decoded};
 use super::secret_file::SecretFile;
@@ -74,7 +74,7 @@ fn mode(mode: PgSslMode) -> &'static str {
     }
 }
 
-impl Database {
+impl DatabaseSettings {
     /// How libpq's programs reach `server`, one of the configured hosts.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::setting_error::{NOT_SHOWN, quoted};
 use super::values::{boolean, number, query_value, text};
+use crate::config::advice::Advice;
 
 /// More lists than any account has; each needs at least one request per sync.
 const MAX_LISTS: usize = 1000;
@@ -187,21 +188,19 @@ fn bounded<T>(root: &mut Section<'_>, key: &str, mut entries: Vec<T>) -> Vec<T> 
     entries
 }
 
-fn list_source(node: &super::tree::Node) -> Result<ListSource, String> {
+fn list_source(node: &super::tree::SettingNode) -> Result<ListSource, Advice> {
     match text(node).unwrap_or_default().as_str() {
         "auto" => Ok(ListSource::Auto),
         "feed" => Ok(ListSource::Feed),
         "json" => Ok(ListSource::Json),
-        _ => Err("expected `auto`, `feed` or `json`".into()),
+        _ => Err(Advice::choice("expected `auto`, `feed` or `json`")),
     }
 }
 
-pub(super) fn name(node: &super::tree::Node) -> Result<String, String> {
+pub(super) fn name(node: &super::tree::SettingNode) -> Result<String, Advice> {
     let name = text(node)?;
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(format!(
-            "expected one line of at most {MAX_NAME_CHARS} characters"
-        ));
+        return Err(format!("expected one line of at most {MAX_NAME_CHARS} characters").into());
     }
     Ok(name)
 }
@@ -213,7 +212,7 @@ fn query(mut section: Section<'_>, reserved: &[&str]) -> Vec<(String, String)> {
     for (key, node) in section.rest() {
         if reserved.contains(&key.as_str()) {
             let advice = "remove it; advisoryd sets it";
-            section.wrong_at(&node.origin, &key, &said(&node), advice);
+            section.wrong_at(&node.origin, &key, &configured_value(&node), &advice.into());
             continue;
         }
         match query_value(&node) {

@@ -8,14 +8,15 @@ use super::environment::Environment;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::sinks::header_line;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{any_text, is_loopback, plain_url, text};
+use crate::config::advice::Advice;
 
 const NOT_BUILT: &str = "this program was built without OpenTelemetry; remove the key, or build it with `cargo build --release --features otlp`";
 
 /// `[log]`: logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogSettings {
     /// Default: [`LogFormat::Auto`].
     pub format: LogFormat,
     /// Log filter, in the syntax of `RUST_LOG`. Default: `info`.
@@ -60,7 +61,7 @@ impl LogFormat {
     }
 }
 
-impl Default for Log {
+impl Default for LogSettings {
     fn default() -> Self {
         Self {
             format: LogFormat::Auto,
@@ -70,7 +71,7 @@ impl Default for Log {
     }
 }
 
-impl Log {
+impl LogSettings {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let default = Self::default();
         let log = Self {
@@ -131,26 +132,27 @@ impl Otlp {
     }
 }
 
-fn endpoint(node: &Node) -> Result<Url, String> {
+fn endpoint(node: &SettingNode) -> Result<Url, Advice> {
     plain_url(
         node,
         "expected `http://` or `https://`, a host and a port, such as `http://127.0.0.1:4318`; keys belong in `otlp_headers_file`",
     )
 }
 
-fn format(node: &Node) -> Result<LogFormat, String> {
+fn format(node: &SettingNode) -> Result<LogFormat, Advice> {
     any_text(node)
         .ok()
         .and_then(|name| LogFormat::from_name(&name))
-        .ok_or_else(|| "expected `auto`, `pretty`, `json` or `journald`".into())
+        .ok_or_else(|| Advice::choice("expected `auto`, `pretty`, `json` or `journald`"))
 }
 
-fn filter(node: &Node) -> Result<String, String> {
+fn filter(node: &SettingNode) -> Result<String, Advice> {
     let filter = text(node)?;
     match EnvFilter::try_new(&filter) {
         Ok(_) => Ok(filter),
         Err(error) => Err(format!(
             "expected a filter such as `info` or `warn,advisoryd=debug` ({error})"
-        )),
+        )
+        .into()),
     }
 }

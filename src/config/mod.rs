@@ -1,6 +1,7 @@
 //! Configuration: file and environment (surface §2), validated completely when it is
 //! loaded. A configuration that loads is one that advisoryd can start with.
 
+mod advice;
 mod alerts;
 mod alias_field;
 mod cron;
@@ -46,49 +47,50 @@ mod tree;
 mod upstream;
 mod values;
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use alerts::Alerts;
+pub use alerts::AlertSettings;
 pub use alias_field::AliasField;
 pub use cron::CronExpression;
-pub use database::{Database, DatabaseError, State};
+pub use database::{DatabaseError, DatabaseSettings, StateSettings};
 pub use database_hosts::DatabaseUrl;
-pub use discovery::Discovery;
-pub use enrichment::{Enrichment, FileLocation};
+pub use discovery::DiscoverySettings;
+pub use enrichment::{EnrichmentSettings, FileLocation};
 pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
-pub use health::{Health, Heartbeat};
+pub use health::{HealthSettings, Heartbeat};
 pub use http::{Http, HttpPasswordError};
 pub use libpq::LibpqEnvironment;
 pub use lists::{ExtraFeed, ListSource, WatchList};
-pub use log::{Log, LogFormat, Otlp, OtlpHeadersError};
+pub use log::{LogFormat, LogSettings, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
-pub use schedule::{Schedule, Tickets};
+pub use rule_warnings::ListNames;
+pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
 pub use setting_error::{ConfigError, SettingError, shown_path};
 pub use sinks::{
-    Address, Alertmanager, Auth, ClientCert, Command, Email, Framing, Hook, HookRequest, Login,
-    Lookup, Method, Oauth2, Oauth2Login, Per, Preset, Sink, SinkKind, SmtpTls, SuccessTest, Syslog,
-    SyslogFormat, SyslogTransport, Target, Template, Webhook, header_line, is_public,
-    is_secret_header, may_be_public, parse_url, presets, scalar_text,
+    Address, AlertmanagerSettings, Auth, ClientCert, CommandSettings, EmailSettings, Framing,
+    HookRequest, HookSettings, Login, Lookup, Method, Oauth2, Oauth2Login, Per, PostTarget, Preset,
+    SinkKind, SinkSettings, SmtpTls, SuccessTest, SyslogFormat, SyslogSettings, SyslogTransport,
+    TemplateSettings, WebhookSettings, header_line, is_public, is_secret_header, may_be_public,
+    parse_url, presets, scalar_text,
 };
-pub use token::{Token, TokenError, TokenSources};
-pub use upstream::{Backoff, Upstream};
+pub use token::{ApiToken, TokenError, TokenSources};
+pub use upstream::{BackoffSettings, Upstream};
 pub use values::is_loopback;
 
-use crate::model::Details;
+use crate::model::DetailsMode;
 use environment::Environment;
 pub use instance::DEFAULT_PATH;
-use instance::Instance;
+use instance::InstanceDefaults;
 use regular_file::open_regular;
 use section::Section;
-use tree::Node;
+use tree::SettingNode;
 
 /// Maximum size of the configuration file, in bytes: many times the size of one with a thousand lists.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -99,15 +101,15 @@ pub struct Config {
     /// `[upstream]`
     pub upstream: Upstream,
     /// `[database]`
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// `[state]`
-    pub state: State,
+    pub state: StateSettings,
     /// `[schedule]`
     pub schedule: Schedule,
     /// `[feeds]`
     pub feeds: Feeds,
     /// `[discovery]`
-    pub discovery: Discovery,
+    pub discovery: DiscoverySettings,
     /// `[[watch_lists]]` to follow, with unique IDs.
     pub watch_lists: Vec<WatchList>,
     /// IDs of `[[watch_lists]]` with `follow = false`.
@@ -115,9 +117,9 @@ pub struct Config {
     /// `[[extra_feeds]]`, with unique names.
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
-    pub tickets: Tickets,
+    pub tickets: TicketSettings,
     /// `[enrichment]`
-    pub enrichment: Enrichment,
+    pub enrichment: EnrichmentSettings,
     /// `[freshness]`
     pub freshness: Freshness,
     /// `[reconcile]`
@@ -125,11 +127,11 @@ pub struct Config {
     /// `[retention]`
     pub retention: Retention,
     /// `[alerts]`
-    pub alerts: Alerts,
+    pub alerts: AlertSettings,
     /// `[http]`
     pub http: Http,
     /// `[log]`
-    pub log: Log,
+    pub log: LogSettings,
     /// The file that was read; `None` if none was named and the default file does not exist.
     pub file: Option<PathBuf>,
     /// Warnings for variables that look like settings but are unknown.
@@ -162,7 +164,7 @@ impl Config {
             (Some(path), _) | (None, Some(path)) => (path.to_owned(), true),
             (None, None) => (PathBuf::from(DEFAULT_PATH), false),
         };
-        environment.instance = Instance::of(&path);
+        environment.instance = InstanceDefaults::of(&path);
         environment.installation = splay::installation(&path);
         let origin: Arc<str> = Arc::from(shown_path(&path));
         let text = match read_file(&path) {
@@ -173,9 +175,13 @@ impl Config {
             }
         };
         let root = match &text {
-            Some(text) => Node::parse(&origin, text).map_err(one)?,
-            None => Node::empty(&origin),
+            Some(text) => SettingNode::parse(&origin, text).map_err(one)?,
+            None => SettingNode::empty(&origin),
         };
+        // An editor that finds the disk full leaves an empty file behind.
+        if text.is_some() && !root.has_values() {
+            return Err(one(SettingError::whole(origin, NO_SETTING)));
+        }
         let mut config = Self::read(root, environment)?;
         config.file = text.map(|_| path);
         Ok(config)
@@ -187,48 +193,47 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with every error in the configuration.
     pub fn from_text(origin: &str, text: &str) -> Result<Self, ConfigError> {
-        let root = Node::parse(&Arc::from(origin), text).map_err(one)?;
+        let root = SettingNode::parse(&Arc::from(origin), text).map_err(one)?;
         Self::read(root, Environment::default())
     }
 
     /// Whether advisory details are requested: because of `[feeds] details`, or because
     /// the revision scan is on or a watch list may come from the JSON API, which both
     /// need them.
-    pub fn fetches_details(&self) -> bool {
+    pub(crate) fn fetches_details(&self) -> bool {
         let is_json = |list: &WatchList| list.source != ListSource::Feed;
         let Feeds { details, sweep, .. } = self.feeds;
-        details != Details::Never || sweep || self.watch_lists.iter().any(is_json)
+        details != DetailsMode::Never || sweep || self.watch_lists.iter().any(is_json)
     }
 
-    fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {
-        root.overlay(&environment.settings);
+    fn read(mut root: SettingNode, env: Environment) -> Result<Self, ConfigError> {
+        root.overlay(&env.settings);
         let mut errors = Vec::new();
         let mut root = Section::root(root, &mut errors);
-        let upstream = Upstream::read(root.section("upstream"), &environment);
+        let upstream = Upstream::read(root.section("upstream"), &env);
         let is_offline = upstream.as_ref().is_some_and(|upstream| upstream.offline);
-        let database = Database::read(root.section("database"), &environment);
-        let state = State::read(root.section("state"), &environment);
-        let schedule = Schedule::read(root.section("schedule"), &environment);
+        let database = DatabaseSettings::read(root.section("database"), &env);
+        let state = StateSettings::read(root.section("state"), &env);
+        let schedule = Schedule::read(root.section("schedule"), &env);
         let feeds = Feeds::read(root.section("feeds"));
-        let discovery = Discovery::read(root.section("discovery"));
+        let discovery = DiscoverySettings::read(root.section("discovery"));
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
-        let tickets = Tickets::read(root.section("tickets"));
-        let enrichment = Enrichment::read(root.section("enrichment"), &environment, is_offline);
+        let tickets = TicketSettings::read(root.section("tickets"));
+        let enrichment = EnrichmentSettings::read(root.section("enrichment"), &env, is_offline);
         let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
-        let alerts = Alerts::read(root.section("alerts"), &environment);
-        let http = Http::read(root.section("http"), &environment);
-        let log = Log::read(root.section("log"), &environment);
+        let alerts = AlertSettings::read(root.section("alerts"), &env);
+        let http = Http::read(root.section("http"), &env);
+        let log = LogSettings::read(root.section("log"), &env);
         root.close();
         let alerts = match &schedule {
             Some(schedule) => alerts.with(schedule.timezone, &tickets.closed_statuses),
             None => alerts,
         };
         let feeds = feeds.map(|feeds| Feeds {
-            // It needs requests.
-            sweep: feeds.sweep && !is_offline,
+            sweep: feeds.sweep && !is_offline, // it needs requests
             ..feeds
         });
         let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), Some(enrichment), true) = (
@@ -260,7 +265,7 @@ impl Config {
             http,
             log,
             file: None,
-            ignored_variables: environment.ignored,
+            ignored_variables: env.ignored,
         })
     }
 
@@ -269,7 +274,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the file that was looked for.
-    pub fn require_something(&self) -> Result<(), ConfigError> {
+    pub(crate) fn require_something(&self) -> Result<(), ConfigError> {
         let sources = &self.upstream.token_sources;
         let is_named = self.file.is_some()
             || self.database.url.is_some()
@@ -285,31 +290,17 @@ impl Config {
     }
 
     /// The error if there is no configuration at all.
-    pub fn missing_file() -> ConfigError {
+    pub(crate) fn missing_file() -> ConfigError {
         one(SettingError::whole(
             DEFAULT_PATH,
             "the file does not exist, and no other was named; create it, or use --config FILE",
         ))
     }
 
-    /// What is known of the followed lists without asking upstream.
-    fn lists(&self) -> rule_warnings::Lists {
-        let all = (!self.discovery.watch_lists).then_some(&self.watch_lists);
-        let ids = all.map(|all| all.iter().map(|list| list.id).collect());
-        // A list without a name has that of upstream.
-        let names = all.and_then(|all| {
-            let mut names = all.iter().map(|list| list.name.as_deref());
-            names.try_fold(BTreeSet::new(), |mut names, name| {
-                names.insert(name?.to_lowercase());
-                Some(names)
-            })
-        });
-        rule_warnings::Lists { ids, names }
-    }
-
-    /// Rules that require watch lists that are not followed, one sentence each.
-    pub fn rules_of_unknown_lists(&self) -> Vec<String> {
-        rule_warnings::unknown_lists(&self.alerts.rules, &self.lists())
+    /// Whether advisories are synced: some are named, or discovered.
+    pub fn follows_advisories(&self) -> bool {
+        let lists = !self.watch_lists.is_empty() || self.discovery.watch_lists;
+        !self.upstream.offline && (lists || !self.extra_feeds.is_empty())
     }
 
     /// Settings that are valid but probably unintended, one sentence each.
@@ -331,7 +322,7 @@ impl Config {
         }
         warnings.extend(lists::same_names(&self.watch_lists));
         warnings.extend(self.database.warning());
-        warnings.extend(self.alerts.sinks.iter().filter_map(Sink::warning));
+        warnings.extend(self.alerts.sinks.iter().filter_map(SinkSettings::warning));
         warnings.extend(rule_warnings::warnings(&self.alerts.rules));
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,
@@ -341,9 +332,12 @@ impl Config {
     }
 }
 
+/// All defaults would mean: of the vendor, and nothing followed.
+const NO_SETTING: &str = "the file contains no setting; restore its content, or remove the file if everything is set by environment variables";
+
 /// The environment variables of this process that are part of the configuration.
 /// Names or values that are not Unicode are ignored.
-pub fn process_environment() -> Vec<(String, String)> {
+pub(crate) fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

@@ -9,8 +9,9 @@ use chrono_tz::Tz;
 use super::cron::timezone;
 use super::lists;
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{text, texts};
+use crate::config::advice::Advice;
 
 /// Maximum number of mute times, and of entries of each key.
 const MAX_ENTRIES: usize = 100;
@@ -59,7 +60,7 @@ pub struct MuteTime {
 
 impl MuteTime {
     /// Whether messages are held back at this time.
-    pub fn holds(&self, at: DateTime<Utc>, zone: Tz) -> bool {
+    pub fn contains(&self, at: DateTime<Utc>, zone: Tz) -> bool {
         let local = at.with_timezone(&self.location.unwrap_or(zone));
         let minute = local.hour() * 60 + local.minute();
         let (day, last) = (local.day(), days_in_month(local.date_naive()));
@@ -173,9 +174,9 @@ pub(super) fn mute_times(alerts: &mut Section<'_>) -> Vec<MuteTime> {
 
 /// The first time from `at` on at which none of these holds messages back, to the minute.
 pub fn end_of_mute(mutes: &[&MuteTime], at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
-    let holds = |at| mutes.iter().any(|mute| mute.holds(at, zone));
+    let contains = |at| mutes.iter().any(|mute| mute.contains(at, zone));
     let mut end = at;
-    while holds(end) && end - at < LONGEST {
+    while contains(end) && end - at < LONGEST {
         let seconds = i64::from(60 - end.second());
         end += TimeDelta::seconds(seconds) - TimeDelta::nanoseconds(end.nanosecond().into());
     }
@@ -202,10 +203,10 @@ fn numbered(text: &str, limits: std::ops::RangeInclusive<i32>) -> Option<i32> {
         .filter(|number| limits.contains(number))
 }
 
-fn entries(node: &Node) -> Result<Vec<String>, String> {
+fn entries(node: &SettingNode) -> Result<Vec<String>, Advice> {
     let entries = texts(node)?;
     if entries.is_empty() || entries.len() > MAX_ENTRIES {
-        return Err(format!("expected 1 to {MAX_ENTRIES} entries"));
+        return Err(format!("expected 1 to {MAX_ENTRIES} entries").into());
     }
     Ok(entries)
 }
@@ -214,7 +215,7 @@ fn entries(node: &Node) -> Result<Vec<String>, String> {
 fn ranges(
     read: impl Fn(&str) -> Option<i32>,
     example: &'static str,
-) -> impl FnOnce(&Node) -> Result<Vec<(i32, i32)>, String> {
+) -> impl FnOnce(&SettingNode) -> Result<Vec<(i32, i32)>, Advice> {
     move |node| {
         let entries = entries(node)?;
         let range = |text: &String| {
@@ -222,7 +223,7 @@ fn ranges(
             let (from, to) = (read(from)?, read(to)?);
             (from.signum() * to.signum() < 0 || from <= to).then_some((from, to))
         };
-        let wrong = || format!("expected a list of entries such as {example}");
+        let wrong = || Advice::from(format!("expected a list of entries such as {example}"));
         entries
             .iter()
             .map(|text| range(text).ok_or_else(wrong))
@@ -231,7 +232,7 @@ fn ranges(
 }
 
 /// Entries such as `20:00-24:00`.
-fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
+fn times(node: &SettingNode) -> Result<Vec<(u32, u32)>, Advice> {
     let entries = entries(node)?;
     let minute = |text: &str| {
         let (hours, minutes) = text.trim().split_once(':')?;
@@ -245,8 +246,9 @@ fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
         (from < to).then_some((from, to))
     };
     let wrong = || {
-        "expected a list of times within a day such as `20:00-24:00`; for a night write two entries"
-            .to_owned()
+        Advice::from(
+            "expected a list of times within a day such as `20:00-24:00`; for a night write two entries",
+        )
     };
     entries
         .iter()
@@ -255,7 +257,7 @@ fn times(node: &Node) -> Result<Vec<(u32, u32)>, String> {
 }
 
 /// The schedule of a digest.
-pub(super) fn schedule(node: &Node) -> Result<String, String> {
+pub(super) fn schedule(node: &SettingNode) -> Result<String, Advice> {
     let text = text(node)?;
     let parsed = super::cron::CronExpression::parse(&text)?;
     Ok(parsed.as_str().to_owned())
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_waits_until_no_time_holds_it_back() {
+    fn a_message_waits_until_no_time_delays_it() {
         let config = Config::from_text(
             "c.toml",
             "[[alerts.mute_times]]\nname = \"nights\"\ntimes = [\"20:00-24:00\", \"00:00-06:30\"]\n\

@@ -1,36 +1,30 @@
 //! Numbers and texts with or without quotes, for errors.
 
+use super::advice::{Advice, Wanted};
 use super::setting_error::may_be_secret;
-use super::tree::{Node, Said};
-
-/// How advice begins where a value has no quotes.
-const BARE: [&str; 4] = [
-    "expected a whole number",
-    "expected a number",
-    "expected a list of numbers",
-    "expected `true` or `false`",
-];
-/// And where it has them.
-const QUOTED: [&str; 3] = [
-    "expected a quoted string",
-    "expected a list of strings",
-    "expected one line",
-];
+use super::tree::{SettingNode, SettingValue};
 
 /// A value as it is written, and what is expected instead, if its quotes are what is wrong.
-pub(super) fn as_written(node: &Node, said: &str, advice: &str) -> Option<(String, String)> {
-    let begins = |all: &[&str]| all.iter().any(|words| advice.starts_with(words));
+pub(super) fn as_written(
+    node: &SettingNode,
+    given: &str,
+    advice: &Advice,
+) -> Option<(String, Advice)> {
     match &node.value {
-        Said::Plain(toml::Value::String(text)) if begins(&BARE) && is_bare(text) => Some((
-            format!("\"{text}\""),
-            format!("{advice}; remove the quotes"),
-        )),
-        Said::Plain(value) if begins(&QUOTED) && !value.is_str() => {
-            if may_be_secret(said) {
+        SettingValue::Plain(toml::Value::String(text))
+            if advice.wanted == Wanted::Bare && is_bare(text) =>
+        {
+            Some((
+                format!("\"{text}\""),
+                advice.with(format!("{}; remove the quotes", advice.text)),
+            ))
+        }
+        SettingValue::Plain(value) if advice.wanted == Wanted::Text && !value.is_str() => {
+            if may_be_secret(given) {
                 return None;
             }
-            let advice = format!("{advice}; write it in quotes: `\"{said}\"`");
-            Some((said.to_owned(), advice))
+            let text = format!("{}; write it in quotes: `\"{given}\"`", advice.text);
+            Some((given.to_owned(), advice.with(text)))
         }
         _ => None,
     }

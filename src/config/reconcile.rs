@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 use super::upstream::Upstream;
+use crate::config::advice::Advice;
 
 /// A larger share would leave too few requests for feeds and tickets.
 const SHARES: RangeInclusive<f64> = 0.0..=0.5;
@@ -48,18 +49,18 @@ impl Reconcile {
     }
 }
 
-fn share(node: &Node) -> Result<f64, String> {
+fn share(node: &SettingNode) -> Result<f64, Advice> {
     let value = match &node.value {
-        Said::Plain(toml::Value::Float(value)) => Some(*value),
-        Said::Plain(toml::Value::Integer(0)) => Some(0.0),
-        Said::Raw(text) => text.trim().parse().ok(),
+        SettingValue::Plain(toml::Value::Float(value)) => Some(*value),
+        SettingValue::Plain(toml::Value::Integer(0)) => Some(0.0),
+        SettingValue::Raw(text) => text.trim().parse().ok(),
         _ => None,
     };
     value.filter(|value| SHARES.contains(value)).ok_or_else(|| {
-        format!(
+        Advice::bare(format!(
             "expected a fraction of the request limit from `{:?}` (off) to `{:?}`, such as `0.001`",
             SHARES.start(),
             SHARES.end()
-        )
+        ))
     })
 }

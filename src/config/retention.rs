@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::section::Section;
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::any_text;
+use crate::config::advice::Advice;
 
 const DAY: Duration = Duration::from_hours(24);
 /// A shorter time would delete data that somebody is still looking at.
@@ -80,7 +81,7 @@ impl Retention {
 /// A duration such as `365d`, or `forever`.
 fn lasting(
     limits: RangeInclusive<Duration>,
-) -> impl FnOnce(&Node) -> Result<Option<Duration>, String> {
+) -> impl FnOnce(&SettingNode) -> Result<Option<Duration>, Advice> {
     move |node| {
         let text = any_text(node).unwrap_or_default();
         if text == "forever" {
@@ -91,9 +92,9 @@ fn lasting(
             _ => {
                 let low = limits.start().as_secs() / DAY.as_secs();
                 let high = limits.end().as_secs() / DAY.as_secs();
-                Err(format!(
+                Err(Advice::choice(format!(
                     "expected `forever` or a duration from `{low}d` to `{high}d`, such as `90d` or `365d`"
-                ))
+                )))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::enrichment::Enrichment;
+use super::enrichment::EnrichmentSettings;
 use super::section::Section;
 use super::values::duration;
 use crate::model::{ChangeKind, ClockClauses, Matcher, Missing, Rule};
@@ -17,7 +17,7 @@ const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 3650);
 pub(super) const PERIODS: RangeInclusive<Duration> = SHORTEST_PERIOD..=LONGEST_PERIOD;
 
 /// Rules about facts that nothing brings.
-pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &Enrichment) -> Vec<String> {
+pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &EnrichmentSettings) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules {
         let name = &rule.rule().name;

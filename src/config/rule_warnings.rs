@@ -1,17 +1,26 @@
 //! Rules that are valid but probably unintended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::setting_error::quoted;
-use crate::model::filter::{Comparison, WatchListTest, parse_filter};
-use crate::model::{ChangeKind, Clause, Matcher, Rule};
+use crate::model::filter::{StringComparison, WatchListTest, parse_filter};
+use crate::model::{Clause, Matcher, Rule};
 
-/// What the configuration says of the followed watch lists.
+/// What others say of the followed watch lists: upstream, or the database.
+#[derive(Debug, Clone, Default)]
+pub struct ListNames {
+    /// Upstream's names, by id. The name in the configuration takes precedence.
+    pub names: BTreeMap<i64, String>,
+    /// Whether the configuration has all lists that discovery finds now.
+    pub has_discovered: bool,
+}
+
+/// What is known of the followed watch lists.
 pub(super) struct Lists {
     /// The ids of all of them, if known.
     pub ids: Option<BTreeSet<i64>>,
-    /// The names of all of them in lower case, if known.
-    pub names: Option<BTreeSet<String>>,
+    /// The names of all of them by their lower case, if known.
+    pub names: Option<BTreeMap<String, String>>,
 }
 
 /// Settings that are valid but probably unintended, one sentence each.
@@ -42,8 +51,8 @@ pub(super) fn warnings(rules: &[Matcher]) -> Vec<String> {
 
 /// A clause about tickets in a rule that gets none.
 fn of_no_ticket(rule: &Rule) -> Option<Clause> {
-    let is_event = |kind: &ChangeKind| kind.name().starts_with("ticket_");
-    if rule.clock.ticket_open_for.is_some() || rule.on.iter().any(is_event) {
+    let has_event = rule.on.iter().any(|kind| kind.is_of_tickets());
+    if rule.clock.ticket_open_for.is_some() || has_event {
         return None;
     }
     let mut all = std::iter::once(&rule.clauses).chain(&rule.not);
@@ -79,8 +88,8 @@ fn of_filter(rule: &Rule) -> (Vec<i64>, Vec<String>) {
     for test in filter.iter().flat_map(|filter| filter.watch_lists()) {
         match test {
             WatchListTest::Id(id) => ids.push(*id),
-            WatchListTest::Name(Comparison::Equal, name) => names.push(name.clone()),
-            WatchListTest::Name(Comparison::Contains, _) => {}
+            WatchListTest::Name(StringComparison::Equal, name) => names.push(name.clone()),
+            WatchListTest::Name(StringComparison::Contains, _) => {}
         }
     }
     (ids, names)
@@ -92,7 +101,7 @@ impl Lists {
         let is_unknown = |id: &i64| self.ids.as_ref().is_some_and(|known| !known.contains(id));
         let has_no_list = |name: &String| {
             let known = self.names.as_ref();
-            known.is_some_and(|known| !known.contains(&name.to_lowercase()))
+            known.is_some_and(|known| !known.contains_key(&name.to_lowercase()))
         };
         (
             ids.iter().copied().filter(is_unknown).collect(),
@@ -111,8 +120,7 @@ impl Lists {
         effect: &str,
     ) -> Vec<String> {
         let rule = quoted(&rule.name);
-        let known = self.names.iter().flatten().map(|name| quoted(name));
-        let known = known.collect::<Vec<_>>().join(", ");
+        let known = self.known();
         let ids = ids.into_iter().map(|id| {
             format!(
                 "rule `{rule}` names watch list {id}, which is not followed: {effect}; add it under `[[watch_lists]]`, or remove it from the rule"
@@ -121,9 +129,19 @@ impl Lists {
         let names = names.iter().map(|name| {
             let name = quoted(name);
             format!(
-                "rule `{rule}` names the watch list `{name}`, but no followed list has this name: {effect}; known: {known}"
+                "rule `{rule}` names the watch list `{name}`, but no followed list has this name: {effect}; {known}"
             )
         });
         ids.chain(names).collect()
+    }
+    /// The names that a rule can use.
+    fn known(&self) -> String {
+        let names = self.names.iter().flat_map(BTreeMap::values);
+        let names: Vec<String> = names.map(|name| quoted(name)).collect();
+        if names.is_empty() {
+            "no list is followed".to_owned()
+        } else {
+            format!("known: {}", names.join(", "))
+        }
     }
 }

@@ -7,10 +7,11 @@ use super::health::advice;
 use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
-use super::section::{Section, said};
+use super::section::{Section, configured_value};
 use super::setting_error::{close_to, has_secret_word, may_be_secret};
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
 use super::values::{boolean, duration, number, text, texts};
+use crate::config::advice::Advice;
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
@@ -190,7 +191,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
 }
 
 /// A filter. Its errors show it, which a secret in the wrong place must not be.
-fn filter(node: &Node) -> Result<String, String> {
+fn filter(node: &SettingNode) -> Result<String, Advice> {
     let text = text(node)?;
     match parse_filter(&text) {
         Ok(_) => Ok(text),
@@ -199,42 +200,42 @@ fn filter(node: &Node) -> Result<String, String> {
             if has_secret_word(&text)
                 || !text.trim().contains(char::is_whitespace) && may_be_secret(&text) =>
         {
-            Err("expected a filter (docs/filter.md)".to_owned())
+            Err("expected a filter (docs/filter.md)".into())
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.to_string().into()),
     }
 }
 
-fn state(node: &Node) -> Result<WorkState, String> {
+fn state(node: &SettingNode) -> Result<WorkState, Advice> {
     let text = text(node).unwrap_or_default();
     let mut known = WorkState::ALL.into_iter();
     known
         .find(|state| state.name() == text)
-        .ok_or_else(|| "expected `open` or `acknowledged`".to_owned())
+        .ok_or_else(|| Advice::choice("expected `open` or `acknowledged`"))
 }
 
-fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
+fn kinds(node: &SettingNode) -> Result<Vec<ChangeKind>, Advice> {
     let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
     if texts(node).is_ok_and(|kinds| kinds.is_empty()) {
-        return Err(format!("expected at least one of {}", all()));
+        return Err(format!("expected at least one of {}", all()).into());
     }
     each_of(node, ChangeKind::from_name, all)
 }
 
-fn severity(node: &Node) -> Result<Severity, String> {
+fn severity(node: &SettingNode) -> Result<Severity, Advice> {
     let names = || {
         let names = Severity::ALL.iter().rev().map(|severity| severity.name());
         names.collect::<Vec<_>>().join(", ")
     };
-    let text = text(node).map_err(|_| format!("expected one of {}", names()))?;
+    let text = text(node).map_err(|_| Advice::choice(format!("expected one of {}", names())))?;
     severity_from_name(&text).ok_or_else(|| {
         let close = nearest(&text, &Severity::ALL.map(Severity::name));
         let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
-        format!("expected one of {}{close}", names())
+        Advice::choice(format!("expected one of {}{close}", names()))
     })
 }
 
-fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
+fn attack_vectors(node: &SettingNode) -> Result<Vec<AttackVector>, Advice> {
     const KNOWN: [AttackVector; 4] = [
         AttackVector::Remote,
         AttackVector::LocalNetwork,
@@ -246,7 +247,7 @@ fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
     })
 }
 
-fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
+fn solution_statuses(node: &SettingNode) -> Result<Vec<String>, Advice> {
     // As filters have it, too: `vendor_patched`.
     let named = |name: &str| {
         let name = name.trim().replace(['_', '-'], " ");
@@ -258,19 +259,19 @@ fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
     each_of(node, named, || SOLUTION_STATUSES.join(", "))
 }
 
-fn missing(node: &Node) -> Result<Missing, String> {
+fn missing(node: &SettingNode) -> Result<Missing, Advice> {
     match text(node).as_deref() {
         Ok("match") => Ok(Missing::Match),
         Ok("skip") => Ok(Missing::Skip),
-        _ => Err("expected `match` or `skip`".to_owned()),
+        _ => Err(Advice::choice("expected `match` or `skip`")),
     }
 }
 
 fn each_of<T>(
-    node: &Node,
+    node: &SettingNode,
     known: impl Fn(&str) -> Option<T>,
     all: impl Fn() -> String,
-) -> Result<Vec<T>, String> {
+) -> Result<Vec<T>, Advice> {
     let names = bounded_texts(node)?;
     names
         .iter()
@@ -280,19 +281,19 @@ fn each_of<T>(
                 let close = close_to(name, all.split(", "));
                 let close =
                     close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
-                format!("unknown value `{name}`; expected one or more of {all}{close}")
+                format!("unknown value `{name}`; expected one or more of {all}{close}").into()
             })
         })
         .collect()
 }
 
-fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
+fn bounded_texts(node: &SettingNode) -> Result<Vec<String>, Advice> {
     let texts = texts(node)?;
     if texts.is_empty() {
-        return Err(EMPTY.to_owned());
+        return Err(EMPTY.into());
     }
     if texts.len() > MAX_VALUES {
-        return Err(format!("expected at most {MAX_VALUES} values"));
+        return Err(format!("expected at most {MAX_VALUES} values").into());
     }
     Ok(texts)
 }
@@ -316,20 +317,19 @@ fn parted(lists: Vec<ListName>) -> (Vec<i64>, Vec<String>) {
 }
 
 /// A number is an id, in quotes, too, as on the command line.
-fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
-    let advice =
-        || "expected a list of the IDs or names of watch lists such as `[4, \"Linux\"]`".to_owned();
-    let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
-        return Err(advice());
+fn named_lists(node: &SettingNode) -> Result<Vec<ListName>, Advice> {
+    let advice = || "expected a list of the IDs or names of watch lists such as `[4, \"Linux\"]`";
+    let Some(SettingValue::List(list)) = node.expanded().map(|node| node.value) else {
+        return Err(advice().into());
     };
     if list.is_empty() {
-        return Err(EMPTY.to_owned());
+        return Err(EMPTY.into());
     }
     if list.len() > MAX_VALUES {
-        return Err(format!("expected at most {MAX_VALUES} values"));
+        return Err(format!("expected at most {MAX_VALUES} values").into());
     }
     let id = number(1..=i64::MAX);
-    let list_name = |node: &Node| {
+    let list_name = |node: &SettingNode| {
         if let Ok(id) = id(node) {
             return Ok(ListName::Id(id));
         }
@@ -342,15 +342,17 @@ fn named_lists(node: &Node) -> Result<Vec<ListName>, String> {
     list.iter().map(list_name).collect()
 }
 
-fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, String> {
+fn at_least(most: f64) -> impl FnOnce(&SettingNode) -> Result<f64, Advice> {
     move |node| {
         let value = match &node.value {
-            Said::Plain(toml::Value::Float(value)) => Some(*value),
-            Said::Plain(toml::Value::Integer(_)) | Said::Raw(_) => said(node).trim().parse().ok(),
+            SettingValue::Plain(toml::Value::Float(value)) => Some(*value),
+            SettingValue::Plain(toml::Value::Integer(_)) | SettingValue::Raw(_) => {
+                configured_value(node).trim().parse().ok()
+            }
             _ => None,
         };
         value
             .filter(|value| (0.0..=most).contains(value))
-            .ok_or_else(|| format!("expected a number from 0.0 to {most:.1}"))
+            .ok_or_else(|| Advice::bare(format!("expected a number from 0.0 to {most:.1}")))
     }
 }

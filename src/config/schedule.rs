@@ -8,8 +8,9 @@ use super::cron::{CronExpression, expression, timezone};
 use super::environment::Environment;
 use super::section::Section;
 use super::splay::{Splay, splay};
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{boolean, duration, number, texts};
+use crate::config::advice::Advice;
 use crate::model::Globs;
 
 /// A longer overlap would request the same tickets again for a week.
@@ -36,7 +37,7 @@ pub struct Schedule {
 
 /// `[tickets]`: how tickets are synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tickets {
+pub struct TicketSettings {
     /// Default: `true`.
     pub enabled: bool,
     /// How far each incremental sync reaches back beyond the previous one. Default: 10 min.
@@ -47,7 +48,7 @@ pub struct Tickets {
     pub closed_statuses: Vec<String>,
 }
 
-impl Default for Tickets {
+impl Default for TicketSettings {
     fn default() -> Self {
         Self {
             enabled: true,
@@ -111,13 +112,13 @@ fn default(text: &str) -> Option<CronExpression> {
 }
 
 /// Patterns as in rules.
-fn patterns(node: &Node) -> Result<Vec<String>, String> {
+fn patterns(node: &SettingNode) -> Result<Vec<String>, Advice> {
     let patterns = texts(node)?;
     Globs::new(&patterns)?;
     Ok(patterns)
 }
 
-impl Tickets {
+impl TicketSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let default = Self::default();
         let tickets = Self {

@@ -10,9 +10,10 @@ use url::Url;
 use super::environment::Environment;
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
-use super::setting_error::{has_odd_word, looks_generated, shown_path};
-use super::tree::Node;
+use super::setting_error::{has_odd_word, seems_generated, shown_path};
+use super::tree::SettingNode;
 use super::values::text;
+use crate::config::advice::Advice;
 use crate::model::keep_secret;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
@@ -47,7 +48,7 @@ pub struct SecretFile {
     /// Whether it is a credential that systemd should have passed.
     pub is_credential: bool,
     /// The value in the configuration.
-    pub said: String,
+    pub given: String,
 }
 
 /// The content of a secret file. Printing it prints `[redacted]`.
@@ -127,21 +128,21 @@ impl SecretFile {
         Self {
             path: path.to_owned(),
             is_credential: false,
-            said: path.display().to_string(),
+            given: path.display().to_string(),
         }
     }
 
     /// Whether the configured value may be the secret, put in the place of its file. A path
     /// in a directory that exists is none, nor is a name that says what it names.
     fn may_be_secret(&self) -> bool {
-        let said = Path::new(&self.said);
-        if said.is_absolute() {
-            let is_odd = self.said.split('/').any(has_odd_word);
-            return is_odd && !said.parent().is_some_and(Path::is_dir);
+        let given = Path::new(&self.given);
+        if given.is_absolute() {
+            let is_odd = self.given.split('/').any(has_odd_word);
+            return is_odd && !given.parent().is_some_and(Path::is_dir);
         }
-        let lower = self.said.to_ascii_lowercase();
+        let lower = self.given.to_ascii_lowercase();
         let says_what = USUAL_WORDS.iter().any(|word| lower.contains(word));
-        !says_what || has_odd_word(&self.said)
+        !says_what || has_odd_word(&self.given)
     }
 
     /// The lines of the file that are not empty, at least one.
@@ -178,9 +179,9 @@ impl SecretFile {
         let unreadable = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound if self.may_be_secret() => SecretError::Misplaced,
             io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
-                name: self.said.clone(),
+                name: self.given.clone(),
             },
-            io::ErrorKind::NotFound if !self.said.contains('/') => {
+            io::ErrorKind::NotFound if !self.given.contains('/') => {
                 SecretError::NoNamed { path: path.clone() }
             }
             _ => SecretError::Unreadable {
@@ -247,28 +248,38 @@ fn keep_line(line: &str) {
 /// A path, or the name of a credential, which is a file in `/etc/advisoryd` when advisoryd
 /// is not started by systemd. Any other value may be the secret itself, put in the
 /// wrong place: it is not shown.
-pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<SecretFile, String> {
+pub(super) fn secret_file(
+    env: &Environment,
+) -> impl FnOnce(&SettingNode) -> Result<SecretFile, Advice> {
     move |node| {
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";
-        let said = text(node).map_err(|_| advice)?;
-        if Path::new(&said).is_absolute() {
-            return Ok(SecretFile::at(Path::new(&said)));
+        let given = text(node).map_err(|_| advice)?;
+        if Path::new(&given).is_absolute() {
+            return Ok(SecretFile::at(Path::new(&given)));
         }
         let fits =
             |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-        let is_name = said.len() <= MAX_CREDENTIAL_CHARS
-            && said.chars().all(fits)
-            && !said.starts_with('.')
-            && !looks_generated(&said);
+        let is_name = given.len() <= MAX_CREDENTIAL_CHARS
+            && given.chars().all(fits)
+            && !given.starts_with('.')
+            && !seems_generated(&given);
         if !is_name {
             return Err(advice.into());
         }
         let dir = env.credentials_dir.as_deref();
+        let usual = Path::new(USUAL_DIR).join(&given);
+        let of_unit = env.instance.credentials_dir().join(&given);
+        let path = match dir {
+            Some(dir) => dir.join(&given),
+            // Root's command beside a service whose secrets are encrypted.
+            None if !usual.exists() && of_unit.exists() => of_unit,
+            None => usual,
+        };
         Ok(SecretFile {
-            path: dir.unwrap_or(Path::new(USUAL_DIR)).join(&said),
+            path,
             is_credential: dir.is_some(),
-            said,
+            given,
         })
     }
 }

@@ -8,19 +8,11 @@ use super::setting_error::{
     NOT_SHOWN, SettingError, close_to, may_be_secret, quoted, quoted_choice, quoted_name,
     without_secrets,
 };
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
+use crate::config::advice::Advice;
 
 /// Keys that are refused with advice; they are names, though they look like secrets.
 const PASSWORD_KEYS: [&str; 2] = ["password", "proxy_password"];
-
-/// How advice begins where a number or one of a few words is expected.
-const CHOICES: [&str; 5] = [
-    "expected a whole number",
-    "expected a duration",
-    "expected a size",
-    "expected one of",
-    "expected `",
-];
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
@@ -28,7 +20,7 @@ pub(super) struct Section<'m> {
     /// Name for error messages ("watch list 4"), where the path alone would not be clear.
     label: Option<String>,
     origin: Arc<str>,
-    nodes: BTreeMap<String, Node>,
+    nodes: BTreeMap<String, SettingNode>,
     /// Whether the value is a table; if not, that is the only error worth reporting.
     is_table: bool,
     known: Vec<&'static str>,
@@ -39,11 +31,11 @@ pub(super) struct Section<'m> {
 
 impl<'m> Section<'m> {
     /// The whole configuration.
-    pub(super) fn root(node: Node, errors: &'m mut Vec<SettingError>) -> Self {
+    pub(super) fn root(node: SettingNode, errors: &'m mut Vec<SettingError>) -> Self {
         Self::new(String::new(), node, errors)
     }
 
-    fn new(path: String, node: Node, errors: &'m mut Vec<SettingError>) -> Self {
+    fn new(path: String, node: SettingNode, errors: &'m mut Vec<SettingError>) -> Self {
         let mut section = Self {
             path,
             label: None,
@@ -54,7 +46,7 @@ impl<'m> Section<'m> {
             origins: BTreeMap::new(),
             errors,
         };
-        if let Some(Said::Table(nodes)) = node.expanded().map(|node| node.value) {
+        if let Some(SettingValue::Table(nodes)) = node.expanded().map(|node| node.value) {
             section.nodes = nodes;
         } else {
             section.is_table = false;
@@ -82,7 +74,7 @@ impl<'m> Section<'m> {
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Node> {
+    fn take(&mut self, key: &'static str) -> Option<SettingNode> {
         self.known.push(key);
         let node = self.nodes.remove(key)?;
         self.origins.insert(key, Arc::clone(&node.origin));
@@ -93,21 +85,21 @@ impl<'m> Section<'m> {
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&SettingNode) -> Result<T, Advice>,
     ) -> Option<T> {
         let node = self.take(key)?;
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                if advice.contains('\n') {
-                    self.invalid(&node.origin, key, &advice);
+                if advice.text.contains('\n') {
+                    self.invalid(&node.origin, key, &advice.text);
                     return None;
                 }
-                let advice = without_parts(&advice, &node);
-                let said = said(&node);
-                let written = as_written(&node, &said, &advice);
-                let (said, advice) = written.unwrap_or((said, advice));
-                self.wrong_at(&node.origin, key, &said, &advice);
+                let advice = advice.with(without_parts(&advice.text, &node));
+                let given = configured_value(&node);
+                let written = as_written(&node, &given, &advice);
+                let (given, advice) = written.unwrap_or((given, advice));
+                self.wrong_at(&node.origin, key, &given, &advice);
                 None
             }
         }
@@ -118,7 +110,7 @@ impl<'m> Section<'m> {
         &mut self,
         key: &'static str,
         default: T,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&SettingNode) -> Result<T, Advice>,
     ) -> T {
         self.optional(key, read).unwrap_or(default)
     }
@@ -127,7 +119,7 @@ impl<'m> Section<'m> {
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
-        read: impl FnOnce(&Node) -> Result<T, String>,
+        read: impl FnOnce(&SettingNode) -> Result<T, Advice>,
     ) -> Option<T> {
         let node = self.take(key)?;
         match read(&node) {
@@ -146,14 +138,16 @@ impl<'m> Section<'m> {
 
     /// Whether a table that was not read yet has this entry.
     pub(super) fn has_entry(&self, key: &str, entry: &str) -> bool {
-        let table = self.nodes.get(key).and_then(Node::expanded);
-        matches!(table.map(|node| node.value), Some(Said::Table(table)) if table.contains_key(entry))
+        let table = self.nodes.get(key).and_then(SettingNode::expanded);
+        matches!(table.map(|node| node.value), Some(SettingValue::Table(table)) if table.contains_key(entry))
     }
 
     /// The text of a key that was not read yet.
     pub(super) fn peek(&self, key: &str) -> Option<String> {
         match &self.nodes.get(key)?.value {
-            Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Some(text.clone()),
+            SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
+                Some(text.clone())
+            }
             _ => None,
         }
     }
@@ -161,18 +155,18 @@ impl<'m> Section<'m> {
     /// Replaces the text of a key that was not read yet.
     pub(super) fn replace(&mut self, key: &str, text: &str) {
         if let Some(node) = self.nodes.get_mut(key) {
-            node.value = Said::Plain(toml::Value::String(text.to_owned()));
+            node.value = SettingValue::Plain(toml::Value::String(text.to_owned()));
         }
     }
 
     /// Adds a key that is absent. Of a table, the entries that are absent are added if
     /// `entries` is set.
-    pub(super) fn fill(&mut self, key: &str, node: Node, entries: bool) {
+    pub(super) fn fill(&mut self, key: &str, node: SettingNode, entries: bool) {
         let Some(present) = self.nodes.get_mut(key) else {
             self.nodes.insert(key.to_owned(), node);
             return;
         };
-        if let (true, Said::Table(ours), Said::Table(theirs)) =
+        if let (true, SettingValue::Table(ours), SettingValue::Table(theirs)) =
             (entries, &mut present.value, node.value)
         {
             for (key, node) in theirs {
@@ -188,12 +182,12 @@ impl<'m> Section<'m> {
 
     /// Whether the key, not yet read, holds a list.
     pub(super) fn is_list(&self, key: &str) -> bool {
-        let node = self.nodes.get(key).and_then(Node::expanded);
-        matches!(node.map(|node| node.value), Some(Said::List(_)))
+        let node = self.nodes.get(key).and_then(SettingNode::expanded);
+        matches!(node.map(|node| node.value), Some(SettingValue::List(_)))
     }
 
     /// All remaining keys, for tables with user-defined keys.
-    pub(super) fn rest(&mut self) -> BTreeMap<String, Node> {
+    pub(super) fn rest(&mut self) -> BTreeMap<String, SettingNode> {
         std::mem::take(&mut self.nodes)
     }
 
@@ -205,25 +199,22 @@ impl<'m> Section<'m> {
     }
 
     /// Reports a value that was parsed but is invalid.
-    pub(super) fn wrong(&mut self, key: &str, said: &str, advice: &str) {
+    pub(super) fn wrong(&mut self, key: &str, given: &str, advice: &str) {
         let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
-        self.wrong_at(&origin, key, said, advice);
+        self.wrong_at(&origin, key, given, &advice.into());
     }
 
-    pub(super) fn wrong_at(&mut self, origin: &Arc<str>, key: &str, said: &str, advice: &str) {
-        let advice = without_secrets(advice, said);
-        let is_choice = CHOICES.iter().any(|words| advice.starts_with(words))
-            && !["expected `http", "expected `[["]
-                .iter()
-                .any(|words| advice.starts_with(words));
-        let said = if is_choice {
-            quoted_choice(said)
+    pub(super) fn wrong_at(&mut self, origin: &Arc<str>, key: &str, given: &str, advice: &Advice) {
+        let is_short = advice.wanted.is_short();
+        let advice = without_secrets(&advice.text, given);
+        let given = if is_short {
+            quoted_choice(given)
         } else {
-            quoted(said)
+            quoted(given)
         };
         let text = match &self.label {
-            Some(label) => format!("{label} has {} `{said}`; {advice}", self.shown(key)),
-            None => format!("got `{said}`; {advice}"),
+            Some(label) => format!("{label} has {} `{given}`; {advice}", self.shown(key)),
+            None => format!("got `{given}`; {advice}"),
         };
         self.push(origin, key, text);
     }
@@ -254,7 +245,7 @@ impl<'m> Section<'m> {
     }
 
     /// Reports an unknown key.
-    pub(super) fn unknown(&mut self, node: &Node, key: &str, advice: &str) {
+    pub(super) fn unknown(&mut self, node: &SettingNode, key: &str, advice: &str) {
         self.push(&node.origin, key, format!("unknown key; {advice}"));
     }
 
@@ -290,7 +281,9 @@ impl<'m> Section<'m> {
 
     /// A subtable; an empty one if it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'_> {
-        let node = self.take(key).unwrap_or_else(|| Node::empty(&self.origin));
+        let node = self
+            .take(key)
+            .unwrap_or_else(|| SettingNode::empty(&self.origin));
         let mut section = Section::new(self.key(key), node, self.errors);
         section.label.clone_from(&self.label);
         section
@@ -305,12 +298,12 @@ impl<'m> Section<'m> {
         let Some(node) = self.take(key) else {
             return Vec::new();
         };
-        let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
+        let Some(SettingValue::List(list)) = node.expanded().map(|node| node.value) else {
             let advice = format!(
                 "expected `[[{}]]` for each, or a list of tables",
                 self.key(key)
             );
-            self.wrong_at(&node.origin, key, &said(&node), &advice);
+            self.wrong_at(&node.origin, key, &configured_value(&node), &advice.into());
             return Vec::new();
         };
         let mut entries = Vec::new();
@@ -338,31 +331,33 @@ impl<'m> Section<'m> {
 
 /// What is expected instead of a value, without the parts of the value that may be
 /// secrets: it may quote an entry of a list.
-fn without_parts(advice: &str, node: &Node) -> String {
+fn without_parts(advice: &str, node: &SettingNode) -> String {
     match &node.value {
-        Said::Table(table) => table.iter().fold(advice.to_owned(), |advice, (key, node)| {
-            without_secrets(&without_parts(&advice, node), key)
-        }),
-        Said::List(list) => list.iter().fold(advice.to_owned(), |advice, node| {
+        SettingValue::Table(table) => {
+            table.iter().fold(advice.to_owned(), |advice, (key, node)| {
+                without_secrets(&without_parts(&advice, node), key)
+            })
+        }
+        SettingValue::List(list) => list.iter().fold(advice.to_owned(), |advice, node| {
             without_parts(&advice, node)
         }),
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => {
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
             // A variable may hold a whole list: none of it is shown.
-            if matches!(node.value, Said::Raw(_)) && may_be_secret(text) {
+            if matches!(node.value, SettingValue::Raw(_)) && may_be_secret(text) {
                 return "expected another value".to_owned();
             }
             without_secrets(advice, text)
         }
-        Said::Plain(_) => advice.to_owned(),
+        SettingValue::Plain(_) => advice.to_owned(),
     }
 }
 
 /// A value as configured, abbreviated for error messages.
-pub(super) fn said(node: &Node) -> String {
+pub(super) fn configured_value(node: &SettingNode) -> String {
     match &node.value {
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => text.clone(),
-        Said::Plain(value) => value.to_string(),
-        Said::Table(_) => "{…}".into(),
-        Said::List(_) => "[…]".into(),
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => text.clone(),
+        SettingValue::Plain(value) => value.to_string(),
+        SettingValue::Table(_) => "{…}".into(),
+        SettingValue::List(_) => "[…]".into(),
     }
 }

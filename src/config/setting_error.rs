@@ -75,9 +75,9 @@ pub(super) fn quoted(value: &str) -> String {
 }
 
 /// Whether anything in a value is not plainly a word, a number, a time or an address made
-/// of them. An ordinary password is not told from other values otherwise.
+/// of them. An ordinary password cannot be distinguished from other values otherwise.
 pub(super) fn may_be_secret(value: &str) -> bool {
-    looks_secret(value) || value.contains(PASSWORD_SIGNS) || has_generated(value, 0)
+    resembles_secret(value) || value.contains(PASSWORD_SIGNS) || has_generated(value, 0)
 }
 
 /// A key, or the name of a variable, that the user wrote, for error messages. One such as
@@ -93,13 +93,13 @@ pub(super) fn quoted_name(name: &str) -> String {
 
 /// What is expected instead of a value, without the quoted parts of the value that may be
 /// secrets.
-pub(super) fn without_secrets(advice: &str, said: &str) -> String {
+pub(super) fn without_secrets(advice: &str, given: &str) -> String {
     let mut result = String::with_capacity(advice.len());
     for (at, part) in advice.split('`').enumerate() {
         if at > 0 {
             result.push('`');
         }
-        let is_quoted = at % 2 == 1 && said.contains(part);
+        let is_quoted = at % 2 == 1 && given.contains(part);
         result.push_str(if is_quoted && may_be_secret(part) {
             NOT_SHOWN
         } else {
@@ -125,7 +125,7 @@ pub fn shown_path(path: &Path) -> String {
 
 /// Whether a value may be, or contain, a token or password: a URL with user or query, an
 /// assignment to such a name, or a long word as generators make them.
-pub(super) fn looks_secret(value: &str) -> bool {
+pub(super) fn resembles_secret(value: &str) -> bool {
     let value = value.trim();
     let is_url_with_more = value
         .split_once("://")
@@ -136,12 +136,12 @@ pub(super) fn looks_secret(value: &str) -> bool {
     ]
     .iter()
     .any(|word| lower.contains(word));
-    is_url_with_more || is_announced || looks_generated(value)
+    is_url_with_more || is_announced || seems_generated(value)
 }
 
 /// Whether a value contains a long word as generators of passwords and tokens make them.
 /// Names such as `http-password` are none.
-pub(super) fn looks_generated(value: &str) -> bool {
+pub(super) fn seems_generated(value: &str) -> bool {
     has_generated(value, MIN_GENERATED_CHARS)
 }
 
@@ -150,7 +150,7 @@ pub(super) fn looks_generated(value: &str) -> bool {
 pub(super) fn has_secret_word(text: &str) -> bool {
     /// Shorter words are names of fields.
     const MIN_CHARS: usize = 12;
-    let is_secret = |word: &str| looks_secret(word) || is_generated(word, MIN_CHARS);
+    let is_secret = |word: &str| resembles_secret(word) || is_generated(word, MIN_CHARS);
     text.split_whitespace().any(is_secret)
 }
 
@@ -261,7 +261,7 @@ pub(super) fn close_to<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{close_to, looks_secret, quoted};
+    use super::{close_to, quoted, resembles_secret};
 
     #[test]
     fn slips_of_the_finger_are_recognised_and_other_words_are_not() {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_secret_is_told_from_ordinary_values() {
+    fn what_resembles_a_secret_is_distinguished_from_ordinary_values() {
         for secret in [
             "0123456789abcdef0123456789abcdef01234567",
             "Token 0123456789abcdef0123456789abcdef01234567",
@@ -287,7 +287,7 @@ mod tests {
             "xoxb-1234-5678-aB3dE6gH9",
             "password=x",
         ] {
-            assert!(looks_secret(secret), "{secret}");
+            assert!(resembles_secret(secret), "{secret}");
             assert_eq!(quoted(secret), "[not shown]");
         }
         for ordinary in [
@@ -302,7 +302,7 @@ mod tests {
             "soc@example.org, noc@example.org",
             "127.0.0.1:8787",
         ] {
-            assert!(!looks_secret(ordinary), "{ordinary}");
+            assert!(!resembles_secret(ordinary), "{ordinary}");
         }
     }
 

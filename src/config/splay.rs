@@ -6,8 +6,9 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::text;
+use crate::config::advice::Advice;
 
 /// Identifies a machine (machine-id(5)).
 const MACHINE_ID: &str = "/etc/machine-id";
@@ -46,11 +47,11 @@ pub(super) fn installation(file: &Path) -> String {
     format!("{}\n{}", id.trim(), file.display())
 }
 
-pub(super) fn splay(node: &Node) -> Result<Splay, String> {
+pub(super) fn splay(node: &SettingNode) -> Result<Splay, Advice> {
     match text(node)?.as_str() {
         "auto" => Ok(Splay::Auto),
         "none" => Ok(Splay::None),
-        _ => Err("expected `auto` or `none`".to_owned()),
+        _ => Err(Advice::choice("expected `auto` or `none`")),
     }
 }
 

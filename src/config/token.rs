@@ -27,9 +27,9 @@ pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/advisoryd/token";
 /// The environment variable that may hold the token itself.
 pub(super) const TOKEN_VARIABLE: &str = "ADVISORYD_UPSTREAM__TOKEN";
 
-/// The account's API token, without the word `Token`. Printing it prints `[redacted]`.
+/// The account's API token, without the word `ApiToken`. Printing it prints `[redacted]`.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct ApiToken(SecretString);
 
 /// Why there is no usable token. No variant contains any part of the token.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +37,13 @@ pub enum TokenError {
     /// No source has a token.
     #[error(
         "no token found: store it in a file and set `upstream.token_file` \
-         (tried {looked_for})"
+         (tried {looked_for}){advice}"
     )]
     Missing {
         /// All sources that were tried.
         looked_for: String,
+        /// What else can be done.
+        advice: String,
     },
     /// The file exists or is configured, but cannot be read.
     #[error("cannot read the token from {}", shown_path(.path))]
@@ -61,14 +63,14 @@ pub enum TokenError {
     },
 }
 
-impl Token {
+impl ApiToken {
     /// Where nothing is requested, so that no token is needed.
     pub fn unused() -> Self {
         Self(SecretString::from("offline"))
     }
 
     /// Parses a token in any of the forms that people paste (contract §2): with or
-    /// without the word `Token`, with surrounding white space. The error says what
+    /// without the word `ApiToken`, with surrounding white space. The error says what
     /// is wrong.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim_start_matches('\u{feff}').trim();
@@ -102,13 +104,13 @@ impl Token {
     }
 
     /// Whether it looks like the tokens that upstream issues: 40 hexadecimal digits. Others may be valid too.
-    pub fn looks_usual(&self) -> bool {
+    pub fn has_usual_form(&self) -> bool {
         let token = self.expose();
         token.len() == KNOWN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ApiToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(REDACTED)
     }
@@ -124,8 +126,11 @@ pub struct TokenSources {
     pub credentials_dir: Option<PathBuf>,
     /// The content of `ADVISORYD_UPSTREAM__TOKEN`.
     pub variable: Option<SecretString>,
-    /// The last source to be tried.
+    /// The file of the unit that is tried after them.
     pub fallback: Option<PathBuf>,
+    /// Where systemd puts the credentials of the unit while it runs: the last source, where
+    /// this process is not of the unit.
+    pub unit_credentials: Option<PathBuf>,
 }
 
 impl TokenSources {
@@ -133,7 +138,7 @@ impl TokenSources {
     ///
     /// # Errors
     /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
-    pub fn read(&self) -> Result<Token, TokenError> {
+    pub fn read(&self) -> Result<ApiToken, TokenError> {
         if let Some(path) = &self.file {
             return from_file(path);
         }
@@ -157,8 +162,17 @@ impl TokenSources {
             }
             looked_for.push(path.display().to_string());
         }
+        let mut advice = String::new();
+        if let (None, Some(dir)) = (&self.credentials_dir, &self.unit_credentials) {
+            let path = dir.join(CREDENTIAL);
+            if path.exists() {
+                return from_file(&path);
+            }
+            looked_for.push(path.display().to_string());
+            advice = encrypted(self.fallback.as_deref());
+        }
         let looked_for = looked_for.join(", ");
-        Err(TokenError::Missing { looked_for })
+        Err(TokenError::Missing { looked_for, advice })
     }
 }
 
@@ -219,6 +233,15 @@ impl TokenSources {
     }
 }
 
+/// What a command does whose token is only passed to the service, encrypted.
+fn encrypted(file: Option<&Path>) -> String {
+    let file = file.unwrap_or(Path::new(DEFAULT_TOKEN_FILE));
+    format!(
+        "; if the service has it by `LoadCredentialEncrypted=`, only root can use it: with sudo while the service runs, else with `systemd-run --pipe -p LoadCredentialEncrypted={CREDENTIAL}:{}.cred advisoryd …`",
+        file.display()
+    )
+}
+
 fn reload(file: &Path) -> String {
     format!(
         "put a new token into {} and reload advisoryd",
@@ -226,7 +249,7 @@ fn reload(file: &Path) -> String {
     )
 }
 
-fn from_file(path: &Path) -> Result<Token, TokenError> {
+fn from_file(path: &Path) -> Result<ApiToken, TokenError> {
     let unreadable = |source| TokenError::Unreadable {
         path: path.to_owned(),
         source,
@@ -238,8 +261,8 @@ fn from_file(path: &Path) -> Result<Token, TokenError> {
     token(&shown_path(path), &String::from_utf8_lossy(&text))
 }
 
-fn token(origin: &str, text: &str) -> Result<Token, TokenError> {
-    Token::parse(text).map_err(|why| TokenError::Malformed {
+fn token(origin: &str, text: &str) -> Result<ApiToken, TokenError> {
+    ApiToken::parse(text).map_err(|why| TokenError::Malformed {
         origin: origin.into(),
         why,
     })

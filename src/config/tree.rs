@@ -10,16 +10,16 @@ use super::setting_error::{SettingError, quoted_name};
 
 /// A value and its origin, a file or environment variable.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(super) struct SettingNode {
     pub(super) origin: Arc<str>,
-    pub(super) value: Said,
+    pub(super) value: SettingValue,
 }
 
 /// The value of a node.
 #[derive(Debug, Clone)]
-pub(super) enum Said {
-    Table(BTreeMap<String, Node>),
-    List(Vec<Node>),
+pub(super) enum SettingValue {
+    Table(BTreeMap<String, SettingNode>),
+    List(Vec<SettingNode>),
     Plain(toml::Value),
     /// The text of an environment variable; its type depends on the key.
     Raw(String),
@@ -45,7 +45,7 @@ impl Place<'_> {
 /// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "ADVISORYD_";
 
-impl Node {
+impl SettingNode {
     fn new(origin: &Place<'_>, value: toml::Value, span: Option<&Spanned<DeValue<'_>>>) -> Self {
         let inner = span.map(Spanned::get_ref);
         let shown = origin.of(span);
@@ -56,16 +56,16 @@ impl Node {
                     let node = Self::new(origin, value, span.and_then(|table| table.get(&*key)));
                     (key, node)
                 });
-                Said::Table(table.collect())
+                SettingValue::Table(table.collect())
             }
             toml::Value::Array(list) => {
                 let list = list.into_iter().enumerate().map(|(at, value)| {
                     let span = inner.and_then(DeValue::as_array);
                     Self::new(origin, value, span.and_then(|list| list.get(at)))
                 });
-                Said::List(list.collect())
+                SettingValue::List(list.collect())
             }
-            plain => Said::Plain(plain),
+            plain => SettingValue::Plain(plain),
         };
         Self {
             origin: shown,
@@ -77,7 +77,15 @@ impl Node {
     pub(super) fn empty(origin: &Arc<str>) -> Self {
         Self {
             origin: Arc::clone(origin),
-            value: Said::Table(BTreeMap::new()),
+            value: SettingValue::Table(BTreeMap::new()),
+        }
+    }
+
+    /// Whether anything is set in it, however deep.
+    pub(super) fn has_values(&self) -> bool {
+        match &self.value {
+            SettingValue::Table(entries) => entries.values().any(Self::has_values),
+            _ => true,
         }
     }
 
@@ -114,13 +122,13 @@ impl Node {
         });
         Self {
             origin: Arc::clone(origin),
-            value: Said::Table(entries.collect()),
+            value: SettingValue::Table(entries.collect()),
         }
     }
 
     /// The text of a variable parsed as TOML (`[{id=4}]`), where a list or table is expected.
     pub(super) fn expanded(&self) -> Option<Self> {
-        let Said::Raw(text) = &self.value else {
+        let SettingValue::Raw(text) = &self.value else {
             return Some(self.clone());
         };
         let mut table = format!("it = {text}").parse::<toml::Table>().ok()?;
@@ -142,7 +150,7 @@ impl Node {
             *self = expanded;
         }
         // Not a table: an error that its reader reports.
-        if let Said::Table(table) = &mut self.value {
+        if let SettingValue::Table(table) = &mut self.value {
             table
                 .entry(key.clone())
                 .or_insert_with(|| Self::empty(&node.origin))
@@ -161,7 +169,7 @@ impl Node {
                 let path = path.split("__").map(str::to_ascii_lowercase).collect();
                 let node = Self {
                     origin: Arc::from(shown),
-                    value: Said::Raw(text.clone()),
+                    value: SettingValue::Raw(text.clone()),
                 };
                 Some((path, node))
             })

@@ -10,10 +10,11 @@ use super::secret::SecretUrl;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::setting_error::is_shown_path;
-use super::token::{Token, TokenError, TokenSources};
-use super::tree::Node;
+use super::token::{ApiToken, TokenError, TokenSources};
+use super::tree::SettingNode;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, plain_url, size, text};
-use crate::model::{LinkTemplate, Links};
+use crate::config::advice::Advice;
+use crate::model::{LinkTemplate, LinkTemplates};
 
 /// More than any plan allows (contract §3: 250), so that a simulated upstream can be load-tested.
 const MAX_REQUESTS_PER_MINUTE: u32 = 60_000;
@@ -66,22 +67,22 @@ pub struct Upstream {
     /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Links of alerts: `advisory_url` and `ticket_url`. Default: none.
-    pub links: Links,
+    pub links: LinkTemplates,
     /// Delays between attempts. Not a setting: only tests change them.
-    pub backoff: Backoff,
+    pub backoff: BackoffSettings,
 }
 
 /// Retry delays (exponential backoff): they double from `first` to `longest`; the actual
 /// delay is random between zero and that (full jitter).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
+pub struct BackoffSettings {
     /// Upper bound of the first delay.
     pub first: Duration,
     /// Upper bound of every delay.
     pub longest: Duration,
 }
 
-impl Default for Backoff {
+impl Default for BackoffSettings {
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
@@ -108,8 +109,8 @@ impl Upstream {
             proxy: None,
             proxy_password_file: None,
             ca_file: None,
-            links: Links::default(),
-            backoff: Backoff::default(),
+            links: LinkTemplates::default(),
+            backoff: BackoffSettings::default(),
         }
     }
 
@@ -119,9 +120,9 @@ impl Upstream {
     ///
     /// # Errors
     /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
-    pub fn token(&self) -> Result<Token, TokenError> {
+    pub fn token(&self) -> Result<ApiToken, TokenError> {
         if self.offline {
-            return Ok(Token::unused());
+            return Ok(ApiToken::unused());
         }
         self.token_sources.read()
     }
@@ -196,6 +197,7 @@ impl Upstream {
             credentials_dir: env.credentials_dir.clone(),
             variable: env.token.clone(),
             fallback: Some(env.instance.token_file()),
+            unit_credentials: Some(env.instance.credentials_dir()),
         };
         it.requests_per_minute = section.value(
             "requests_per_minute",
@@ -222,7 +224,7 @@ impl Upstream {
             section.unusable("proxy_password_file", why);
         }
         it.ca_file = section.optional("ca_file", absolute_path);
-        it.links = Links {
+        it.links = LinkTemplates {
             advisory: section.optional("advisory_url", link(&["said", "id"])),
             ticket: section.optional("ticket_url", link(&["number", "id", "said"])),
         };
@@ -238,8 +240,10 @@ impl Upstream {
     }
 }
 
-fn link(placeholders: &'static [&'static str]) -> impl Fn(&Node) -> Result<LinkTemplate, String> {
-    move |node| LinkTemplate::new(&text(node)?, placeholders)
+fn link(
+    placeholders: &'static [&'static str],
+) -> impl Fn(&SettingNode) -> Result<LinkTemplate, Advice> {
+    move |node| LinkTemplate::new(&text(node)?, placeholders).map_err(Advice::from)
 }
 
 /// Why a password is of no use for the proxy.
@@ -268,14 +272,14 @@ fn token_file(section: &mut Section<'_>) -> Option<PathBuf> {
     }
 }
 
-fn base_url(node: &Node) -> Result<Url, String> {
+fn base_url(node: &SettingNode) -> Result<Url, Advice> {
     plain_url(
         node,
         "expected `https://` and a host, such as `https://api.app.secunia.com`",
     )
 }
 
-pub(super) fn proxy(node: &Node) -> Result<SecretUrl, String> {
+pub(super) fn proxy(node: &SettingNode) -> Result<SecretUrl, Advice> {
     let advice = "expected `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {

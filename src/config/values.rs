@@ -10,45 +10,50 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::{Host, Url};
 
-use super::tree::{Node, Said};
+use super::tree::{SettingNode, SettingValue};
+use crate::config::advice::Advice;
 
 /// A string, not empty.
-pub(super) fn text(node: &Node) -> Result<String, String> {
+pub(super) fn text(node: &SettingNode) -> Result<String, Advice> {
     match &node.value {
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) if !text.trim().is_empty() => {
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text))
+            if !text.trim().is_empty() =>
+        {
             Ok(text.trim().to_owned())
         }
-        _ => Err("expected a quoted string".into()),
+        _ => Err(Advice::text("expected a quoted string")),
     }
 }
 
 /// A string, possibly empty.
-pub(super) fn any_text(node: &Node) -> Result<String, String> {
+pub(super) fn any_text(node: &SettingNode) -> Result<String, Advice> {
     match &node.value {
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.trim().to_owned()),
-        _ => Err("expected a quoted string".into()),
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
+            Ok(text.trim().to_owned())
+        }
+        _ => Err(Advice::text("expected a quoted string")),
     }
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(node: &Node) -> Result<bool, String> {
+pub(super) fn boolean(node: &SettingNode) -> Result<bool, Advice> {
     match &node.value {
-        Said::Plain(toml::Value::Boolean(value)) => Ok(*value),
-        Said::Raw(text) => text.trim().parse().map_err(|_| ()),
+        SettingValue::Plain(toml::Value::Boolean(value)) => Ok(*value),
+        SettingValue::Raw(text) => text.trim().parse().map_err(|_| ()),
         _ => Err(()),
     }
-    .map_err(|()| "expected `true` or `false`".into())
+    .map_err(|()| Advice::bare("expected `true` or `false`"))
 }
 
 /// A whole number within limits.
-pub(super) fn number<N>(limits: RangeInclusive<N>) -> impl Fn(&Node) -> Result<N, String>
+pub(super) fn number<N>(limits: RangeInclusive<N>) -> impl Fn(&SettingNode) -> Result<N, Advice>
 where
     N: TryFrom<i64> + PartialOrd + Display,
 {
     move |node| {
         let value = match &node.value {
-            Said::Plain(toml::Value::Integer(value)) => Some(*value),
-            Said::Raw(text) => text.trim().replace('_', "").parse().ok(),
+            SettingValue::Plain(toml::Value::Integer(value)) => Some(*value),
+            SettingValue::Raw(text) => text.trim().replace('_', "").parse().ok(),
             _ => None,
         };
         value
@@ -56,7 +61,7 @@ where
             .filter(|value| limits.contains(value))
             .ok_or_else(|| {
                 let (low, high) = (limits.start(), limits.end());
-                format!("expected a whole number from {low} to {high}")
+                Advice::bare(format!("expected a whole number from {low} to {high}"))
             })
     }
 }
@@ -64,7 +69,7 @@ where
 /// A duration such as `6h`, within limits.
 pub(super) fn duration(
     limits: RangeInclusive<Duration>,
-) -> impl FnOnce(&Node) -> Result<Duration, String> {
+) -> impl FnOnce(&SettingNode) -> Result<Duration, Advice> {
     move |node| {
         any_text(node)
             .ok()
@@ -84,30 +89,36 @@ pub(super) fn duration(
                 } else {
                     format!(", such as {usual}")
                 };
-                format!("expected a duration from `{low}` to `{high}`{such}")
+                Advice::choice(format!(
+                    "expected a duration from `{low}` to `{high}`{such}"
+                ))
             })
     }
 }
 
 /// A number of bytes such as `2GiB`, within limits.
-pub(super) fn size(limits: RangeInclusive<u64>) -> impl FnOnce(&Node) -> Result<u64, String> {
+pub(super) fn size(
+    limits: RangeInclusive<u64>,
+) -> impl FnOnce(&SettingNode) -> Result<u64, Advice> {
     move |node| {
         let bytes = match &node.value {
-            Said::Plain(toml::Value::Integer(value)) => u64::try_from(*value).ok(),
-            Said::Raw(text) | Said::Plain(toml::Value::String(text)) => {
+            SettingValue::Plain(toml::Value::Integer(value)) => u64::try_from(*value).ok(),
+            SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
                 text.trim().parse().ok().map(|size: ByteSize| size.as_u64())
             }
             _ => None,
         };
         bytes.filter(|bytes| limits.contains(bytes)).ok_or_else(|| {
             let (low, high) = (ByteSize(*limits.start()), ByteSize(*limits.end()));
-            format!("expected a size from `{low}` to `{high}`, such as `512MiB` or `2GiB`")
+            Advice::choice(format!(
+                "expected a size from `{low}` to `{high}`, such as `512MiB` or `2GiB`"
+            ))
         })
     }
 }
 
 /// An absolute path, so that it does not depend on the working directory.
-pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
+pub(super) fn absolute_path(node: &SettingNode) -> Result<PathBuf, Advice> {
     text(node)
         .ok()
         .map(PathBuf::from)
@@ -116,7 +127,7 @@ pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
 }
 
 /// An address and port to listen on, or `""` for none.
-pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
+pub(super) fn listen(node: &SettingNode) -> Result<Option<SocketAddr>, Advice> {
     let advice = "expected an address and port such as `127.0.0.1:8787`, `localhost:8787` or `[::1]:8787`, or \"\" to disable";
     let text = any_text(node).map_err(|_| advice)?;
     if text.is_empty() {
@@ -131,10 +142,10 @@ pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
 }
 
 /// A list of strings.
-pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
-    let advice = || String::from("expected a list of strings such as `[\"one\", \"two\"]`");
+pub(super) fn texts(node: &SettingNode) -> Result<Vec<String>, Advice> {
+    let advice = || Advice::text("expected a list of strings such as `[\"one\", \"two\"]`");
     match node.expanded().map(|node| node.value) {
-        Some(Said::List(list)) => list
+        Some(SettingValue::List(list)) => list
             .iter()
             .map(|node| text(node).map_err(|_| advice()))
             .collect(),
@@ -143,10 +154,12 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
 }
 
 /// A string, number or boolean value for a query string.
-pub(super) fn query_value(node: &Node) -> Result<String, String> {
+pub(super) fn query_value(node: &SettingNode) -> Result<String, Advice> {
     match &node.value {
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),
-        Said::Plain(
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
+            Ok(text.clone())
+        }
+        SettingValue::Plain(
             value @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)),
         ) => Ok(value.to_string()),
         _ => Err("expected a string, a number, `true` or `false`".into()),
@@ -154,7 +167,7 @@ pub(super) fn query_value(node: &Node) -> Result<String, String> {
 }
 
 /// A URL of a server, without credentials, query and fragment.
-pub(super) fn plain_url(node: &Node, advice: &'static str) -> Result<Url, String> {
+pub(super) fn plain_url(node: &SettingNode, advice: &'static str) -> Result<Url, Advice> {
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     let plain = matches!(url.scheme(), "https" | "http")
         && url.has_host()

@@ -8,21 +8,21 @@ use tracing::info;
 use super::progress::Watch;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::Holder;
+use crate::model::LeaseHolder;
 use crate::store::ledger::lease;
 
 /// How often the lease is looked at: it is valid for twenty seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Waits as long as the holder of a lease has it without renewing it. True if it has
 /// expired; false if the holder lives, or has given it back.
 pub(super) async fn waited_for(
     context: &Context,
     watch: &Watch,
-    holder: &Holder,
+    holder: &LeaseHolder,
 ) -> Result<bool, Failure> {
     loop {
-        let pause = context.or_stopped(tokio::time::sleep(LOOK_EVERY));
+        let pause = context.or_stopped(tokio::time::sleep(POLL_INTERVAL));
         watch.waits(pause).await?;
         let mut connection = context.pool.acquire().await?;
         if let Some(was_abandoned) = lease::was_abandoned(&mut connection, holder).await? {

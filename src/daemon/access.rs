@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{Http, HttpPasswordError};
 
 /// Who may use the endpoints.
-pub struct Access {
+pub struct EndpointAccess {
     hosts: Vec<String>,
     /// SHA-256 of the password: comparing digests takes the same time for every guess.
     password: Option<[u8; 32]>,
 }
 
-impl Access {
+impl EndpointAccess {
     /// Reads the password.
     ///
     /// # Errors
@@ -70,7 +70,11 @@ impl Access {
 
 /// Refuses requests with a foreign `Host` or without the password. `/healthz` says no
 /// more than that the process works, so it needs no password.
-pub async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+pub async fn check(
+    State(access): State<Arc<EndpointAccess>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !access.knows_host(request.headers()) {
         let text = "unknown Host; add its name to [http] hosts\n";
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();

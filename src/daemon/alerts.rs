@@ -13,7 +13,7 @@ use tracing::{debug, error, warn};
 use super::outage::until_done;
 use super::supervised;
 use crate::config;
-use crate::job::alerts::evaluate::{self, Rules};
+use crate::job::alerts::evaluate::{self, RuleSet};
 use crate::job::alerts::rehearsal::rehearse;
 use crate::job::alerts::{baseline, by_clock, deliver};
 use crate::job::context::Context;
@@ -93,7 +93,7 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
 async fn keep_delivering(
     context: Context,
     quick: PgPool,
-    settings: config::Sink,
+    settings: config::SinkSettings,
     wake: Arc<Notify>,
 ) {
     let mut is_logged = false;
@@ -179,7 +179,7 @@ async fn keep_evaluating(context: Context, quick: PgPool, wake: Arc<Notify>, bac
 /// Evaluates the rules about what has not happened.
 async fn keep_watching_the_clock(context: Context, backlog: bool) {
     loop {
-        let rules = Rules::of(&context, backlog);
+        let rules = RuleSet::of(&context, backlog);
         let pass = || by_clock::evaluate(&context, &rules);
         match until_done(&context, None, "rules by the clock", pass).await {
             Ok(_) => {}
@@ -203,7 +203,7 @@ async fn evaluate_once(context: &Context, quick: &PgPool, backlog: bool) -> Resu
         pool: quick.clone(),
         ..context.clone()
     };
-    let rules = Rules::of(context, backlog);
+    let rules = RuleSet::of(context, backlog);
     baseline::count(context, &rules).await?;
     evaluate::evaluate(context, &rules).await?;
     Ok(())

@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::abandoned;
 use super::outage::until_done;
 use super::progress::Woken;
+use super::waking::{self, Wake};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -23,13 +24,13 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
 /// The schedule of discovery and its result.
 #[derive(Debug, Clone)]
-pub(super) struct Discovery {
+pub(super) struct DiscoveryTask {
     /// Its schedule and notification.
     pub(super) woken: Woken,
     found: watch::Sender<Arc<Config>>,
 }
 
-impl Discovery {
+impl DiscoveryTask {
     /// `None` if discovery is not configured.
     pub(super) fn of(config: &Arc<Config>) -> Option<Self> {
         let is_on = config.discovery.watch_lists && !config.upstream.offline;
@@ -47,24 +48,12 @@ impl Discovery {
 
 /// Discovers until advisoryd stops: on schedule, at the start if a tick was missed, and
 /// with retries while no list is known.
-pub(super) async fn work(context: Context, discovery: Discovery) {
+pub(super) async fn work(context: Context, discovery: DiscoveryTask) {
     if is_due(&context, &discovery).await {
         discovery.woken.wake();
     }
     let mut pause = None;
-    loop {
-        let retry = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = discovery.woken.tick.notified() => {}
-            () = retry => {}
-        }
+    while waking::next(&context, &discovery.woken, pause).await != Wake::Stop {
         discovery.woken.watch.begins();
         let discovered = run_once(&context, &discovery).await;
         discovery.woken.watch.ends();
@@ -86,7 +75,7 @@ fn next_pause(discovered: &Discovered, before: Option<Duration>) -> Option<Durat
 }
 
 /// Whether a tick was missed while no daemon ran, or discovery never succeeded.
-async fn is_due(context: &Context, discovery: &Discovery) -> bool {
+async fn is_due(context: &Context, discovery: &DiscoveryTask) -> bool {
     let Ok(mut connection) = context.pool.acquire().await else {
         return true; // the discovery will wait for the database
     };
@@ -101,7 +90,7 @@ async fn is_due(context: &Context, discovery: &Discovery) -> bool {
 }
 
 /// One discovery; repeated after an outage of the database.
-async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered> {
+async fn run_once(context: &Context, discovery: &DiscoveryTask) -> Option<Discovered> {
     let watch = &discovery.woken.watch;
     let run = || discover_and_publish(context, discovery);
     match until_done(context, Some(watch), "discovery", run).await {
@@ -117,7 +106,7 @@ async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered
 /// Queries upstream, then the database: another process may have found more.
 async fn discover_and_publish(
     context: &Context,
-    discovery: &Discovery,
+    discovery: &DiscoveryTask,
 ) -> Result<Option<Discovered>, Failure> {
     let discovered = match discover::discover(context).await? {
         Ok(discovered) => Some(discovered),

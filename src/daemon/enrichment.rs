@@ -6,16 +6,17 @@ use tracing::warn;
 
 use super::outage::until_done;
 use super::progress::Woken;
+use super::waking::{self, Wake};
 use crate::config::Config;
 use crate::job::context::Context;
-use crate::job::enrichment::pull::{self, Pulled};
+use crate::job::enrichment::pull::{self, PullOutcome};
 use crate::job::failure::Failure;
 use crate::model::Catalogue;
 
 /// Pause before another attempt after a failure: the next scheduled time is a day away.
 const RETRY: Duration = Duration::from_hours(1);
 /// Pause before looking whether the attempt of another process has ended.
-const LOOK_AGAIN: Duration = Duration::from_mins(2);
+const RETRY_AFTER: Duration = Duration::from_mins(2);
 
 /// The configured files, and the schedule of each.
 pub(super) fn files(config: &Config) -> Vec<(Catalogue, Woken)> {
@@ -36,19 +37,12 @@ pub(super) async fn work(context: Context, catalogue: Catalogue, woken: Woken) {
     }
     let mut pause = None;
     loop {
-        let retry = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = woken.tick.notified() => {}
-            () = retry => {
+        match waking::next(&context, &woken, pause).await {
+            Wake::Stop => return,
+            Wake::Tick => {}
+            Wake::Retry => {
                 let is_due = pull::is_due(&context, catalogue).await;
-                if pause == Some(LOOK_AGAIN) && !is_due.unwrap_or(true) {
+                if pause == Some(RETRY_AFTER) && !is_due.unwrap_or(true) {
                     pause = None;
                     continue;
                 }
@@ -66,9 +60,9 @@ async fn run_once(context: &Context, catalogue: Catalogue, woken: &Woken) -> Opt
     let name = catalogue.label();
     let run = || pull::pull(context, catalogue);
     match until_done(context, Some(&woken.watch), &name, run).await {
-        Ok(Pulled::Failed(_)) => Some(RETRY),
-        Ok(Pulled::Skipped) => Some(LOOK_AGAIN),
-        Ok(Pulled::Applied(_) | Pulled::Unchanged) | Err(Failure::Stopped) => None,
+        Ok(PullOutcome::Failed(_)) => Some(RETRY),
+        Ok(PullOutcome::Skipped) => Some(RETRY_AFTER),
+        Ok(PullOutcome::Applied(_) | PullOutcome::Unchanged) | Err(Failure::Stopped) => None,
         Err(failure) => {
             let error = failure.chain();
             warn!(error, "the {name} could not be recorded: {error}");

@@ -1,4 +1,4 @@
-//! `[alerts.health] fallback`: tells one sink that the database is unavailable, or that its
+//! `[alerts.health] fallback`: notifies one sink that the database is unavailable, or that its
 //! disk is full, and when it is back. All that it needs is in memory.
 
 use std::path::PathBuf;
@@ -24,43 +24,48 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// In the state directory while an outage lasts that was told: a daemon that is started again
-/// during the outage does not tell it again.
+/// In the state directory while an outage lasts that was reported: a daemon that is started again
+/// during the outage does not report it again.
 const MARK: &str = "database-outage.json";
 /// Largest such file.
 const MAX_MARK_BYTES: u64 = 4096;
 
-/// What the daemon tells the fallback.
-pub(super) struct Told {
+/// What the daemon passes to the fallback.
+pub(super) struct FallbackInput {
     /// The configuration of a reload.
     settings: watch::Sender<Arc<Config>>,
     /// Why the database cannot store anything although it answers.
     full: watch::Sender<Option<String>>,
 }
 
-impl Told {
+impl FallbackInput {
     /// The configuration of a reload.
     pub(super) fn configure(&self, config: &Config) {
         self.settings.send_replace(Arc::new(config.clone()));
     }
 
     /// What the workers know of the database.
-    pub(super) fn outage(&self, outage: &job::standing::Outage) {
+    pub(super) fn outage(&self, outage: &job::problems::OngoingOutage) {
         self.full.send_replace(outage.full().map(str::to_owned));
     }
 }
 
 /// Watches the database until `stop`.
-pub(super) fn start(pool: PgPool, config: &Config, clock: Clock, stop: CancellationToken) -> Told {
-    let told = Told {
+pub(super) fn start(
+    pool: PgPool,
+    config: &Config,
+    clock: Clock,
+    stop: CancellationToken,
+) -> FallbackInput {
+    let input = FallbackInput {
         settings: watch::Sender::new(Arc::new(config.clone())),
         full: watch::Sender::new(None),
     };
     let watching = Fallback {
         pool,
         clock,
-        settings: told.settings.subscribe(),
-        full: told.full.subscribe(),
+        settings: input.settings.subscribe(),
+        full: input.full.subscribe(),
         outage: None,
         changed_at: Instant::now(),
         is_away: false,
@@ -68,7 +73,7 @@ pub(super) fn start(pool: PgPool, config: &Config, clock: Clock, stop: Cancellat
         next: Instant::now(),
     };
     tokio::spawn(async move { stop.run_until_cancelled(Box::pin(watching.watch())).await });
-    told
+    input
 }
 
 struct Fallback {
@@ -76,7 +81,7 @@ struct Fallback {
     clock: Clock,
     settings: watch::Receiver<Arc<Config>>,
     full: watch::Receiver<Option<String>>,
-    /// The outage that lasts, or whose end is not told yet.
+    /// The outage that lasts, or whose end is not reported yet.
     outage: Option<Outage>,
     /// Since when the database is as it is, available or not.
     changed_at: Instant,
@@ -126,15 +131,15 @@ impl Fallback {
             (None, Err(_)) => Outage::since(now),
         };
         if !is_settled {
-            // Told or not, it is the same outage until the database is back for a while.
-            self.outage = Some(outage).filter(|outage| found.is_err() || outage.is_told);
+            // Reported or not, it is the same outage until the database is back for a while.
+            self.outage = Some(outage).filter(|outage| found.is_err() || outage.is_notified);
             if self.outage.is_none() {
                 self.write_mark();
             }
             return;
         }
         let message = match &found {
-            Err(_) if outage.is_told => return,
+            Err(_) if outage.is_notified => return,
             Err(error) => outage.begins(error, now),
             Ok(()) => outage.ends(now),
         };
@@ -145,7 +150,7 @@ impl Fallback {
             let known = outage.object.clone();
             match self.send(config, &message, known).await {
                 Ok(object) => {
-                    outage.is_told = found.is_err();
+                    outage.is_notified = found.is_err();
                     outage.object = object;
                     self.outage = Some(outage).filter(|_| found.is_err());
                     self.write_mark();
@@ -204,7 +209,7 @@ impl Fallback {
         self.settings.borrow().state.dir.join(MARK)
     }
 
-    /// The outage that an earlier process told, or tried to.
+    /// The outage that an earlier process reported, or tried to.
     fn read_mark(&self) -> Option<Outage> {
         let path = self.mark();
         let found = std::fs::symlink_metadata(&path).ok()?;
@@ -213,7 +218,7 @@ impl Fallback {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Without a state directory, an outage is told again after a restart.
+    /// Without a state directory, an outage is reported again after a restart.
     fn write_mark(&self) {
         let path = self.mark();
         let written = match &self.outage {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::discovery::{self, Discovery};
+use super::discovery::{self, DiscoveryTask};
 use super::progress::{RunEnded, Watch, Woken};
 use super::schedules::Schedules;
 use super::start::StartOptions;
@@ -19,7 +19,7 @@ use super::{alerts, details, enrichment, health, mirror, reconcile, supervised};
 use crate::config::Config;
 use crate::http::Usage;
 use crate::job::context::Context;
-use crate::job::standing::Standing;
+use crate::job::problems::ActiveProblems;
 use crate::job::trust::retention;
 use crate::model::{Catalogue, SourceKey, counted};
 
@@ -29,7 +29,7 @@ pub(super) struct Generation {
     schedules: Schedules,
     tasks: TaskTracker,
     workers: watch::Sender<Vec<Worker>>,
-    discovery: Option<Discovery>,
+    discovery: Option<DiscoveryTask>,
     found: Option<watch::Receiver<Arc<Config>>>,
     /// None if nothing is requested.
     mirror: Option<Woken>,
@@ -81,7 +81,7 @@ fn start_health(
     }
 }
 
-fn start_discovery(tasks: &TaskTracker, context: &Context, discovery: Option<&Discovery>) {
+fn start_discovery(tasks: &TaskTracker, context: &Context, discovery: Option<&DiscoveryTask>) {
     if let Some(discovery) = discovery {
         let (on, discovery) = (context.clone(), discovery.clone());
         supervised::spawn(tasks, &context.stop, "discovery", move || {
@@ -130,8 +130,8 @@ impl Generation {
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
         let timezone = context.config.schedule.timezone;
-        let discovery = Discovery::of(&context.config);
-        let found = discovery.as_ref().map(Discovery::found);
+        let discovery = DiscoveryTask::of(&context.config);
+        let found = discovery.as_ref().map(DiscoveryTask::found);
         let is_online = !context.config.upstream.offline;
         let mirror = is_online.then(|| Woken::by(&context.config.schedule.list_contents));
         let files = enrichment::files(&context.config);
@@ -207,7 +207,7 @@ impl Generation {
         let woken = woken(&workers, others.chain(files));
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
-            error!(%error, "could not schedule the discovered watch lists; restart advisoryd");
+            error!(%error, "could not schedule the discovered watch lists: {error}; restart advisoryd");
             return;
         }
         for worker in gone {
@@ -235,7 +235,7 @@ impl Generation {
     pub(super) async fn follow_the_clock(&mut self) {
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.follow(now).await {
-            error!(%error, "could not adjust the schedules to the time zone; restart advisoryd");
+            error!(%error, "could not adjust the schedules to the time zone: {error}; restart advisoryd");
         }
     }
 
@@ -264,13 +264,13 @@ impl Generation {
     }
 
     /// Notified when what is wrong changes.
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
-        self.context.standing.subscribe()
+    pub(super) fn problems(&self) -> watch::Receiver<ActiveProblems> {
+        self.context.problems.subscribe()
     }
 
     /// What is wrong, then what is followed, in one line.
     pub(super) fn status(&self) -> String {
-        let mut clauses = self.context.standing.borrow().clauses();
+        let mut clauses = self.context.problems.borrow().clauses();
         clauses.push(self.following());
         clauses.join("; ")
     }
@@ -294,9 +294,15 @@ impl Generation {
         )
     }
 
-    /// Warns about changed settings that need a restart.
-    pub(super) fn warn_about_restart(&self, next: &Config) {
+    /// Warns about changed settings that need a restart, and if nothing is followed any more.
+    pub(super) fn warn_about_changes(&self, next: &Config) {
         let current = &self.context.config;
+        if current.follows_advisories() && !next.follows_advisories() {
+            error!(
+                "after this reload no advisories are synced any more: the configuration names no watch list and no extra feed; before, advisoryd was {}. If that is not intended, correct the configuration and reload again",
+                self.following()
+            );
+        }
         let changed = [
             ("[database]", current.database != next.database),
             ("[state] dir", current.state.dir != next.state.dir),

@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 }
             }
             Err(error) => {
-                warn!(%error, "[http] a connection cannot be accepted");
+                warn!(%error, "[http] a connection cannot be accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -9,8 +9,12 @@ use crate::job::failure::Failure;
 use crate::job::lists::mirror;
 
 /// Mirrors until advisoryd stops: on schedule, and at the start if a tick was missed. The
-/// first feeds of a new installation do not wait for it.
+/// first feeds of a new installation do not wait for it. Names of lists are read at the start.
 pub(super) async fn work(context: Context, woken: Woken) {
+    if let Err(failure) = mirror::names(&context).await {
+        // The next tick asks again.
+        debug!("names of watch lists are not known: {}", failure.chain());
+    }
     if is_missed(&context, &woken).await {
         woken.wake();
     }

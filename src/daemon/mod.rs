@@ -4,6 +4,7 @@
 mod abandoned;
 mod access;
 mod alerts;
+mod attending;
 mod claim;
 mod details;
 mod discovery;
@@ -19,6 +20,7 @@ mod presence;
 mod private_server;
 pub mod progress;
 mod reconcile;
+mod reload;
 mod requests;
 pub mod schedules;
 mod scrape;
@@ -26,6 +28,7 @@ mod start;
 mod starting;
 mod supervised;
 pub(crate) mod systemd;
+mod waking;
 mod web;
 pub mod worker;
 pub mod workers;
@@ -37,34 +40,30 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::info;
 
+use self::attending::{Attending, Due, beat};
 use self::generation::Generation;
-use self::outage::{Pauses, is_away};
+use self::outage::{ReconnectBackoff, is_away, is_of_database};
 use self::presence::Presence;
 use self::private_server::Trouble;
-use self::requests::{Request, Signals};
+use self::reload::{Usable, announced, refuse, warn_about};
+use self::requests::Signals;
 pub use self::start::StartOptions;
 use self::starting::Startup;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::http::account;
 use crate::job::account::bind;
-use crate::measures;
-use crate::model::{chain, shortened};
 use crate::startup;
-use crate::store::ledger::daemon::Announced;
 
 /// How long a graceful stop may take before remaining runs are dropped; the next start
 /// resumes them. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// Maximum length of the reason of a refused reload in the status line, in characters.
-const MAX_REFUSAL_CHARS: usize = 300;
 /// How often the offset of the time zone is checked.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
 /// Loads the configuration, at the start and at each reload.
-pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+pub(crate) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Runs until SIGTERM, SIGINT or `stop`.
 pub async fn run(
@@ -79,11 +78,8 @@ pub async fn run(
     config.require_something()?;
     // Before anything is created: without a token there is nothing to do.
     let announced = announced(&config)?;
-    let unmatched = config.rules_of_unknown_lists();
-    for warning in config.warnings().into_iter().chain(unmatched) {
-        warn!("{warning}");
-    }
-    let health = Arc::new(web::Health::new(clock.clone()));
+    warn_about(&config);
+    let health = Arc::new(web::EndpointState::new(clock.clone()));
     let _serving = web::serve(&config.http, Arc::clone(&health)).await?;
 
     let stopping = CancellationToken::new();
@@ -137,7 +133,7 @@ impl Startup {
         load: Load,
         pool: PgPool,
         options: StartOptions,
-        (trouble, fallback): (Trouble, fallback::Told),
+        (trouble, fallback): (Trouble, fallback::FallbackInput),
     ) -> (Daemon, Config) {
         let Self {
             config,
@@ -165,14 +161,14 @@ struct Daemon {
     load: Load,
     clock: Clock,
     pool: PgPool,
-    health: Arc<web::Health>,
+    health: Arc<web::EndpointState>,
     stop: CancellationToken,
     options: StartOptions,
     /// Cancelled when the daemon begins to stop, for whatever reason.
     stopping: CancellationToken,
     trouble: Trouble,
-    /// Tells a sink of an outage of the database.
-    fallback: fallback::Told,
+    /// Notifies a sink of an outage of the database.
+    fallback: fallback::FallbackInput,
 }
 
 impl Daemon {
@@ -183,46 +179,51 @@ impl Daemon {
         presence: &Presence,
         signals: &mut Signals,
     ) -> anyhow::Result<()> {
-        let Some(mut generation) = self.start_first(config, signals).await? else {
+        let mut attending = Attending::new(signals, self.stop.clone());
+        let first = Usable::new(config, &self.clock)?;
+        let starting = Box::pin(self.start_patiently(first, is_away));
+        let Some(started) = attending.beside(|| None, starting).await else {
             return Ok(());
         };
+        let mut generation = started?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
         let mut refused: Option<String> = None;
-        let mut standing = generation.standing();
+        let mut problems = generation.problems();
         let mut trouble = self.trouble.clone();
-        let mut watchdog = watchdog();
         let mut clock = tokio::time::interval(CLOCK_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => break,
-                request = signals.next() => match request {
-                    Request::Stop => break,
-                    Request::Reload => {
+                due = attending.next() => match due {
+                    Due::Stop => break,
+                    Due::Watchdog => beat(generation.stuck()),
+                    Due::Reload => {
                         systemd::reloading();
-                        (generation, refused) = Box::pin(self.reload(generation, presence)).await?;
-                        standing = generation.standing();
-                        self.fallback.outage(&standing.borrow().database);
+                        let reload = Box::pin(self.reload(generation, presence, &mut attending));
+                        (generation, refused) = match reload.await? {
+                            Reloaded::Replaced(next) => (next, None),
+                            Reloaded::Refused(current, reason) => (current, Some(reason)),
+                            Reloaded::Stopping(current) => {
+                                self.end(current).await;
+                                return Ok(());
+                            }
+                        };
+                        problems = generation.problems();
+                        self.fallback.outage(&problems.borrow().database);
                         presence.refused(refused.as_deref());
                         systemd::ready(&self.status(refused.as_deref(), &generation));
                     }
                 },
-                () = tick(&mut watchdog) => {
-                    match generation.stuck() {
-                        None => systemd::alive(),
-                        Some(what) => error!("{what}; not notifying the systemd watchdog"),
-                    }
-                }
                 () = generation.lists_changed() => {
                     generation.follow_lists().await;
                     systemd::status(&self.status(refused.as_deref(), &generation));
                     info!("{}", generation.status());
                 }
                 // The generation holds the sender.
-                _ = standing.changed() => {
-                    self.fallback.outage(&standing.borrow().database);
+                _ = problems.changed() => {
+                    self.fallback.outage(&problems.borrow().database);
                     systemd::status(&self.status(refused.as_deref(), &generation));
                 }
                 () = trouble.changed() => {
@@ -231,44 +232,38 @@ impl Daemon {
                 _ = clock.tick() => generation.follow_the_clock().await,
             }
         }
-        systemd::stopping();
-        info!("stopping");
-        self.stopping.cancel();
-        generation.stop(STOP_WITHIN).await;
+        self.end(Some(generation)).await;
         Ok(())
     }
 
-    /// Starts the first generation, and waits out a database that is unavailable again;
-    /// `None` if advisoryd is asked to stop first.
-    async fn start_first(
-        &self,
-        config: Config,
-        signals: &mut Signals,
-    ) -> anyhow::Result<Option<Generation>> {
-        let mut pauses = Pauses::new();
-        loop {
-            let started = tokio::select! {
-                started = Box::pin(self.start(config.clone())) => started,
-                () = signals.stop_requested() => return Ok(None),
-            };
-            let error = match started {
-                Err(error) if is_away(&error) => error,
-                started => return started.map(Some),
-            };
-            warn!(
-                error = chain(&*error),
-                "the database is unreachable; waiting for it"
-            );
-            systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
-            tokio::select! {
-                () = outage::wait_to_start(&self.pool, &mut pauses) => {}
-                () = signals.stop_requested() => return Ok(None),
-            }
+    async fn end(&self, generation: Option<Generation>) {
+        systemd::stopping();
+        info!("stopping");
+        self.stopping.cancel();
+        if let Some(generation) = generation {
+            generation.stop(STOP_WITHIN).await;
         }
     }
 
-    async fn start(&self, config: Config) -> anyhow::Result<Generation> {
-        let token = config.upstream.token()?;
+    /// Starts a generation, and waits out an error for as long as `waits` says so of it.
+    async fn start_patiently(
+        &self,
+        usable: Usable,
+        waits: fn(&anyhow::Error) -> bool,
+    ) -> anyhow::Result<Generation> {
+        let mut pauses = ReconnectBackoff::new();
+        loop {
+            let starting = Box::pin(self.start(usable.clone()));
+            let error = match systemd::while_starting("starting", starting).await {
+                Err(error) if waits(&error) => error,
+                started => return started,
+            };
+            outage::wait_to_start(&self.pool, &mut pauses, &error).await;
+        }
+    }
+
+    async fn start(&self, usable: Usable) -> anyhow::Result<Generation> {
+        let Usable { config, token, .. } = usable;
         let fingerprint = config.fingerprint();
         let stop = self.stop.child_token();
         let now = self.clock.now();
@@ -281,31 +276,37 @@ impl Daemon {
         Ok(generation)
     }
 
-    /// Reloads the configuration. An invalid one changes nothing; the second value is then
-    /// the reason.
+    /// Reloads the configuration. One that is invalid, or that the database does not store in
+    /// time, changes nothing.
     async fn reload(
         &self,
         current: Generation,
         presence: &Presence,
-    ) -> anyhow::Result<(Generation, Option<String>)> {
-        let config = match self.loaded() {
-            Ok(config) => config,
-            Err(error) => return Ok((current, Some(refuse(&error)))),
+        attending: &mut Attending<'_>,
+    ) -> anyhow::Result<Reloaded> {
+        let accepting = Box::pin(reload::accept(
+            &self.load,
+            &self.pool,
+            presence,
+            &self.clock,
+        ));
+        let accepted = attending.beside(|| current.stuck(), accepting).await;
+        let usable = match accepted {
+            None => return Ok(Reloaded::Stopping(Some(current))),
+            Some(Err(error)) => return Ok(Reloaded::Refused(current, refuse(&error))),
+            Some(Ok(usable)) => usable,
         };
-        current.warn_about_restart(&config);
-        let announced = announced(&config)?;
-        if let Err(error) = presence
-            .reconfigure(&self.pool, announced, &config, self.clock.now())
-            .await
-        {
-            let error = anyhow::Error::new(error).context("database error");
-            return Ok((current, Some(refuse(&error))));
-        }
-        self.fallback.configure(&config);
-        current.stop(STOP_WITHIN).await;
-        let next = self.start(config).await?;
+        current.warn_about_changes(&usable.config);
+        self.fallback.configure(&usable.config);
+        attending.meanwhile(current.stop(STOP_WITHIN)).await;
+        // The database has the new configuration, so the former one cannot go on.
+        let starting = Box::pin(self.start_patiently(usable, is_of_database));
+        let Some(started) = attending.beside(|| None, starting).await else {
+            return Ok(Reloaded::Stopping(None));
+        };
+        let next = started?;
         info!("configuration reloaded: {}", next.status());
-        Ok((next, None))
+        Ok(Reloaded::Replaced(next))
     }
 
     /// One line for the service manager: a refused reload stays visible until one succeeds.
@@ -315,50 +316,13 @@ impl Daemon {
         let clauses: Vec<String> = clauses.chain([generation.status()]).collect();
         clauses.join("; ")
     }
-
-    /// The configuration as it is now, if everything that it names can be used.
-    fn loaded(&self) -> anyhow::Result<Config> {
-        let config = (self.load)()?;
-        config.require_something()?;
-        config.upstream.token()?;
-        startup::open_sinks(&config)?;
-        Ok(config)
-    }
 }
 
-/// What this daemon says of itself to others.
-fn announced(config: &Config) -> anyhow::Result<Announced> {
-    let token = config.upstream.token()?;
-    let is_online = !config.upstream.offline;
-    Ok(Announced {
-        refused: None,
-        configuration: config.recorded(),
-        account: is_online.then(|| account(&config.upstream.base_url, &token)),
-    })
-}
-
-/// Logs why a reload was refused, a line per error; returns the first one.
-fn refuse(error: &anyhow::Error) -> String {
-    measures::reloaded(false);
-    let errors = match error.downcast_ref::<ConfigError>() {
-        Some(error) => error.errors.iter().map(ToString::to_string).collect(),
-        None => vec![chain(&**error)],
-    };
-    for error in &errors {
-        error!("the configuration was not reloaded: {error}");
-    }
-    shortened(errors.first().map_or("", String::as_str), MAX_REFUSAL_CHARS)
-}
-
-fn watchdog() -> Option<tokio::time::Interval> {
-    systemd::watchdog_interval().map(tokio::time::interval)
-}
-
-async fn tick(interval: &mut Option<tokio::time::Interval>) {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
-    }
+/// How a reload ended.
+enum Reloaded {
+    Replaced(Generation),
+    /// The former configuration stays; why.
+    Refused(Generation, String),
+    /// advisoryd was asked to stop meanwhile.
+    Stopping(Option<Generation>),
 }

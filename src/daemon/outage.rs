@@ -10,7 +10,7 @@ use super::progress::Watch;
 use super::systemd;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::standing::Outage;
+use crate::job::problems::OngoingOutage;
 use crate::model::chain;
 use crate::store::database;
 
@@ -19,9 +19,9 @@ use crate::store::database;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Exponential backoff between attempts to reach the database.
-pub(super) struct Pauses(Duration);
+pub(super) struct ReconnectBackoff(Duration);
 
-impl Pauses {
+impl ReconnectBackoff {
     /// Short, so that a restart of the server causes hardly any delay.
     const FIRST: Duration = Duration::from_millis(250);
     /// The longest delay between two attempts.
@@ -43,6 +43,13 @@ pub(super) fn is_away(error: &anyhow::Error) -> bool {
     of_driver || error.downcast_ref().is_some_and(Failure::is_database_away)
 }
 
+/// Whether a start failed because of the database, for whatever reason.
+pub(super) fn is_of_database(error: &anyhow::Error) -> bool {
+    let of_job = error.downcast_ref::<Failure>();
+    error.downcast_ref::<sqlx::Error>().is_some()
+        || of_job.is_some_and(|failure| matches!(failure, Failure::Store(_)))
+}
+
 /// Repeats `job` until it does not fail because the database is unavailable; `who` is
 /// its name in the log. Returns the result of the job, or [`Failure::Stopped`] if
 /// advisoryd stops during an outage. The `watch` does not count waiting as being stuck.
@@ -58,7 +65,7 @@ pub(super) async fn until_done<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut pauses = Pauses::new();
+    let mut pauses = ReconnectBackoff::new();
     let mut has_failed = false;
     let who = who.to_string();
     loop {
@@ -76,11 +83,12 @@ where
             }
         };
         let error = reason(&context.pool, &failure).await;
-        let clause = if failure.is_disk_full() {
-            format!("disk full: the database cannot store anything until there is space: {error}")
+        let what = if failure.is_disk_full() {
+            "disk full: the database cannot store anything until there is space"
         } else {
-            format!("the database is unavailable, will retry when it is back: {error}")
+            "the database is unavailable, will retry when it is back"
         };
+        let clause = format!("{what}: {error}");
         // One line for all workers.
         let mut is_new = false;
         changed(context, |database| {
@@ -88,9 +96,9 @@ where
             is_new = database.log(Instant::now());
         });
         if is_new {
-            warn!(source = %who, %error, "{who}: {clause}");
+            warn!(source = %who, %error, "{who}: {what}: {error}");
         } else {
-            debug!(source = %who, %error, "{who}: {clause}");
+            debug!(source = %who, %error, "{who}: {what}: {error}");
         }
         has_failed = true;
         // Boxed: it is larger than many jobs, and rarely needed.
@@ -103,11 +111,11 @@ where
 }
 
 /// Changes what is known of the outage.
-fn changed(context: &Context, change: impl FnOnce(&mut Outage)) {
-    context.standing.send_if_modified(|standing| {
-        let before = standing.database.clone();
-        change(&mut standing.database);
-        standing.database != before
+fn changed(context: &Context, change: impl FnOnce(&mut OngoingOutage)) {
+    context.problems.send_if_modified(|problems| {
+        let before = problems.database.clone();
+        change(&mut problems.database);
+        problems.database != before
     });
 }
 
@@ -120,15 +128,26 @@ async fn reason(pool: &PgPool, failure: &Failure) -> String {
     }
 }
 
-/// Waits before a start is tried again, for at most [`systemd::REPORT_EVERY`]: as soon as the database
-/// accepts connections and writes, the start is tried again. If it does and the start
-/// failed nevertheless, only after a pause.
-pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut Pauses) {
+/// Says why a start failed, and waits before it is tried again, for at most
+/// [`systemd::REPORT_EVERY`]: as soon as the database accepts connections and writes, the start
+/// is tried again. If it does and the start failed nevertheless, only after a pause.
+pub(super) async fn wait_to_start(
+    pool: &PgPool,
+    pauses: &mut ReconnectBackoff,
+    error: &anyhow::Error,
+) {
+    let error = chain(&**error);
+    warn!(
+        error,
+        "the database is unreachable; waiting for it: {error}"
+    );
+    let why = format!("waiting for the database: {error}");
+    systemd::still_starting(&why, systemd::EXTEND_TIMEOUT);
     let waiting = async {
         if database::reachable(pool).await.is_ok() {
             return tokio::time::sleep(pauses.next()).await;
         }
-        *pauses = Pauses::new();
+        *pauses = ReconnectBackoff::new();
         while let Err(error) = database::reachable(pool).await {
             debug!(%error, "the database is not reachable yet");
             tokio::time::sleep(ASK_EVERY).await;
@@ -138,7 +157,7 @@ pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut Pauses) {
 }
 
 /// Waits for a pause, and until the database accepts connections and writes.
-async fn wait(pool: &PgPool, pauses: &mut Pauses) {
+async fn wait(pool: &PgPool, pauses: &mut ReconnectBackoff) {
     tokio::time::sleep(pauses.next()).await;
     while let Err(error) = database::reachable(pool).await {
         debug!(%error, "the database is not reachable yet");

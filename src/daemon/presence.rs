@@ -14,6 +14,8 @@ use tracing::{debug, info, warn};
 use crate::config::Config;
 use crate::job::coverage;
 use crate::startup;
+use crate::store::database;
+use crate::store::ledger::account;
 use crate::store::ledger::daemon::{self, Announced};
 
 /// How often the row is renewed. A daemon counts as ended when three renewals are missing.
@@ -60,18 +62,24 @@ impl Presence {
     }
 
     /// Records another configuration, and that this daemon works with it from now on, in one
-    /// transaction: a command that compares its own with it sees both or neither.
+    /// transaction: a command that compares its own with it sees both or neither. It also waits
+    /// for what the start that follows would wait for; `within` limits the wait for each lock.
     pub(super) async fn reconfigure(
         &self,
         pool: &PgPool,
         announced: Announced,
         config: &Config,
-        now: DateTime<Utc>,
+        (now, within): (DateTime<Utc>, Duration),
     ) -> Result<(), sqlx::Error> {
         coverage::cut_back(pool, now).await?;
         let _turn = self.turn.lock().await;
         let mut transaction = pool.begin().await?;
+        // Whoever waits for this no longer is not waited for by the server either.
+        database::limit_locks(&mut transaction, within).await?;
         daemon::lock(&mut transaction).await?;
+        if announced.account.is_some() {
+            account::lock_current(&mut transaction).await?;
+        }
         daemon::reconfigured(&mut transaction, &announced.configuration).await?;
         startup::record(&mut transaction, config, now).await?;
         transaction.commit().await?;
@@ -132,7 +140,10 @@ impl Row {
             self.id = daemon::announce(&mut connection, &announced).await?;
         }
         let others = daemon::differing(&mut connection, &announced.configuration).await?;
-        Ok(others.iter().map(daemon::Daemon::in_words).collect())
+        Ok(others
+            .iter()
+            .map(daemon::RecordedDaemon::in_words)
+            .collect())
     }
 }
 

@@ -19,7 +19,7 @@ const PROGRESS_TIMEOUT: Duration = Duration::from_hours(2);
 
 /// Who is notified when a run has ended: each may have something to do.
 #[derive(Debug, Clone, Default)]
-pub struct RunEnded {
+pub(crate) struct RunEnded {
     /// Health checks.
     pub health: Arc<Notify>,
     /// The fetch queue.
@@ -90,7 +90,7 @@ enum Work {
 
 /// Why a worker is stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stuck {
+pub(crate) enum Stuck {
     /// It is idle but does not take its tick.
     TakesNoTick,
     /// It runs but makes no progress.
@@ -158,7 +158,7 @@ impl Watch {
 
     /// Why it is stuck, if it is. `is_paused`: upstream asked for a pause. Must be called
     /// regularly, because it compares the counters with those of the last call.
-    pub fn stuck(&self, is_paused: bool) -> Option<Stuck> {
+    pub(crate) fn stuck(&self, is_paused: bool) -> Option<Stuck> {
         let mark = self.mark();
         let mut stuck = None;
         self.change(|state| stuck = state.stuck(mark, is_paused, Instant::now()));

@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::signals::StopSignals;
 
 /// What a signal asks for.
-pub(super) enum Request {
+pub(super) enum SignalRequest {
     Stop,
     Reload,
 }
@@ -14,7 +14,7 @@ pub(super) enum Request {
 pub(super) struct Signals {
     stop: StopSignals,
     hangup: Signal,
-    /// Whether a reload was requested during the start.
+    /// Whether a reload was requested during the start, or during another reload.
     is_reload_due: bool,
 }
 
@@ -27,14 +27,19 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Request {
+    pub(super) async fn next(&mut self) -> SignalRequest {
         if std::mem::take(&mut self.is_reload_due) {
-            return Request::Reload;
+            return SignalRequest::Reload;
         }
         tokio::select! {
-            () = self.stop.next() => Request::Stop,
-            _ = self.hangup.recv() => Request::Reload,
+            () = self.stop.next() => SignalRequest::Stop,
+            _ = self.hangup.recv() => SignalRequest::Reload,
         }
+    }
+
+    /// A request to reload that came at a wrong time is the next one.
+    pub(super) fn reload_later(&mut self) {
+        self.is_reload_due = true;
     }
 
     /// Waits for a stop signal during the start, which can take long. A request to reload

@@ -9,7 +9,7 @@ use super::working::Working;
 use crate::config::Config;
 use crate::job::details::outlook::outlook;
 use crate::job::health::{catalogues, freshness};
-use crate::measures::{self, Budget, SharedUse};
+use crate::measures::{self, DailyBudget, SharedUse};
 use crate::model::{ConditionState, DateFilter, chain};
 use crate::store::enrichment::state as enrichment;
 use crate::store::health::condition;
@@ -30,12 +30,12 @@ pub(super) struct FromDatabase {
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
     conditions: Vec<ConditionState>,
-    mirrors: Vec<mirror::State>,
-    files: Vec<enrichment::State>,
+    mirrors: Vec<mirror::MirrorState>,
+    files: Vec<enrichment::EnrichmentState>,
     sinks: Vec<SinkQueue>,
     evaluation: Option<EvaluationLag>,
     details: Option<(Backlog, Option<DateTime<Utc>>)>,
-    budgets: Vec<Budget>,
+    budgets: Vec<DailyBudget>,
     shared: Option<SharedUse>,
     last_change: i64,
     members: Option<Vec<Membership>>,
@@ -43,10 +43,10 @@ pub(super) struct FromDatabase {
 
 /// What stays known between two scrapes.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct ScrapeCache {
     /// The sources when the database last answered.
     sources: Vec<SourceReport>,
-    files: Vec<enrichment::State>,
+    files: Vec<enrichment::EnrichmentState>,
     filter: Option<DateFilter>,
     members: Option<(State, Vec<Membership>)>,
 }
@@ -61,7 +61,7 @@ fn state(last_change: i64, sources: &[SourceReport]) -> State {
     (last_change, counts.collect())
 }
 
-impl Known {
+impl ScrapeCache {
     /// The sources that are no longer followed.
     pub(super) fn unfollowed(&self) -> Vec<String> {
         let unfollowed = self.sources.iter().filter(|report| !report.configured);
@@ -131,14 +131,14 @@ async fn budgets(
     working: &Working,
     shared: Option<&SharedUse>,
     now: DateTime<Utc>,
-) -> Result<Vec<Budget>, sqlx::Error> {
+) -> Result<Vec<DailyBudget>, sqlx::Error> {
     let Config {
         upstream, feeds, ..
     } = &*working.config;
     let mut budgets = Vec::new();
     if upstream.requests_per_day > 0 {
         let used = shared.map_or(0, SharedUse::used_today);
-        budgets.push(Budget {
+        budgets.push(DailyBudget {
             name: "requests",
             limit: upstream.requests_per_day,
             left: (i64::from(upstream.requests_per_day) - used).max(0),
@@ -150,7 +150,7 @@ async fn budgets(
         Ok(Some(left)) => left,
         Err(_) => 0,
     };
-    budgets.push(Budget {
+    budgets.push(DailyBudget {
         name: "details",
         limit,
         left,
@@ -212,7 +212,7 @@ impl FromDatabase {
 /// ages are known, which follow from what it said last.
 pub(super) fn record(
     read: Result<FromDatabase, String>,
-    known: &mut Known,
+    known: &mut ScrapeCache,
     working: Option<&Working>,
     now: DateTime<Utc>,
 ) {
@@ -222,7 +222,7 @@ pub(super) fn record(
         Ok(read) => {
             record_database(&read, now);
             let state = state(read.last_change, &read.sources);
-            *known = Known {
+            *known = ScrapeCache {
                 members: read.members.map(|members| (state, members)),
                 sources: read.sources,
                 files: read.files,
@@ -261,7 +261,7 @@ fn record_database(read: &FromDatabase, now: DateTime<Utc>) {
 }
 
 /// The age at which each followed source is stale.
-fn limits(config: &Config, known: &Known) -> Vec<(String, TimeDelta)> {
+fn limits(config: &Config, known: &ScrapeCache) -> Vec<(String, TimeDelta)> {
     let followed = known.sources.iter().filter(|report| report.configured);
     let limits = followed.filter_map(|report| {
         let limit = freshness::limit(config, report, known.filter)?;

@@ -6,26 +6,24 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use super::claim::claim;
-use super::outage::{self, Pauses, is_away};
+use super::claim::{RECORDING, claim};
+use super::outage::{self, ReconnectBackoff, is_away};
 use super::private_server;
 use super::start::StartOptions;
 use super::{systemd, web};
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::Config;
-use crate::model::chain;
 use crate::startup::{self, Opened};
-use crate::store::database::{self, MigrateError, Servers};
+use crate::store::database::{self, MigrateError, Refusal, Servers};
 use crate::store::ledger::daemon::Announced;
 
 /// What a daemon is started with.
 pub(super) struct Startup {
     pub(super) config: Config,
     pub(super) clock: Clock,
-    pub(super) health: Arc<web::Health>,
+    pub(super) health: Arc<web::EndpointState>,
     pub(super) stop: CancellationToken,
     pub(super) stopping: CancellationToken,
 }
@@ -53,9 +51,9 @@ impl Startup {
         announced: &Announced,
         options: StartOptions,
     ) -> anyhow::Result<i64> {
-        let claiming = claim(pool, announced, options.replace_configuration);
-        let row = systemd::while_starting("waiting for another daemon", claiming).await?;
-        startup::configure(&self.config, pool, self.clock.now())
+        let row = claim(pool, announced, options.replace_configuration).await?;
+        let recording = startup::configure(&self.config, pool, self.clock.now());
+        systemd::while_starting(RECORDING, recording)
             .await
             .context("the configuration could not be recorded in the database")?;
         Ok(row)
@@ -74,13 +72,16 @@ impl Startup {
             // A pool begins with the first host. Whether none will do, is said below.
             let _ = servers.choose(pool).await;
         }
-        let mut pauses = Pauses::new();
+        let mut pauses = ReconnectBackoff::new();
         loop {
             let migrating = async {
                 // Its error names the host and the reason.
-                database::reachable(pool)
-                    .await
-                    .map_err(MigrateError::Schema)?;
+                database::reachable(pool).await.map_err(|error| {
+                    match Refusal::of(&error, pool) {
+                        Some(refusal) => MigrateError::Refused(refusal),
+                        None => MigrateError::Schema(error),
+                    }
+                })?;
                 database::migrate(pool).await
             };
             let migrated = systemd::while_starting("migrating the database", migrating);
@@ -92,12 +93,7 @@ impl Startup {
                 Err(error) if error.is_away() => anyhow::Error::new(error),
                 Err(error) => return Err(error.into()),
             };
-            warn!(
-                error = chain(&*error),
-                "the database is unreachable; waiting for it"
-            );
-            systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
-            let pause = outage::wait_to_start(pool, &mut pauses);
+            let pause = outage::wait_to_start(pool, &mut pauses, &error);
             if self.stop.run_until_cancelled(pause).await.is_none() {
                 return Ok(None);
             }

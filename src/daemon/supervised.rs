@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use super::outage::Pauses;
+use super::outage::ReconnectBackoff;
 use crate::job::caught::words;
 
 /// Starts a task; `make` makes it again after a panic, after a pause that grows. Else
@@ -22,7 +22,7 @@ pub(super) fn spawn<F>(
 {
     let (stop, name) = (stop.clone(), name.into());
     tasks.spawn(async move {
-        let mut pauses = Pauses::new();
+        let mut pauses = ReconnectBackoff::new();
         while let Err(panic) = AssertUnwindSafe(make()).catch_unwind().await {
             let pause = pauses.next();
             let words = words(&*panic);

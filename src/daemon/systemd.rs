@@ -44,7 +44,8 @@ pub fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Extends the start timeout and says why, for example waiting for the database.
+/// Extends the timeout of a start or a reload and says why, for example waiting for the
+/// database.
 pub fn still_starting(why: &str, at_least: Duration) {
     let microseconds = u32::try_from(at_least.as_micros()).unwrap_or(u32::MAX);
     notify(&[
@@ -53,7 +54,7 @@ pub fn still_starting(why: &str, at_least: Duration) {
     ]);
 }
 
-/// Awaits `work`, and meanwhile extends the start timeout again and again.
+/// Awaits `work`, and meanwhile extends the timeout of the start or reload again and again.
 pub async fn while_starting<T>(why: &str, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     loop {

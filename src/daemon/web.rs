@@ -13,9 +13,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::access::{self, Access};
+use super::access::{self, EndpointAccess};
 use super::listener;
-use super::scrape::{self, FromDatabase, Known};
+use super::scrape::{self, FromDatabase, ScrapeCache};
 use super::working::Working;
 use crate::clock::Clock;
 use crate::config::Http;
@@ -27,16 +27,16 @@ use crate::store::database::{self, Servers};
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The state behind the endpoints; it is filled while the daemon starts.
-pub struct Health {
+pub struct EndpointState {
     clock: Clock,
     pool: OnceLock<PgPool>,
     servers: OnceLock<Servers>,
     working: RwLock<Option<Working>>,
     prometheus: PrometheusHandle,
-    known: Mutex<Known>,
+    known: Mutex<ScrapeCache>,
 }
 
-impl Health {
+impl EndpointState {
     /// The state at process start: no database, no schedules.
     pub fn new(clock: Clock) -> Self {
         let recorder = measures::recorder();
@@ -95,11 +95,11 @@ impl Health {
 }
 
 /// Serves until the guard is dropped. Without an address it does nothing.
-pub async fn serve(http: &Http, health: Arc<Health>) -> anyhow::Result<Option<DropGuard>> {
+pub async fn serve(http: &Http, health: Arc<EndpointState>) -> anyhow::Result<Option<DropGuard>> {
     let Some(listen) = http.listen else {
         return Ok(None);
     };
-    let access = Arc::new(Access::new(http)?);
+    let access = Arc::new(EndpointAccess::new(http)?);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("[http] listen = \"{listen}\" cannot be used; choose another address, or \"\" for none"))?;
@@ -115,7 +115,7 @@ pub async fn serve(http: &Http, health: Arc<Health>) -> anyhow::Result<Option<Dr
     Ok(Some(stop.drop_guard()))
 }
 
-async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+async fn ready(State(health): State<Arc<EndpointState>>) -> impl IntoResponse {
     let database = health.database().await;
     let schedules = health
         .working()
@@ -137,7 +137,7 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     )
 }
 
-async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
+async fn prometheus(State(health): State<Arc<EndpointState>>) -> impl IntoResponse {
     let working = health.working();
     if let Some(working) = &working {
         let usage = working.used_before + working.client.total_usage();
@@ -156,7 +156,7 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
 }
 
-impl Health {
+impl EndpointState {
     /// Adds the members, counted only where something has changed since the last scrape.
     async fn with_members(&self, read: FromDatabase) -> FromDatabase {
         let known = self.known().members(&read);
@@ -178,7 +178,7 @@ impl Health {
         recorder.handle().render()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ScrapeCache> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

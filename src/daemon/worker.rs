@@ -12,7 +12,7 @@ use crate::model::SourceKey;
 
 /// What a worker does when it is woken.
 #[derive(Debug, Clone)]
-pub enum WorkerTask {
+pub(crate) enum WorkerTask {
     /// Pulls a feed.
     Feed(Feed),
     /// Reads changed tickets.
@@ -27,7 +27,7 @@ pub enum WorkerTask {
 #[derive(Debug, Clone)]
 pub struct Worker {
     /// What it does.
-    pub task: WorkerTask,
+    pub(crate) task: WorkerTask,
     /// When.
     pub schedule: CronExpression,
     /// When a feed is pulled in full. These ticks are like those of `schedule`: the run

@@ -21,7 +21,7 @@ use crate::job::feeds::feed::feeds;
 use crate::job::feeds::full;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
-use crate::model::{Holder, SourceKey};
+use crate::model::{LeaseHolder, SourceKey};
 use crate::store::ledger::source;
 use crate::store::reports::full_reads::{self, FailedFullRead};
 use crate::store::tickets::reading;
@@ -39,7 +39,7 @@ static TICKETS_TURN: Mutex<()> = Mutex::const_new(());
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
 /// How often is looked whether a full scan that failed is due again.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// All workers of a configuration.
 pub fn workers(config: &Config) -> Vec<Worker> {
@@ -71,7 +71,7 @@ pub fn workers(config: &Config) -> Vec<Worker> {
 
 /// Runs the worker until advisoryd stops or the worker is cancelled; notifies `run_ended`
 /// after each run.
-pub async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
+pub(crate) async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
     let context = Context {
         progress: worker.watch.progress(),
         ..context
@@ -135,7 +135,7 @@ async fn failed_scan_is_due(context: &Context, worker: &Worker) {
         return std::future::pending().await;
     }
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         if is_failed_scan_due(context).await {
             return;
         }
@@ -196,7 +196,7 @@ async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
 }
 
 /// What a tick requires; if another run is in progress, returns its process.
-async fn run_tick(context: &Context, worker: &Worker) -> Result<Option<Holder>, Failure> {
+async fn run_tick(context: &Context, worker: &Worker) -> Result<Option<LeaseHolder>, Failure> {
     let ran = match &worker.task {
         WorkerTask::Feed(feed) => full::pull_due(context, feed).await?,
         WorkerTask::Tickets => sync::sync(context, TicketSync::Differences).await?,
@@ -212,7 +212,7 @@ async fn run_tick(context: &Context, worker: &Worker) -> Result<Option<Holder>, 
     }))
 }
 
-fn log_skipped(worker: &Worker, holder: &Holder) {
+fn log_skipped(worker: &Worker, holder: &LeaseHolder) {
     info!(source = %worker.key(), "{}: another run is in progress ({holder}), skipping this tick", worker.key().label());
 }
 
@@ -223,9 +223,9 @@ async fn tickets_turn(worker: &Worker) -> MutexGuard<'static, ()> {
 /// A full scan of the tickets. It waits for a run of another process, because its next tick
 /// is a week away, but not if that run was the full scan of that process.
 async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
-    let began = full_walk_at(context).await?;
+    let began = last_full_scan(context).await?;
     let failed_at = failed_scan(context).await.map(|scan| scan.last_at);
-    let mut is_told = false;
+    let mut is_reported = false;
     loop {
         let turn = tickets_turn(worker).await;
         let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
@@ -236,21 +236,21 @@ async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
         let Some(Ran::Busy(holder)) = ran.first() else {
             return Ok(());
         };
-        if !is_told {
-            is_told = true;
+        if !is_reported {
+            is_reported = true;
             info!(source = %worker.key(), "{}: another run is in progress ({holder}); the full scan waits for it", worker.key());
         }
         let pause = context.or_stopped(tokio::time::sleep(BUSY_PAUSE));
         worker.watch.waits(pause).await?;
         // That of the other process may have failed, too.
         let fails_again = failed_scan(context).await.map(|scan| scan.last_at) > failed_at;
-        if fails_again || full_walk_at(context).await? > began {
+        if fails_again || last_full_scan(context).await? > began {
             return Ok(());
         }
     }
 }
 
-async fn full_walk_at(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
+async fn last_full_scan(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
     let mut connection = context.pool.acquire().await?;
     Ok(reading::get(&mut connection).await?.full_walk_at)
 }

@@ -4,15 +4,15 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use url::Url;
 
-use crate::config::Token;
+use crate::config::ApiToken;
 
-/// Bytes of the hash that are kept: enough to tell accounts apart, too few to find a
+/// Bytes of the hash that are kept: enough to distinguish accounts, too few to find a
 /// token by its hash.
 const BYTES: usize = 8;
 
 /// A hash of upstream's origin, keyed with the token and cut to 64 bits, in hexadecimal
 /// digits. The token cannot be computed from it.
-pub fn account(base_url: &Url, token: &Token) -> String {
+pub fn account(base_url: &Url, token: &ApiToken) -> String {
     let origin = base_url.origin().ascii_serialization();
     let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(token.expose().as_bytes()) else {
         return "unknown".to_owned(); // a key of any length will do
@@ -28,12 +28,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::account;
-    use crate::config::Token;
+    use crate::config::ApiToken;
 
     #[test]
     fn accounts_differ_by_origin_and_token_and_not_by_path() {
-        let of =
-            |url: &str, token: &str| account(&url.parse().unwrap(), &Token::parse(token).unwrap());
+        let of = |url: &str, token: &str| {
+            account(&url.parse().unwrap(), &ApiToken::parse(token).unwrap())
+        };
         let one = of("https://api.test/", "abc");
         assert_eq!(one.len(), 16);
         assert_eq!(of("https://api.test/v2/", "abc"), one);

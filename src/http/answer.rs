@@ -7,9 +7,9 @@ use mime::Mime;
 use serde::de::IgnoredAny;
 use url::Url;
 
-use super::body::Body;
+use super::body::ResponseBody;
 use super::error::ClientError;
-use super::json_rows::Rows;
+use super::json_rows::RowHashes;
 use super::quote::{asked, quote};
 use super::staleness::Staleness;
 use crate::model::shortened;
@@ -29,7 +29,7 @@ const MAX_OBJECT_BYTES: u64 = 4 << 20;
 
 /// Expected type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BodyType {
     /// A feed.
     Xml,
     /// A page of a collection.
@@ -38,7 +38,7 @@ pub enum Kind {
     JsonObject,
 }
 
-impl Kind {
+impl BodyType {
     /// The `Accept` header: ends in `*/*` and never prefers HTML (contract §1).
     pub(super) fn accept(self) -> &'static str {
         match self {
@@ -81,20 +81,20 @@ pub struct Answer {
     /// Where the next page is, by a `Link` header (RFC 8288): an absolute URL.
     pub next: Option<String>,
     /// What headers say about how much it holds: names without `x-`, and values.
-    pub said: Vec<(String, String)>,
+    pub header_claims: Vec<(String, String)>,
     /// How old it is.
     pub staleness: Staleness,
     /// What was told apart in a page of JSON that was read as a whole.
-    pub rows: Rows,
+    pub rows: RowHashes,
     /// After how many bytes its JSON ends, if that is before its end.
     pub(super) cut_after: Option<u64>,
     /// The body.
-    pub body: Body,
+    pub body: ResponseBody,
 }
 
 impl Answer {
     /// A saved response; only its body is known.
-    pub(super) fn saved(url: Url, body: Body) -> Self {
+    pub(super) fn saved(url: Url, body: ResponseBody) -> Self {
         Self {
             status: 200,
             url,
@@ -103,9 +103,9 @@ impl Answer {
             charset: None,
             content_length: None,
             next: None,
-            said: Vec::new(),
+            header_claims: Vec::new(),
             staleness: Staleness::default(),
-            rows: Rows::default(),
+            rows: RowHashes::default(),
             cut_after: None,
             body,
         }
@@ -114,7 +114,7 @@ impl Answer {
     /// The whole body, at most 16 MiB. Of a page of JSON, as far as it fits: see `rows`.
     ///
     /// # Errors
-    /// Same as [`Body::chunk`].
+    /// Same as [`ResponseBody::chunk`].
     pub async fn bytes(&mut self) -> Result<Bytes, ClientError> {
         self.body.bytes(MAX_JSON_BYTES).await
     }
@@ -123,7 +123,7 @@ impl Answer {
     /// bytes are then those of that part.
     ///
     /// # Errors
-    /// Same as [`Body::chunk`].
+    /// Same as [`ResponseBody::chunk`].
     pub async fn next_part(&mut self) -> Result<(), ClientError> {
         self.rows = self.body.next_part().await?;
         Ok(())
@@ -154,7 +154,7 @@ impl Answer {
 
     /// Rejects web pages and responses that are clearly of another type. XML with an
     /// unspecific media type is accepted if it looks like markup.
-    pub(super) async fn check_type(&mut self, kind: Kind) -> Result<(), ClientError> {
+    pub(super) async fn check_type(&mut self, kind: BodyType) -> Result<(), ClientError> {
         let content_type = self.content_type.as_deref();
         let start = self.body.peek(SNIFFED_BYTES).await?;
         if is_html(content_type, start) {
@@ -168,9 +168,9 @@ impl Answer {
         let (is_xml, is_json) = (names("xml"), names("json"));
         let first = first_letter(start);
         let fits = match kind {
-            Kind::Xml if is_xml => true,
-            Kind::Xml => !is_json && matches!(first, None | Some(b'<')),
-            Kind::Json | Kind::JsonObject => is_json || (!is_xml && first != Some(b'<')),
+            BodyType::Xml if is_xml => true,
+            BodyType::Xml => !is_json && matches!(first, None | Some(b'<')),
+            BodyType::Json | BodyType::JsonObject => is_json || (!is_xml && first != Some(b'<')),
         };
         if fits {
             return Ok(());

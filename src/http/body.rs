@@ -11,7 +11,7 @@ use tokio_util::io::StreamReader;
 
 use super::decoder::{decoder, encoding};
 use super::error::ClientError;
-use super::json_rows::{PageRows, Rows, TooMuch};
+use super::json_rows::{PageRows, RowHashes, TooMuch};
 use super::json_values::{JsonValues, MOST_VALUES};
 use super::usage::Meter;
 
@@ -27,7 +27,7 @@ const HEAD_BYTES: usize = 64 * 1024;
 
 /// A body being received: decompressed in chunks, counted after decompression, and
 /// stopped at the limit. Memory use does not depend on its size.
-pub struct Body {
+pub struct ResponseBody {
     url: String,
     encoding: String,
     /// Data that was read ahead and not yet returned.
@@ -62,7 +62,7 @@ pub(super) struct BodyLimits {
     pub(super) meter: Meter,
 }
 
-impl Body {
+impl ResponseBody {
     pub(super) fn new(response: reqwest::Response, frame: BodyLimits) -> Result<Self, ClientError> {
         let BodyLimits {
             url,
@@ -174,7 +174,7 @@ impl Body {
     /// The whole body, if it is at most `limit_bytes` long, or the part of it that was read.
     ///
     /// # Errors
-    /// Same as [`Body::chunk`].
+    /// Same as [`ResponseBody::chunk`].
     pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
         if self.page.is_none() {
             self.read_whole(limit_bytes, Duration::MAX).await?;
@@ -242,7 +242,7 @@ impl Body {
         &mut self,
         page: PageRows,
         total: Duration,
-    ) -> Result<Rows, ClientError> {
+    ) -> Result<RowHashes, ClientError> {
         self.total = self.total.min(total);
         self.limit_bytes = self.limit_bytes.min(MAX_PAGE_BYTES);
         self.check_beginning()?;
@@ -250,15 +250,15 @@ impl Body {
     }
 
     /// Reads the next part of a page, if there is one.
-    pub(super) async fn next_part(&mut self) -> Result<Rows, ClientError> {
+    pub(super) async fn next_part(&mut self) -> Result<RowHashes, ClientError> {
         let Some((page, ahead)) = self.page.take().map(|page| *page) else {
-            return Ok(Rows::default());
+            return Ok(RowHashes::default());
         };
         self.ahead = ahead;
         self.read_part(page).await
     }
 
-    async fn read_part(&mut self, mut page: PageRows) -> Result<Rows, ClientError> {
+    async fn read_part(&mut self, mut page: PageRows) -> Result<RowHashes, ClientError> {
         loop {
             let mut piece = self.ahead.split();
             let taken = match page.add(&piece) {
@@ -366,8 +366,8 @@ impl Body {
 /// A saved document, plain or compressed, of at most `limit_bytes`.
 ///
 /// # Errors
-/// Same as [`Body::chunk`].
-pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<Body, ClientError>
+/// Same as [`ResponseBody::chunk`].
+pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<ResponseBody, ClientError>
 where
     R: AsyncRead + Send + Unpin + 'static,
 {
@@ -378,10 +378,10 @@ where
         total: Duration::MAX,
         meter: Meter::default(),
     };
-    Body::saved(reader, frame).await
+    ResponseBody::saved(reader, frame).await
 }
 
-impl std::fmt::Debug for Body {
+impl std::fmt::Debug for ResponseBody {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Body")

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 use url::Url;
 
-use super::answer::{Answer, Kind};
-use super::body::{Body, BodyLimits};
-use super::clock::Clock;
+use super::answer::{Answer, BodyType};
+use super::body::{BodyLimits, ResponseBody};
+use super::clock::UpstreamClock;
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
 use super::exchange::{BodyMode, Exchange, RequestContext};
 use super::json_rows::SeenRows;
-use super::origin::Origin;
+use super::origin::UpstreamOrigin;
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::priority::Priority;
@@ -25,7 +25,7 @@ use super::request::Request;
 use super::saved::SavedResponses;
 use super::transport::{is_proxied, transport};
 use super::usage::{Retrying, Usage};
-use crate::config::{Backoff, Token, Upstream};
+use crate::config::{ApiToken, BackoffSettings, Upstream};
 use crate::model::chain;
 
 /// Requests of the last day: times, and how many at each.
@@ -38,7 +38,7 @@ type Used = Vec<(DateTime<Utc>, u32)>;
 pub struct Client {
     exchange: Arc<Exchange>,
     account: RequestContext,
-    backoff: Backoff,
+    backoff: BackoffSettings,
     max_attempts: u32,
 }
 
@@ -68,7 +68,7 @@ impl Client {
     /// [`ClientError`]: `base_url`, `proxy`, `ca_file` or the system's certificates are unusable.
     pub fn new(
         settings: &Upstream,
-        token: Token,
+        token: ApiToken,
         used: Used,
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
@@ -82,7 +82,7 @@ impl Client {
     /// Same as [`Client::new`].
     pub fn with_saved(
         settings: &Upstream,
-        token: Token,
+        token: ApiToken,
         saved: Arc<SavedResponses>,
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
@@ -91,17 +91,17 @@ impl Client {
 
     fn build(
         settings: &Upstream,
-        token: Token,
+        token: ApiToken,
         (used, saved): (Used, Option<Arc<SavedResponses>>),
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
         let limit = settings.requests_per_day;
-        let clock = Clock::new(clock);
+        let clock = UpstreamClock::new(clock);
         let sends = !settings.offline && saved.as_ref().is_none_or(|saved| saved.is_recording());
         let exchange = Exchange {
             transport: sends.then(|| transport(settings)).transpose()?,
             saved,
-            origin: Origin::new(settings.base_url.clone()),
+            origin: UpstreamOrigin::new(settings.base_url.clone()),
             token,
             rate_limiter: RateLimiter::new(settings.requests_per_minute),
             day: Mutex::new(DailyQuota::new(limit, used, clock.steady())),
@@ -155,7 +155,7 @@ impl Client {
     }
 
     /// Sends a GET request; the body has not been read yet. Retries end when the body
-    /// starts: a later failure is an error of [`super::Body::chunk`]; see [`Client::retries`].
+    /// starts: a later failure is an error of [`super::ResponseBody::chunk`]; see [`Client::retries`].
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
@@ -168,7 +168,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`], [`ClientError::Elsewhere`] among them.
-    pub async fn get_url(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
+    pub async fn get_url(&self, next: &str, kind: BodyType) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next)?;
         self.run(url, kind, BodyMode::Beginning).await
     }
@@ -217,7 +217,7 @@ impl Client {
     pub async fn get_url_rest(
         &self,
         next: &str,
-        kind: Kind,
+        kind: BodyType,
         seen: SeenRows,
     ) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next)?;
@@ -256,7 +256,7 @@ impl Client {
     /// nothing is sent.
     ///
     /// # Errors
-    /// Same as [`super::Body::chunk`].
+    /// Same as [`super::ResponseBody::chunk`].
     pub async fn saved<R>(&self, name: &str, reader: R) -> Result<Answer, ClientError>
     where
         R: tokio::io::AsyncRead + Send + Unpin + 'static,
@@ -269,7 +269,7 @@ impl Client {
             total: Duration::MAX,
             meter: self.account.meter.clone(),
         };
-        let body = Body::saved(reader, frame).await?;
+        let body = ResponseBody::saved(reader, frame).await?;
         Ok(Answer::saved(self.exchange.origin.url("/", &[]), body))
     }
 
@@ -327,7 +327,7 @@ impl Client {
     }
 
     /// Retries until an attempt succeeds or attempts are exhausted.
-    async fn run(&self, url: Url, kind: Kind, extent: BodyMode) -> Result<Answer, ClientError> {
+    async fn run(&self, url: Url, kind: BodyType, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         // What ends before its end may be what upstream has: more would only cost requests.
         let mut is_repeated = false;
@@ -361,7 +361,7 @@ impl Client {
     ) -> Result<(), ClientError> {
         let held = error
             .retry_after_in()
-            .is_some_and(|wait| self.exchange.hold(wait, &self.account));
+            .is_some_and(|wait| self.exchange.pause_requests(wait, &self.account));
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
             let seconds = wait.as_secs();

@@ -11,7 +11,7 @@ pub(super) const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
 /// Upstream's clock, derived from its `Date` headers.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct UpstreamClock {
     ours: crate::clock::Clock,
     /// Local time at the start, and the same moment by a clock that cannot be set.
     begun: (DateTime<Utc>, Instant),
@@ -37,7 +37,7 @@ pub(super) struct Skew {
     pub(super) ours: DateTime<Utc>,
 }
 
-impl Clock {
+impl UpstreamClock {
     /// Before the first `Date` header, upstream's time equals local time.
     pub(super) fn new(ours: crate::clock::Clock) -> Self {
         Self {
@@ -131,7 +131,7 @@ mod tests {
 
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::{Clock, Skew};
+    use super::{Skew, UpstreamClock};
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn clocks_more_than_a_day_apart_are_an_error_that_names_both() {
         let now = at("2026-01-01T00:00:00Z");
-        let clock = Clock::new(crate::clock::Clock::from_fn(move || now));
+        let clock = UpstreamClock::new(crate::clock::Clock::from_fn(move || now));
         let date = clock.update("Thu, 01 Jan 2026 02:00:00 GMT");
         assert_eq!(date, Ok(Some(at("2026-01-01T02:00:00Z"))));
         assert_eq!(clock.offset(), TimeDelta::hours(2));
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_cached_response_is_as_old_as_it_says() {
         let now = at("2026-01-02T00:00:00Z");
-        let clock = Clock::new(crate::clock::Clock::from_fn(move || now));
+        let clock = UpstreamClock::new(crate::clock::Clock::from_fn(move || now));
         for (date, age, made) in [
             (None, 3600, "2026-01-01T23:00:00Z"),
             (
@@ -188,7 +188,7 @@ mod tests {
         let hours = Arc::new(AtomicI64::new(0));
         let (start, set) = (at("2026-01-01T00:00:00Z"), Arc::clone(&hours));
         let now = move || start + TimeDelta::hours(set.load(Ordering::Relaxed));
-        let clock = Clock::new(crate::clock::Clock::from_fn(now));
+        let clock = UpstreamClock::new(crate::clock::Clock::from_fn(now));
         hours.store(5, Ordering::Relaxed);
         assert_eq!(clock.upstream_at_most(), at("2026-01-01T05:00:00Z"));
         clock.update("Thu, 01 Jan 2026 05:00:00 GMT").unwrap();

@@ -92,7 +92,7 @@ pub enum ClientError {
         /// The error of the decompressor.
         source: io::Error,
     },
-    /// Upstream's clock (`Date`) and ours are too far apart to tell what a response covers.
+    /// Upstream's clock (`Date`) and ours are too far apart to know what a response covers.
     #[error(
         "{url}: upstream's clock says {}, the clock of this machine says {}; more than a day apart is not accepted, set the clock that is wrong",
         time(upstream),
@@ -262,7 +262,7 @@ pub enum ClientError {
 fn unanswered(host: &str, error: &reqwest::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
-        // No type of the HTTP library tells it.
+        // No type of the HTTP library has it.
         if cause.to_string() == "dns error" {
             return format!("cannot resolve {host}");
         }

@@ -11,32 +11,32 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::answer::{Answer, Kind, media_type};
-use super::body::{Body, BodyLimits};
-use super::clock::{Clock, Skew};
+use super::answer::{Answer, BodyType, media_type};
+use super::body::{BodyLimits, ResponseBody};
+use super::claim_headers;
+use super::clock::{Skew, UpstreamClock};
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
-use super::json_rows::{PageRows, Rows, SeenRows};
+use super::json_rows::{PageRows, RowHashes, SeenRows};
 use super::link_header;
-use super::origin::Origin;
+use super::origin::UpstreamOrigin;
 use super::permits::UsedUp;
 use super::priority::Priority;
 use super::quote::asked;
 use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse, Verb};
 use super::refusal::refusal;
-use super::said_headers;
 use super::saved::{SavedResponses, not_saved};
 use super::staleness::{self, Staleness};
 use super::throttle::wait;
 use super::usage::Meter;
-use crate::config::Token;
+use crate::config::ApiToken;
 
 /// Maximum number of redirects per request: a missing slash and an API version need two.
 const MAX_REDIRECTS: usize = 5;
 /// Total timeout for a page of JSON: a server that sends single bytes never triggers the read timeout.
 const MAX_WHOLE_TIME: Duration = Duration::from_mins(10);
-/// Encodings that [`Body`] can decompress.
+/// Encodings that [`ResponseBody`] can decompress.
 pub(super) const ENCODINGS: &str = "gzip, br, zstd";
 
 /// How much of a response must be received before the attempt succeeds.
@@ -63,8 +63,8 @@ pub(super) struct RequestContext {
 #[derive(Clone, Copy)]
 struct Ask<'a> {
     verb: Verb,
-    kind: Kind,
-    token: &'a Token,
+    kind: BodyType,
+    token: &'a ApiToken,
     account: &'a RequestContext,
 }
 
@@ -75,12 +75,12 @@ pub(super) struct Exchange {
     pub(super) transport: Option<reqwest::Client>,
     /// Responses that are read instead of requested, or saved.
     pub(super) saved: Option<Arc<SavedResponses>>,
-    pub(super) origin: Origin,
-    pub(super) token: Token,
+    pub(super) origin: UpstreamOrigin,
+    pub(super) token: ApiToken,
     pub(super) rate_limiter: RateLimiter,
     pub(super) day: Mutex<DailyQuota>,
     pub(super) daily_limit: u32,
-    pub(super) clock: Clock,
+    pub(super) clock: UpstreamClock,
     pub(super) max_body_bytes: u64,
     pub(super) silence: Duration,
     /// Whether there may be a proxy in between.
@@ -93,7 +93,7 @@ impl Exchange {
     pub(super) async fn attempt(
         &self,
         url: &Url,
-        kind: Kind,
+        kind: BodyType,
         extent: BodyMode,
         account: &RequestContext,
     ) -> Result<Answer, ClientError> {
@@ -119,7 +119,7 @@ impl Exchange {
     async fn request(
         &self,
         url: &Url,
-        kind: Kind,
+        kind: BodyType,
         extent: BodyMode,
         account: &RequestContext,
     ) -> Result<Answer, ClientError> {
@@ -150,17 +150,17 @@ impl Exchange {
     pub(super) async fn exchange_raw(
         &self,
         url: &Url,
-        look: &RawRequest,
+        raw: &RawRequest,
         account: &RequestContext,
     ) -> Result<RawResponse, ClientError> {
-        let token = look.token.as_ref().unwrap_or(&self.token);
+        let token = raw.token.as_ref().unwrap_or(&self.token);
         let ask = Ask {
-            verb: look.verb,
-            kind: look.request.kind,
+            verb: raw.verb,
+            kind: raw.request.kind,
             token,
             account,
         };
-        let (url, response) = if look.follows {
+        let (url, response) = if raw.follows {
             self.follow(url, ask).await?
         } else {
             (url.clone(), self.send(url, ask).await?)
@@ -175,7 +175,7 @@ impl Exchange {
             account.meter.throttled();
             let header = response.headers().get(RETRY_AFTER).map(text);
             let wait = wait(header.as_deref(), "", self.clock.upstream());
-            self.hold(wait, account);
+            self.pause_requests(wait, account);
         }
         // The caller gets the headers and judges them itself.
         let date = self.date(&response).unwrap_or_default();
@@ -193,15 +193,15 @@ impl Exchange {
     /// background request that is throttled for longer than a minute hit a separate limit
     /// (contract §3: 30 advisories a day): feeds and tickets continue, because they have
     /// their own limit per minute.
-    pub(super) fn hold(&self, wait: Duration, account: &RequestContext) -> bool {
+    pub(super) fn pause_requests(&self, wait: Duration, account: &RequestContext) -> bool {
         const LONGEST_BURST: Duration = Duration::from_mins(1);
         let is_background = account.priority == Priority::Background;
         if is_background && wait > LONGEST_BURST {
-            self.rate_limiter.hold_background(wait);
+            self.rate_limiter.pause_background(wait);
             self.rate_limiter.report_pause(wait, true);
             return false;
         }
-        self.rate_limiter.hold(wait);
+        self.rate_limiter.pause_all(wait);
         self.rate_limiter.report_pause(wait, false);
         true
     }
@@ -312,18 +312,18 @@ impl Exchange {
             charset,
             content_length: response.content_length(),
             next: link_header::next(response.headers(), &url),
-            said: said_headers::said(response.headers()),
+            header_claims: claim_headers::header_claims(response.headers()),
             staleness: Staleness::default(),
-            rows: Rows::default(),
+            rows: RowHashes::default(),
             cut_after: None,
             url,
-            body: Body::new(response, frame)?,
+            body: ResponseBody::new(response, frame)?,
         })
     }
 }
 
 /// Checks the type of a response, and reads its body if the whole is wanted.
-async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(), ClientError> {
+async fn finish(answer: &mut Answer, kind: BodyType, extent: BodyMode) -> Result<(), ClientError> {
     answer.check_type(kind).await?;
     let most = kind.max_bytes();
     let page = match extent {
@@ -331,17 +331,17 @@ async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(),
         BodyMode::Whole(seen) => PageRows::new(most, seen),
         BodyMode::Parts => PageRows::new(most, SeenRows::default()).in_parts(),
     };
-    if kind == Kind::Json {
+    if kind == BodyType::Json {
         answer.rows = answer.body.read_page(page, MAX_WHOLE_TIME).await?;
         return answer.check_end().await;
     }
-    if kind == Kind::JsonObject {
+    if kind == BodyType::JsonObject {
         answer.body.count_values()?;
     }
     answer.body.read_whole(most, MAX_WHOLE_TIME).await?;
     match kind {
-        Kind::JsonObject => answer.check_end().await,
-        Kind::Json | Kind::Xml => Ok(()),
+        BodyType::JsonObject => answer.check_end().await,
+        BodyType::Json | BodyType::Xml => Ok(()),
     }
 }
 
@@ -354,7 +354,7 @@ fn clock_skew(url: &Url, skew: Skew) -> ClientError {
     }
 }
 
-fn headers(kind: Kind, token: &Token) -> Result<HeaderMap, ClientError> {
+fn headers(kind: BodyType, token: &ApiToken) -> Result<HeaderMap, ClientError> {
     let mut authorization =
         HeaderValue::from_str(&format!("Token {}", token.expose())).map_err(|_| {
             ClientError::Unusable {

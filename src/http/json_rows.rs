@@ -1,4 +1,4 @@
-//! Rows of a page of JSON (`results`), told apart while the page arrives. A row that is too
+//! Rows of a page of JSON (`results`), split while the page arrives. A row that is too
 //! large is dropped up to its end. Rows that would make the page too large in memory come as
 //! further parts of it, or are left out: only a part of the page is held in memory. A page
 //! without either stays as it came.
@@ -27,9 +27,9 @@ const BEHIND_PART: usize = 10;
 /// Longest string that is looked at as a name, in bytes.
 const MAX_NAME_BYTES: usize = 16;
 
-/// What was told apart in a page.
+/// The rows of a page, by their hashes.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct RowHashes {
     /// All rows that were taken, the large ones included.
     pub taken: HashSet<Fingerprint>,
     /// Rows that are too large by themselves, and not in the page.
@@ -55,7 +55,7 @@ pub(super) struct PageRows {
     most_bytes: usize,
     seen: SeenRows,
     overflow: Overflow,
-    rows: Rows,
+    rows: RowHashes,
     /// What stands before the rows, with how many values, and whether `count` is in it.
     before: (BytesMut, u64),
     has_count: bool,
@@ -102,7 +102,7 @@ impl PageRows {
             most_bytes: usize::try_from(most_bytes).unwrap_or(usize::MAX),
             seen,
             overflow: Overflow::LeftOut,
-            rows: Rows::default(),
+            rows: RowHashes::default(),
             before: (BytesMut::new(), 0),
             has_count: false,
             next_row: None,
@@ -220,7 +220,7 @@ impl PageRows {
     }
 
     /// The part that has ended, if one has: a page of its own. The next one begins.
-    pub(super) fn part(&mut self) -> Option<(BytesMut, Rows)> {
+    pub(super) fn part(&mut self) -> Option<(BytesMut, RowHashes)> {
         let next_row = self.next_row.take()?;
         let mut rows = std::mem::take(&mut self.rows);
         rows.is_part = true;
@@ -234,8 +234,8 @@ impl PageRows {
         Some((text, rows))
     }
 
-    /// What was told apart, at the end of the page. A row that has not ended is cut off.
-    pub(super) fn end(&mut self) -> Rows {
+    /// The rows, at the end of the page. A row that has not ended is cut off.
+    pub(super) fn end(&mut self) -> RowHashes {
         if self.dropped.is_some() {
             self.end_dropped();
         }

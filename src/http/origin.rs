@@ -7,11 +7,11 @@ use super::quote::{asked, quote};
 
 /// Upstream's origin: the only scheme, host and port that the token is sent to.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
+pub(super) struct UpstreamOrigin {
     base: Url,
 }
 
-impl Origin {
+impl UpstreamOrigin {
     pub(super) fn new(base: Url) -> Self {
         Self { base }
     }
@@ -73,11 +73,11 @@ impl Origin {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::Origin;
+    use super::UpstreamOrigin;
 
     #[test]
     fn only_links_to_the_same_scheme_host_and_port_are_followed() {
-        let origin = Origin::new("https://api.example".parse().unwrap());
+        let origin = UpstreamOrigin::new("https://api.example".parse().unwrap());
         for (next, good) in [
             ("https://api.example/api/tickets/?page=2", true),
             ("https://api.example:443/api/v1/tickets/?page=2", true),
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_redirect_keeps_the_parameters_of_the_request() {
-        let origin = Origin::new("https://api.example".parse().unwrap());
+        let origin = UpstreamOrigin::new("https://api.example".parse().unwrap());
         let from = "https://api.example/api/xml-feed?asset_list_id=4&days=2";
         for (target, good) in [
             ("/api/xml-feed/?asset_list_id=4&days=2", true),
@@ -133,7 +133,7 @@ mod tests {
                 "https://x.example/svr/api/t/?a+b=%C3%BC%261",
             ),
         ] {
-            let origin = Origin::new(base.parse().unwrap());
+            let origin = UpstreamOrigin::new(base.parse().unwrap());
             assert_eq!(origin.url("/api/t/", &query).as_str(), url);
         }
     }

@@ -2,7 +2,7 @@
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-use crate::config::Backoff;
+use crate::config::BackoffSettings;
 
 /// The delays of a request, and how many of them are over.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub(super) struct Pauses {
 
 impl Pauses {
     /// Those of a request that is attempted `max_attempts` times.
-    pub(super) fn new(backoff: Backoff, max_attempts: u32) -> Self {
-        let Backoff { first, longest } = backoff;
+    pub(super) fn new(backoff: BackoffSettings, max_attempts: u32) -> Self {
+        let BackoffSettings { first, longest } = backoff;
         let delays = ExponentialBuilder::new()
             .with_min_delay(first)
             .with_max_delay(longest)

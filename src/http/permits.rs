@@ -13,7 +13,7 @@ use super::priority::Priority;
 use crate::clock::Moment;
 
 /// How long the answer that the day is used up holds for other requests that wait.
-const REFUSAL_HOLDS: Duration = Duration::from_secs(1);
+const REFUSAL_VALID_FOR: Duration = Duration::from_secs(1);
 /// How long a waiting request sleeps at most: it is woken when a slice comes.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 pub struct Slice {
     /// Before it was asked for. The times below are of a clock that stands still while the
     /// machine is suspended; others may have used the account since.
-    pub asked: Moment,
+    pub(crate) asked: Moment,
     /// The first may not be sent earlier.
     pub first: Instant,
     /// Nor later.
@@ -87,8 +87,8 @@ struct State {
     spent: Vec<Spent>,
     usual: u32,
     background: bool,
-    held_until: Option<Instant>,
-    background_held_until: Option<Instant>,
+    paused_until: Option<Instant>,
+    background_paused_until: Option<Instant>,
     pauses: VecDeque<(Instant, bool)>,
     used_up: Option<UsedUp>,
     is_closed: bool,
@@ -98,7 +98,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsedUp {
     /// When that was said.
-    pub said_at: Instant,
+    pub recorded_at: Instant,
     /// Whether only background requests have to wait.
     pub is_background: bool,
     /// Requests in any 24 hours.
@@ -142,7 +142,7 @@ impl Permits {
     }
 
     /// Waits until a request waits that is not of the background, if `is_background`, or a
-    /// pause is to be told.
+    /// pause is to be announced.
     pub async fn more_urgent(&self, is_background: bool) {
         loop {
             let is_urgent = {
@@ -189,8 +189,8 @@ impl Permits {
         let now = Instant::now();
         let mut state = self.state();
         let until = |wait: Option<Duration>| wait.map(|wait| now + wait);
-        state.held_until = state.held_until.max(until(all));
-        state.background_held_until = state.background_held_until.max(until(background));
+        state.paused_until = state.paused_until.max(until(all));
+        state.background_paused_until = state.background_paused_until.max(until(background));
     }
 
     /// Slices that are over since the last call.
@@ -216,7 +216,7 @@ impl Permits {
         !state.slices.is_empty()
     }
 
-    /// Tells others of a pause.
+    /// Announces a pause to others.
     pub(super) fn report_pause(&self, wait: Duration, is_background: bool) {
         let until = Instant::now() + wait;
         self.state().pauses.push_back((until, is_background));
@@ -238,8 +238,8 @@ impl Permits {
     pub(super) fn paused_for(&self, priority: Priority) -> Option<Duration> {
         let state = self.state();
         let until = match priority {
-            Priority::Usual => state.held_until,
-            Priority::Background => state.held_until.max(state.background_held_until),
+            Priority::Usual => state.paused_until,
+            Priority::Background => state.paused_until.max(state.background_paused_until),
         };
         until
             .and_then(|until| until.checked_duration_since(Instant::now()))
@@ -261,7 +261,7 @@ impl Permits {
         }
         let used_up = state.used_up.filter(|used_up| {
             let applies = is_background || !used_up.is_background;
-            applies && now.duration_since(used_up.said_at) < REFUSAL_HOLDS
+            applies && now.duration_since(used_up.recorded_at) < REFUSAL_VALID_FOR
         });
         if let Some(used_up) = used_up {
             return Err(NotNow::UsedUp(used_up));

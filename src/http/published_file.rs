@@ -11,10 +11,10 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::body::{Body, BodyLimits};
+use super::body::{BodyLimits, ResponseBody};
 use super::error::ClientError;
 use super::exchange::ENCODINGS;
-use super::origin::Origin;
+use super::origin::UpstreamOrigin;
 use super::quote::asked;
 use super::refusal::refusal;
 use super::transport::transport;
@@ -45,7 +45,7 @@ pub enum FetchedFile {
     /// It is what was downloaded last.
     Unchanged,
     /// The file, decompressed.
-    File(Box<Body>, Seal),
+    File(Box<ResponseBody>, Seal),
 }
 
 /// Why a download failed.
@@ -130,7 +130,7 @@ async fn attempt(
         total: settings.total_timeout,
         meter: Meter::default(),
     };
-    let body = Body::of_file(response, frame).await?;
+    let body = ResponseBody::of_file(response, frame).await?;
     Ok(FetchedFile::File(Box::new(body), seal))
 }
 
@@ -140,7 +140,7 @@ async fn follow(
     first: &Url,
     known: &Seal,
 ) -> Result<(Url, Response), FetchError> {
-    let origin = Origin::new(first.clone());
+    let origin = UpstreamOrigin::new(first.clone());
     let mut url = first.clone();
     for _ in 0..=MAX_REDIRECTS {
         let request = transport.get(url.clone()).headers(headers(known));

@@ -29,11 +29,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::{asked, quote};
-    use crate::config::Token;
+    use crate::config::ApiToken;
 
     #[test]
     fn quoted_texts_are_bounded_printable_and_without_the_token() {
-        Token::parse("hunter2").unwrap();
+        ApiToken::parse("hunter2").unwrap();
         assert_eq!(
             quote("Invalid\r\n\u{1b}[31m token hunter2.\u{202e}"),
             "Invalid [31m token [redacted]."

@@ -24,8 +24,8 @@ pub(super) struct RateLimiter {
     turn: tokio::sync::Mutex<()>,
     /// Number of normal requests that wait for a permit.
     waiting: watch::Sender<usize>,
-    held_until: Mutex<Option<Instant>>,
-    background_held_until: Mutex<Option<Instant>>,
+    paused_until: Mutex<Option<Instant>>,
+    background_paused_until: Mutex<Option<Instant>>,
     /// The permits of a budget that other processes share; only ours if there is none.
     shared: OnceLock<Arc<Permits>>,
 }
@@ -60,8 +60,8 @@ impl RateLimiter {
             limiter: TokenBucket::direct(quota(requests_per_minute)),
             turn: tokio::sync::Mutex::new(()),
             waiting: watch::Sender::new(0),
-            held_until: Mutex::new(None),
-            background_held_until: Mutex::new(None),
+            paused_until: Mutex::new(None),
+            background_paused_until: Mutex::new(None),
             shared: OnceLock::new(),
         }
     }
@@ -76,7 +76,7 @@ impl RateLimiter {
         self.shared.get().is_some()
     }
 
-    /// Tells those who share the budget of a pause.
+    /// Announces a pause to those who share the budget.
     pub(super) fn report_pause(&self, wait: Duration, is_background: bool) {
         if let Some(permits) = self.shared.get() {
             permits.report_pause(wait, is_background);
@@ -84,13 +84,13 @@ impl RateLimiter {
     }
 
     /// Pauses all requests for at least `wait` from now.
-    pub(super) fn hold(&self, wait: Duration) {
-        hold(&self.held_until, wait);
+    pub(super) fn pause_all(&self, wait: Duration) {
+        extend(&self.paused_until, wait);
     }
 
     /// Pauses background requests for at least `wait` from now.
-    pub(super) fn hold_background(&self, wait: Duration) {
-        hold(&self.background_held_until, wait);
+    pub(super) fn pause_background(&self, wait: Duration) {
+        extend(&self.background_paused_until, wait);
     }
 
     /// Remaining time for which all requests are paused.
@@ -101,11 +101,11 @@ impl RateLimiter {
     fn paused(&self, priority: Priority) -> Option<Duration> {
         let own = match priority {
             Priority::Usual => None,
-            Priority::Background => paused_for(&self.background_held_until),
+            Priority::Background => paused_for(&self.background_paused_until),
         };
         let shared = self.shared.get();
         let shared = shared.and_then(|permits| permits.paused_for(priority));
-        paused_for(&self.held_until).max(own).max(shared)
+        paused_for(&self.paused_until).max(own).max(shared)
     }
 
     /// Waits until the next request may be sent; the error if a shared budget has none
@@ -193,7 +193,7 @@ async fn changed(changes: &mut Option<watch::Receiver<()>>) {
     }
 }
 
-fn hold(until: &Mutex<Option<Instant>>, wait: Duration) {
+fn extend(until: &Mutex<Option<Instant>>, wait: Duration) {
     let end = Instant::now() + wait;
     let mut held = until.lock().unwrap_or_else(PoisonError::into_inner);
     *held = Some(held.map_or(end, |earlier| earlier.max(end)));
@@ -264,10 +264,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hold_keeps_everybody_and_a_shorter_one_does_not_shorten_it() {
+    async fn a_pause_keeps_everybody_and_a_shorter_one_does_not_shorten_it() {
         let limiter = RateLimiter::new(60_000);
-        limiter.hold(Duration::from_millis(300));
-        limiter.hold(Duration::from_millis(1));
+        limiter.pause_all(Duration::from_millis(300));
+        limiter.pause_all(Duration::from_millis(1));
         let start = Instant::now();
         let _ = tokio::join!(
             limiter.permit(Priority::Usual),
@@ -302,9 +302,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hold_of_the_background_holds_nothing_else() {
+    async fn a_pause_of_the_background_pauses_nothing_else() {
         let limiter = RateLimiter::new(60_000);
-        limiter.hold_background(Duration::from_mins(10));
+        limiter.pause_background(Duration::from_mins(10));
         let _ = limiter.permit(Priority::Usual).await;
         let turn = limiter.permit(Priority::Background);
         let waited = tokio::time::timeout(Duration::from_millis(50), turn).await;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::body::Body;
+use super::body::ResponseBody;
 use super::request::Request;
-use crate::config::Token;
+use crate::config::ApiToken;
 
 /// HTTP method. There is none that could change data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct RawRequest {
     /// Path and query.
     pub request: Request,
     /// Sent instead of the account's token.
-    pub token: Option<Token>,
+    pub token: Option<ApiToken>,
     /// Whether redirects within the origin are followed.
     pub follows: bool,
 }
@@ -58,5 +58,5 @@ pub struct RawResponse {
     /// Time of the response by upstream's clock (`Date`), if present and plausible.
     pub date: Option<DateTime<Utc>>,
     /// The body, decompressed.
-    pub body: Body,
+    pub body: ResponseBody,
 }

@@ -1,6 +1,6 @@
 //! A request to upstream: path, query parameters and what is expected.
 
-use super::answer::Kind;
+use super::answer::BodyType;
 
 /// A GET request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,12 +10,12 @@ pub struct Request {
     /// Query parameters, in this order.
     pub query: Vec<(String, String)>,
     /// Expected type of the response.
-    pub kind: Kind,
+    pub kind: BodyType,
 }
 
 impl Request {
     /// A path without query parameters.
-    pub fn new(path: impl Into<String>, kind: Kind) -> Self {
+    pub fn new(path: impl Into<String>, kind: BodyType) -> Self {
         Self {
             path: path.into(),
             query: Vec::new(),

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
 use super::answer::Answer;
-use super::body::{Body, BodyLimits};
+use super::body::{BodyLimits, ResponseBody};
 use super::error::ClientError;
 use super::quote::asked;
 
@@ -142,7 +142,7 @@ impl SavedResponses {
             path: self.shown.join(&saved.file),
             source,
         })?;
-        let body = Body::saved(file, frame).await?;
+        let body = ResponseBody::saved(file, frame).await?;
         let mut answer = Answer::saved(url.clone(), body);
         answer.date = saved.date;
         answer.content_type = saved.content_type;

@@ -32,7 +32,7 @@ impl Staleness {
     pub(super) fn of(headers: &HeaderMap, now: DateTime<Utc>) -> Self {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
-        let cached = if is_said_to_be_stale(headers) {
+        let cached = if is_declared_stale(headers) {
             TimeDelta::MAX
         } else {
             TimeDelta::seconds(i64::from(age(headers).unwrap_or(0)))
@@ -84,7 +84,7 @@ pub(super) fn age(headers: &HeaderMap) -> Option<u32> {
 }
 
 /// Whether a cache says that the response is stale.
-fn is_said_to_be_stale(headers: &HeaderMap) -> bool {
+fn is_declared_stale(headers: &HeaderMap) -> bool {
     let warnings = headers.get_all(WARNING).into_iter();
     let mut warnings = warnings.filter_map(|value| value.to_str().ok());
     warnings.any(is_stale)

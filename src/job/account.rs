@@ -4,17 +4,17 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tracing::warn;
 
-use crate::config::{Token, Upstream};
+use crate::config::{ApiToken, Upstream};
 use crate::http::account as hash;
 use crate::store::ledger::account::{self, BoundAccount};
 
 /// Compares the account with the one that the database was read with. With another one,
 /// everything is read again in full: a cursor of one account says nothing about another, and
-/// nobody can tell a new token of the same account from one of another account.
+/// nobody can distinguish a new token of the same account from one of another account.
 pub async fn bind(
     pool: &PgPool,
     upstream: &Upstream,
-    token: &Token,
+    token: &ApiToken,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if upstream.offline {

@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::job::failure::Failure;
-use crate::job::pauses::Pauses;
-use crate::job::standing::Standing;
+use crate::job::pauses::SourcePauses;
+use crate::job::problems::ActiveProblems;
 use crate::model::SourceKey;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 
 /// The dependencies of a job. Cheap to clone.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct Context {
     /// The configuration. It does not change while the job runs.
     pub config: Arc<Config>,
     /// How records are recognised and parsed, from the configuration.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<ParserRules>,
     /// The database.
     pub pool: PgPool,
     /// The client for upstream. All its clones share one rate limiter.
@@ -35,13 +35,13 @@ pub struct Context {
     /// Cancelled when advisoryd stops. Jobs then end at their next safe point.
     pub stop: CancellationToken,
     /// Counters for progress output and for the watchdog.
-    pub progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     /// What is wrong at present.
-    pub standing: watch::Sender<Standing>,
+    pub(crate) problems: watch::Sender<ActiveProblems>,
     /// The task that shares the request budget with other processes.
     pub budget: SharedBudget,
     /// Pauses of sources that upstream refused.
-    pub pauses: Pauses,
+    pub(crate) pauses: SourcePauses,
     /// While a bundle is imported: the time for which it has the JSON API's list of
     /// advisories.
     pub(crate) bundled: Option<(DateTime<Utc>, DateTime<Utc>)>,
@@ -51,7 +51,7 @@ impl Context {
     /// The current time by upstream's clock, estimated from its responses; before the first
     /// response it is our own time. For requests and ages only: what a response covers is
     /// decided by its own `Date`.
-    pub fn upstream_now(&self) -> DateTime<Utc> {
+    pub(crate) fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
     }
 
@@ -79,7 +79,7 @@ impl Context {
 
 /// Counters that a run increments while it reads.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     bytes: AtomicU64,
     expected_bytes: AtomicU64,
     records: AtomicU64,
@@ -88,12 +88,12 @@ pub struct Progress {
 
 impl Progress {
     /// Adds the length of a document, where upstream states it.
-    pub fn expect_bytes(&self, bytes: u64) {
+    pub(crate) fn expect_bytes(&self, bytes: u64) {
         self.expected_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Adds records that are still to come, where their number is known.
-    pub fn expect_records(&self, records: u64) {
+    pub(crate) fn expect_records(&self, records: u64) {
         self.expected_records.fetch_add(records, Ordering::Relaxed);
     }
 
@@ -109,12 +109,12 @@ impl Progress {
     }
 
     /// Bytes expected, 0 where upstream does not state the length.
-    pub fn expected_bytes(&self) -> u64 {
+    pub(crate) fn expected_bytes(&self) -> u64 {
         self.expected_bytes.load(Ordering::Relaxed)
     }
 
     /// Records expected, 0 where their number is not known.
-    pub fn expected_records(&self) -> u64 {
+    pub(crate) fn expected_records(&self) -> u64 {
         self.expected_records.load(Ordering::Relaxed)
     }
 

@@ -10,7 +10,7 @@ use crate::store::tickets::reading;
 
 /// Cuts back coverage that ends in the future of `now`. Left alone, what happens until then
 /// would never be read.
-pub async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(crate) async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let latest = now + MAX_COVERAGE_AHEAD;
     let mut transaction = pool.begin().await?;
     let cut = cursor::cut_back(&mut transaction, latest).await?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::http::ClientError;
-use crate::model::{Holder, RunFailure, chain};
+use crate::model::{LeaseHolder, RunFailure, chain};
 use crate::source::page::{Incomplete, NotAPage};
 use crate::source::xml::FeedError;
 use crate::store;
@@ -42,7 +42,7 @@ pub enum Failure {
     #[error("a run is still under way ({holder}); try again when it has ended")]
     Reading {
         /// The process of the run.
-        holder: Holder,
+        holder: LeaseHolder,
     },
     /// The source lock was not renewed in time, and another process has taken it.
     #[error("another process took over the run")]
@@ -184,7 +184,7 @@ pub enum Failure {
         /// The maximum number of followed lists.
         limit: usize,
     },
-    /// Watch lists that cannot be told apart.
+    /// Watch lists that cannot be distinguished.
     #[error(
         "{unreadable} of the {listed} watch lists upstream have no id and cannot be followed, the first is `{sample}`; the others are followed, and no list counts as deleted"
     )]
@@ -247,12 +247,12 @@ pub enum Failure {
 
 impl Failure {
     /// Whether the database is unavailable: the job is repeated when it is back.
-    pub fn is_database_away(&self) -> bool {
+    pub(crate) fn is_database_away(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_away(error))
     }
 
     /// Whether the database is unavailable because its disk is full.
-    pub fn is_disk_full(&self) -> bool {
+    pub(crate) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_disk_full(error))
     }
 

@@ -17,7 +17,7 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 
 /// The pauses that this process knows. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Pauses(Arc<Mutex<HashMap<SourceKey, Pause>>>);
+pub(crate) struct SourcePauses(Arc<Mutex<HashMap<SourceKey, Pause>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Pause {
@@ -27,11 +27,11 @@ struct Pause {
     ends: Instant,
 }
 
-impl Pauses {
+impl SourcePauses {
     /// Whether the pause of a source that is stored until `until`, and lasts at most
     /// `length`, is not over at `now`. One that would last longer was stored by a clock
     /// that was ahead, and does not count.
-    pub(crate) fn holds(
+    pub(crate) fn is_in_force(
         &self,
         key: &SourceKey,
         until: Option<DateTime<Utc>>,
@@ -62,7 +62,7 @@ mod tests {
 
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::Pauses;
+    use super::SourcePauses;
     use crate::model::SourceKey;
 
     #[test]
@@ -70,15 +70,24 @@ mod tests {
         let now: DateTime<Utc> = "2026-01-02T00:00:00Z".parse().unwrap();
         let length = TimeDelta::milliseconds(100);
         let until = Some(now + length);
-        let (pauses, key) = (Pauses::default(), SourceKey::Details);
-        let holds = |at| pauses.holds(&key, until, length, at);
-        assert!(holds(now));
-        assert!(!holds(now + length), "it is over by this machine's clock");
+        let (pauses, key) = (SourcePauses::default(), SourceKey::Details);
+        let is_in_force = |at| pauses.is_in_force(&key, until, length, at);
+        assert!(is_in_force(now));
+        assert!(
+            !is_in_force(now + length),
+            "it is over by this machine's clock"
+        );
         let back = now - TimeDelta::seconds(30);
-        assert!(holds(back));
+        assert!(is_in_force(back));
         std::thread::sleep(Duration::from_millis(100));
-        assert!(!holds(back), "it is over by a clock that cannot be set");
+        assert!(
+            !is_in_force(back),
+            "it is over by a clock that cannot be set"
+        );
         let ahead = Some(now + TimeDelta::days(1));
-        assert!(!pauses.holds(&key, ahead, length, now), "it is too long");
+        assert!(
+            !pauses.is_in_force(&key, ahead, length, now),
+            "it is too long"
+        );
     }
 }

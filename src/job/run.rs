@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgTransaction;
 use tracing::warn;
 
-pub use self::report::Report;
+pub use self::report::RunReport;
 use self::report::log_ended;
 use super::context::Context;
 use super::failure::Failure;
@@ -17,15 +17,15 @@ use super::transaction::Guard;
 use crate::http::Staleness;
 use crate::job::coverage;
 use crate::model::{
-    Fingerprint, FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted,
+    Fingerprint, FingerprintSum, LeaseHolder, Mode, Outcome, RunFailure, SourceKey, Tally, counted,
     is_in_future,
 };
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
-use crate::store::ledger::run::{self, Ended};
+use crate::store::ledger::run::{self, RunEnd};
 use crate::store::ledger::source::{self, Source};
 use crate::store::ledger::{activity, cursor, quarantine, room};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
 
@@ -33,9 +33,9 @@ use crate::store::tickets::scan::{self, Scan};
 #[derive(Debug)]
 pub enum Ran {
     /// The run ended, complete or not.
-    Ended(Report),
+    Ended(RunReport),
     /// Another run of this source is in progress, here or in another process.
-    Busy(Holder),
+    Busy(LeaseHolder),
 }
 
 /// Results of the work of a run, complete or not.
@@ -78,7 +78,7 @@ pub(crate) struct Run {
     lock: SourceLock,
     key: SourceKey,
     pub source: Source,
-    pub origin: Origin,
+    pub origin: ChunkOrigin,
     mode: Mode,
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn begin(
     context: &Context,
     key: &SourceKey,
     mode: Mode,
-) -> Result<Result<Run, Holder>, Failure> {
+) -> Result<Result<Run, LeaseHolder>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
         return Err(Failure::NoSource { key: key.label() });
@@ -120,7 +120,7 @@ pub(crate) async fn begin(
         | Mode::Json
         | Mode::Details => None,
     };
-    let origin = Origin {
+    let origin = ChunkOrigin {
         source_id: found.id,
         run_id,
         at: now,
@@ -145,8 +145,8 @@ pub(crate) async fn begin(
 
 impl Run {
     /// The origin of records that are stored now.
-    pub(crate) fn origin_now(&self) -> Origin {
-        Origin {
+    pub(crate) fn origin_now(&self) -> ChunkOrigin {
+        ChunkOrigin {
             at: self.context.clock.now(),
             ..self.origin
         }
@@ -201,7 +201,7 @@ impl Run {
         self,
         mut work: Work,
         result: Result<(), Failure>,
-    ) -> Result<Report, Failure> {
+    ) -> Result<RunReport, Failure> {
         let now = self.context.clock.now();
         let usage = self.context.client.usage();
         work.tally.requests = usage.requests;
@@ -274,7 +274,7 @@ impl Run {
         run::finish(
             &mut transaction,
             self.origin.run_id,
-            Ended {
+            RunEnd {
                 outcome,
                 tally: &work.tally,
                 covers: work.covers,
@@ -316,7 +316,7 @@ impl Run {
         {
             reading::advance(transaction, *cursor_at, *has_changes).await?;
             if let Some(full) = scan {
-                reading::walked(transaction, full.began_at).await?;
+                reading::record_full_scan(transaction, full.began_at).await?;
                 scan::finish(transaction, full.id).await?;
             }
         }
@@ -334,7 +334,7 @@ impl Run {
     }
 
     async fn log_drift(&self) -> Result<(), Failure> {
-        let Origin { run_id, at, .. } = self.origin;
+        let ChunkOrigin { run_id, at, .. } = self.origin;
         let mut connection = self.context.pool.acquire().await?;
         let drifted = change::drifted(&mut connection, run_id, at).await?;
         if drifted > 0 {
@@ -350,9 +350,9 @@ impl Run {
         Ok(())
     }
 
-    fn report(&self, work: &Work, outcome: Outcome, now: DateTime<Utc>) -> Report {
+    fn report(&self, work: &Work, outcome: Outcome, now: DateTime<Utc>) -> RunReport {
         let lasted = (now - self.origin.at).to_std().unwrap_or(Duration::ZERO);
-        Report {
+        RunReport {
             run_id: self.origin.run_id,
             source: self.key.to_string(),
             mode: self.mode,

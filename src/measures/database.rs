@@ -11,15 +11,15 @@ use super::table::{
     SHARED_LEFT, SHARED_PAUSE, SHARED_USED, SINK_FAILURES, SINK_SUCCESS, STORED, WAITING,
 };
 use crate::model::{ConditionState, SourceKey};
-use crate::store::enrichment::state::State as FileState;
-use crate::store::lists::mirror::State as MirrorState;
+use crate::store::enrichment::state::EnrichmentState as FileState;
+use crate::store::lists::mirror::MirrorState;
 use crate::store::reports::monitoring::{EvaluationLag, Membership, SinkQueue};
 use crate::store::reports::report::SourceReport;
 use crate::store::wanted::backlog::Backlog;
 
 /// A daily limit of requests, and what is left of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub struct DailyBudget {
     /// Which one: `requests` or `details`.
     pub name: &'static str,
     /// Requests allowed in 24 hours.
@@ -99,8 +99,8 @@ pub fn mirrors(states: &[MirrorState], sources: &[SourceReport]) {
 }
 
 /// Sets the daily limits of requests.
-pub fn budgets(budgets: &[Budget]) {
-    for Budget { name, limit, left } in budgets {
+pub fn budgets(budgets: &[DailyBudget]) {
+    for DailyBudget { name, limit, left } in budgets {
         gauge!(BUDGET.name, "budget" => *name).set(f64::from(*limit));
         gauge!(BUDGET_LEFT.name, "budget" => *name).set(as_float(*left));
     }

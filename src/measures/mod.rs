@@ -11,14 +11,14 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 use self::database::unix_seconds;
 pub use self::database::{
-    Budget, SharedUse, advisories, ages, budgets, conditions, database, details, evaluation,
+    DailyBudget, SharedUse, advisories, ages, budgets, conditions, database, details, evaluation,
     file_ages, files, freshness_limits, mirrors, shared_budget, sinks, sources,
 };
 use self::table::{
     BUILD, CLOCK_OFFSET, CONFIG_HASH, DELIVERIES, DELIVERY_SECONDS, DRIFT, FAILURES, RAISED,
     RECEIVED_BYTES, RECORDS, RELOADED, REQUESTS, RETRIES, RUN_SECONDS, RUNS, STARTED, THROTTLED,
 };
-pub use self::table::{Kind, METRICS, Metric, Origin, page};
+pub use self::table::{METRICS, Metric, MetricOrigin, MetricType, page};
 use crate::http::Usage;
 use crate::model::{Ending, FailureReason, Outcome, Tally};
 
@@ -28,7 +28,7 @@ const RUN_BUCKETS: [f64; 8] = [1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 2880
 const DELIVERY_BUCKETS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 /// A recorder for metrics.
-pub fn recorder() -> PrometheusRecorder {
+pub(crate) fn recorder() -> PrometheusRecorder {
     let buckets = [
         (RUN_SECONDS.name, RUN_BUCKETS),
         (DELIVERY_SECONDS.name, DELIVERY_BUCKETS),
@@ -45,12 +45,12 @@ pub fn recorder() -> PrometheusRecorder {
 }
 
 /// Gives the metrics of the current recorder their help texts.
-pub fn describe() {
+pub(crate) fn describe() {
     for metric in METRICS {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.help),
-            Kind::Gauge => describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => describe_histogram!(metric.name, metric.help),
+            MetricType::Counter => describe_counter!(metric.name, metric.help),
+            MetricType::Gauge => describe_gauge!(metric.name, metric.help),
+            MetricType::Histogram => describe_histogram!(metric.name, metric.help),
         }
     }
 }
@@ -86,7 +86,12 @@ pub fn raised(alerts: u64) {
 }
 
 /// Counts a delivery attempt; `failure` is why it failed.
-pub fn attempted(sink: &str, ending: &Ending, failure: Option<FailureReason>, took: Duration) {
+pub(crate) fn attempted(
+    sink: &str,
+    ending: &Ending,
+    failure: Option<FailureReason>,
+    took: Duration,
+) {
     let outcome = ending.name();
     let sink = sink.to_owned();
     counter!(DELIVERIES.name, "sink" => sink.clone(), "outcome" => outcome).increment(1);
@@ -97,7 +102,7 @@ pub fn attempted(sink: &str, ending: &Ending, failure: Option<FailureReason>, to
 }
 
 /// Counts a run that ended.
-pub fn run_ended(source: &str, outcome: &Outcome, tally: &Tally, seconds: f64) {
+pub(crate) fn run_ended(source: &str, outcome: &Outcome, tally: &Tally, seconds: f64) {
     let source = source.to_owned();
     counter!(RUNS.name, "source" => source.clone(), "outcome" => outcome.name()).increment(1);
     histogram!(RUN_SECONDS.name, "source" => source.clone()).record(seconds);

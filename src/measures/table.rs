@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricType {
     /// It only grows while the process runs.
     Counter,
     /// It goes up and down.
@@ -16,7 +16,7 @@ pub enum Kind {
 
 /// Where the value of a metric comes from, which decides when it is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum MetricOrigin {
     /// The process. Counters start at zero with it.
     Process,
     /// The database, at each scrape. Not exported while it does not answer.
@@ -31,9 +31,9 @@ pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: MetricType,
     /// Where its value comes from.
-    pub origin: Origin,
+    pub origin: MetricOrigin,
     /// Names of its labels.
     pub labels: &'static [&'static str],
     /// Unit of its value.
@@ -46,8 +46,8 @@ macro_rules! metrics {
     ($($id:ident = $origin:ident $kind:ident $name:literal [$($label:literal)*] $unit:literal $help:literal;)*) => {
         $(pub(super) const $id: Metric = Metric {
             name: $name,
-            kind: Kind::$kind,
-            origin: Origin::$origin,
+            kind: MetricType::$kind,
+            origin: MetricOrigin::$origin,
             labels: &[$($label),*],
             unit: $unit,
             help: $help,
@@ -150,7 +150,7 @@ metrics! {
         "Last successful delivery, by sink. Not exported before the first one.";
 }
 
-impl Kind {
+impl MetricType {
     fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -166,19 +166,19 @@ const INTRODUCTION: &str = "\
 `/metrics` on `[http] listen` has the metrics below, in Prometheus' text format. [monitoring](monitoring/README.md) has alerting rules and dashboards for them. `make metrics` writes this page from `src/measures/table.rs`; do not edit it.
 ";
 
-const SECTIONS: [(Origin, &str, &str); 3] = [
+const SECTIONS: [(MetricOrigin, &str, &str); 3] = [
     (
-        Origin::Process,
+        MetricOrigin::Process,
         "The process",
         "Counters begin at zero when the process starts; those of a source or sink that is no longer configured stand still until then. `advisoryd_database_up` says whether the metrics of the last section are there.",
     ),
     (
-        Origin::Age,
+        MetricOrigin::Age,
         "Ages",
         "Of each followed source. They continue while the database does not answer, computed from what it said last.",
     ),
     (
-        Origin::Database,
+        MetricOrigin::Database,
         "The database",
         "Read at each scrape. Not exported while the database does not answer: no value is older than the scrape. What is no longer followed or configured has no series.",
     ),

@@ -150,20 +150,17 @@ impl Advisory {
 
     /// Whether it says anything but which advisory it is, its title and its dates.
     pub fn has_substance(&self) -> bool {
-        let is_scored = |cvss: &Cvss| cvss.score.is_some() || cvss.vector.is_some();
-        self.is_rejected
-            || self.criticality.is_some()
-            || self.attack_vector.is_some()
-            || self.solution_status.is_some()
-            || self.threat_score.is_some()
-            || self.is_zero_day.is_some()
-            || self.description.is_some()
-            || self.solution.is_some()
-            || [&self.cvss2, &self.cvss3, &self.cvss4]
-                .into_iter()
-                .any(is_scored)
-            || !(self.impacts.is_empty() && self.cves.is_empty())
-            || !(self.products.is_empty() && self.references.is_empty())
+        // Written as what does not count: a new field counts.
+        let bare = Self {
+            said: self.said.clone(),
+            upstream_id: self.upstream_id,
+            title: self.title.clone(),
+            released_at: self.released_at,
+            modified_at: self.modified_at,
+            unrecognised: self.unrecognised.clone(),
+            ..Self::default()
+        };
+        *self != bare
     }
 
     /// Records what was repaired, if anything.
@@ -252,6 +249,30 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::Advisory;
+
+    /// Covers every field of the model, so that a new one counts.
+    #[test]
+    fn every_field_but_names_and_dates_is_substance() {
+        let of_nobody = json!({"said": "SA1"});
+        let advisory: Advisory = serde_json::from_value(of_nobody.clone()).unwrap();
+        assert!(!advisory.has_substance());
+        let model = serde_json::to_value(crate::model::sample::full()).unwrap();
+        for (field, value) in model.as_object().unwrap() {
+            let mut one = of_nobody.clone();
+            one[field] = value.clone();
+            let advisory: Advisory = serde_json::from_value(one).unwrap();
+            let is_bare = [
+                "said",
+                "upstream_id",
+                "title",
+                "released_at",
+                "modified_at",
+                "unrecognised",
+            ]
+            .contains(&field.as_str());
+            assert_eq!(advisory.has_substance(), !is_bare, "{field}");
+        }
+    }
 
     #[test]
     fn letters_composed_of_two_characters_make_no_other_content() {

@@ -1,6 +1,6 @@
 //! What an alert says in addition to what rules compare.
 
-use super::{Alert, ChangedField, Cvss, Links};
+use super::{Alert, ChangedField, Cvss, LinkTemplates};
 
 /// Content of the database that an alert quotes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub struct TicketDetails {
 impl Alert {
     /// The alert with its details and links, bounded.
     #[must_use]
-    pub fn detailed(mut self, details: AlertDetails, links: &Links) -> Self {
+    pub fn detailed(mut self, details: AlertDetails, links: &LinkTemplates) -> Self {
         let cvss = details.cvss.into_iter().zip(["4", "3", "2"]);
         let best = cvss
             .into_iter()

@@ -71,7 +71,7 @@ impl BudgetRequest {
 
 /// How an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BudgetStanding {
+pub struct BudgetState {
     /// The database's time.
     pub now: DateTime<Utc>,
     /// The first place that is not reserved.
@@ -127,14 +127,14 @@ pub fn max_burst(per_minute: u32) -> u32 {
 }
 
 /// Reserves places, or says why not.
-pub fn reserve(standing: &BudgetStanding, request: BudgetRequest) -> BudgetAnswer {
-    let BudgetStanding {
+pub fn reserve(state: &BudgetState, request: BudgetRequest) -> BudgetAnswer {
+    let BudgetState {
         now,
         next_at,
         paused_until,
         per_minute,
         left,
-    } = *standing;
+    } = *state;
     if let Some(until) = paused_until.filter(|until| *until > now && *until - now <= MAX_PAUSE) {
         return BudgetAnswer::Paused(until);
     }

@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_follow_and_none_is_said_twice() {
+    fn causes_follow_and_none_is_repeated() {
         assert_eq!(chain(&failed(&["a", "b", "c"])), "a: b: c");
         assert_eq!(
             chain(&failed(&["no answer: b", "b", "c"])),

@@ -4,7 +4,7 @@ use super::{Advisory, ChangeKind, Named, Severity, Ticket};
 
 /// The content of an advisory that events depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Statement {
+pub struct AdvisoryContent {
     /// Severity; `None` for a missing or unknown code.
     pub severity: Option<Severity>,
     /// Whether upstream has rejected it.
@@ -17,7 +17,7 @@ pub struct Statement {
     pub cves: Vec<String>,
 }
 
-impl From<&Advisory> for Statement {
+impl From<&Advisory> for AdvisoryContent {
     fn from(advisory: &Advisory) -> Self {
         Self {
             severity: advisory.severity(),
@@ -29,7 +29,7 @@ impl From<&Advisory> for Statement {
     }
 }
 
-impl Statement {
+impl AdvisoryContent {
     /// Whether a fix or a workaround is available.
     fn has_solution(&self) -> bool {
         let status = self.solution_status.as_deref();
@@ -41,16 +41,16 @@ impl Statement {
 /// It is compared with all of `former` together, so that no event is repeated:
 /// with the previous version and, where it only completes that one, also with the
 /// revision before. Without a former version there are no events.
-pub fn advisory_facts(former: &[Statement], now: &Statement) -> Vec<ChangeKind> {
+pub fn advisory_facts(former: &[AdvisoryContent], now: &AdvisoryContent) -> Vec<ChangeKind> {
     if former.is_empty() {
         return Vec::new();
     }
-    let any = |holds: fn(&Statement) -> bool| former.iter().any(holds);
+    let any = |is_true: fn(&AdvisoryContent) -> bool| former.iter().any(is_true);
     let known = || former.iter().filter_map(|one| one.severity);
     let worst = known().max().unwrap_or(Severity::Rejected);
     let named = |cve: &String| former.iter().any(|one| one.cves.contains(cve));
     let was_rejected = any(|one| one.is_rejected);
-    held([
+    true_kinds([
         (
             ChangeKind::Escalated,
             now.severity > Some(worst) && !was_rejected,
@@ -65,7 +65,7 @@ pub fn advisory_facts(former: &[Statement], now: &Statement) -> Vec<ChangeKind> 
         ),
         (
             ChangeKind::SolutionAvailable,
-            now.has_solution() && !any(Statement::has_solution),
+            now.has_solution() && !any(AdvisoryContent::has_solution),
         ),
         (ChangeKind::CvesAdded, !now.cves.iter().all(named)),
         (ChangeKind::Rejected, now.is_rejected && !was_rejected),
@@ -102,7 +102,7 @@ impl From<&Ticket> for TicketStatement {
 
 /// The events of a new version of a ticket, besides the new version itself.
 pub fn ticket_facts(former: &TicketStatement, now: &TicketStatement) -> Vec<ChangeKind> {
-    held([
+    true_kinds([
         (ChangeKind::TicketStatus, now.status != former.status),
         (ChangeKind::TicketPriority, now.priority != former.priority),
         (ChangeKind::TicketAssigned, now.assignee != former.assignee),
@@ -111,17 +111,17 @@ pub fn ticket_facts(former: &TicketStatement, now: &TicketStatement) -> Vec<Chan
     ])
 }
 
-fn held<const N: usize>(facts: [(ChangeKind, bool); N]) -> Vec<ChangeKind> {
+fn true_kinds<const N: usize>(facts: [(ChangeKind, bool); N]) -> Vec<ChangeKind> {
     facts
         .into_iter()
-        .filter(|(_, holds)| *holds)
+        .filter(|(_, is_true)| *is_true)
         .map(|(what, _)| what)
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Statement, TicketStatement, advisory_facts, ticket_facts};
+    use super::{AdvisoryContent, TicketStatement, advisory_facts, ticket_facts};
     use crate::model::ChangeKind::{
         BecameZeroDay, CvesAdded, Deescalated, Escalated, Reinstated, Rejected, SolutionAvailable,
         TicketAssigned, TicketGone, TicketPriority, TicketReturned, TicketStatus,
@@ -129,31 +129,31 @@ mod tests {
     use crate::model::Named;
     use crate::model::Severity::{self, HighlyCritical, LessCritical, NotCritical};
 
-    fn of(severity: impl Into<Option<Severity>>) -> Statement {
+    fn of(severity: impl Into<Option<Severity>>) -> AdvisoryContent {
         let severity = severity.into();
-        Statement {
+        AdvisoryContent {
             severity,
             is_rejected: severity == Some(Severity::Rejected),
-            ..Statement::default()
+            ..AdvisoryContent::default()
         }
     }
 
-    fn zero_day() -> Statement {
-        Statement {
+    fn zero_day() -> AdvisoryContent {
+        AdvisoryContent {
             is_zero_day: true,
             ..of(None)
         }
     }
 
-    fn solved(status: &str) -> Statement {
-        Statement {
+    fn solved(status: &str) -> AdvisoryContent {
+        AdvisoryContent {
             solution_status: Some(status.to_owned()),
             ..of(None)
         }
     }
 
-    fn names(cves: &[&str]) -> Statement {
-        Statement {
+    fn names(cves: &[&str]) -> AdvisoryContent {
+        AdvisoryContent {
             cves: cves.iter().map(ToString::to_string).collect(),
             ..of(None)
         }
@@ -191,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_told_in_one_order() {
-        let now = Statement {
+    fn facts_are_reported_in_one_order() {
+        let now = AdvisoryContent {
             is_zero_day: true,
             solution_status: Some("Vendor Patched".to_owned()),
             cves: vec!["CVE-1".to_owned()],
@@ -205,7 +205,7 @@ mod tests {
     /// The revision before, the version with a part of the next revision, and the
     /// version that completes it.
     #[test]
-    fn a_completing_version_tells_what_is_new_beside_both_before() {
+    fn a_completing_version_reports_what_is_new_beside_both_before() {
         let rejected = Severity::Rejected;
         for (before, replaced, now, facts) in [
             (
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_to_compare_with_nothing_is_told() {
+    fn with_nothing_to_compare_with_nothing_is_reported() {
         assert_eq!(advisory_facts(&[], &of(HighlyCritical)), []);
         assert_eq!(advisory_facts(&[], &of(Severity::Rejected)), []);
     }

@@ -55,6 +55,35 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// Whether it happens to tickets.
+    pub fn is_of_tickets(self) -> bool {
+        match self {
+            Self::TicketOpened
+            | Self::TicketRevised
+            | Self::TicketStatus
+            | Self::TicketPriority
+            | Self::TicketAssigned
+            | Self::TicketGone
+            | Self::TicketReturned => true,
+            Self::Appeared
+            | Self::JoinedWatchList
+            | Self::LeftWatchList
+            | Self::Revised
+            | Self::Completed
+            | Self::Escalated
+            | Self::Deescalated
+            | Self::BecameZeroDay
+            | Self::SolutionAvailable
+            | Self::CvesAdded
+            | Self::Rejected
+            | Self::Reinstated
+            | Self::KevAdded
+            | Self::EpssCrossed
+            | Self::Corrected
+            | Self::Drifted => false,
+        }
+    }
+
     /// Every kind, in the order of the documentation.
     pub const ALL: [Self; 23] = [
         Self::Appeared,

@@ -87,8 +87,8 @@ impl Condition {
     }
 
     /// Title of the alert, while the condition is active and when it is resolved.
-    pub(crate) fn title(self, holds: bool) -> &'static str {
-        match (self, holds) {
+    pub(crate) fn title(self, is_true: bool) -> &'static str {
+        match (self, is_true) {
             (Self::DataStale, true) => "data is stale",
             (Self::DataStale, false) => "data is fresh again",
             (Self::TokenRejected, true) => "upstream rejects the token",
@@ -116,8 +116,10 @@ impl Condition {
             (Self::DiscoveryIncomplete, false) => "the watch lists are known again",
             (Self::ListContentsStale, true) => "what a list contains cannot be read",
             (Self::ListContentsStale, false) => "what the list contains is read again",
-            (Self::ContentAlternates, true) => "a feed sends different contents in turn",
-            (Self::ContentAlternates, false) => "no content came in turn with another for a week",
+            (Self::ContentAlternates, true) => "a feed alternates between different contents",
+            (Self::ContentAlternates, false) => {
+                "no feed has alternated between two contents for a week"
+            }
             (Self::FullReadFailed, true) => "full pulls or scans of a source fail",
             (Self::FullReadFailed, false) => "a full pull or scan of the source was complete",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",

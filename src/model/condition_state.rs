@@ -94,7 +94,7 @@ impl ConditionState {
         self.over_at.is_some_and(|at| self.since - at < FLAPPING)
     }
 
-    /// Whether it was found by the last check that could tell. One that flaps is not resolved
+    /// Whether it was found by the last check that could find it. One that flaps is not resolved
     /// at once, but it is no problem while nothing shows it.
     pub fn is_found(&self) -> bool {
         self.is_raised && self.quiet_since.is_none()
@@ -200,43 +200,43 @@ mod tests {
     }
 
     /// The reports for a condition that is active (`value` > 0) or not at these minutes.
-    fn told(condition: Condition, looks: &[(i64, i64)]) -> Vec<(i64, i32, bool)> {
-        let mut standing: Option<ConditionState> = None;
-        let mut told = Vec::new();
-        for (minute, value) in looks {
+    fn reported(condition: Condition, samples: &[(i64, i64)]) -> Vec<(i64, i32, bool)> {
+        let mut state: Option<ConditionState> = None;
+        let mut reported = Vec::new();
+        for (minute, value) in samples {
             let evidence = if *value > 0 {
                 Evidence::For
             } else {
                 Evidence::Against
             };
             let finding = found(condition, evidence, *value);
-            let Some(step) = decide(standing.as_ref(), &finding, at(*minute)) else {
+            let Some(step) = decide(state.as_ref(), &finding, at(*minute)) else {
                 continue;
             };
             if step.is_notified {
                 let now = &step.state;
-                told.push((*minute, now.occurrence, now.is_raised));
+                reported.push((*minute, now.occurrence, now.is_raised));
             }
-            standing = Some(step.state);
+            state = Some(step.state);
         }
-        told
+        reported
     }
 
     #[test]
-    fn a_condition_is_told_once_when_it_begins_and_once_when_it_is_over() {
-        let looks = [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 0)];
+    fn a_condition_is_reported_once_when_it_begins_and_once_when_it_is_over() {
+        let samples = [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 0)];
         assert_eq!(
-            told(Condition::DataStale, &looks),
+            reported(Condition::DataStale, &samples),
             [(1, 1, true), (4, 1, false)]
         );
     }
 
     #[test]
     fn one_that_flaps_is_over_only_after_an_hour_of_quiet() {
-        let mut looks: Vec<(i64, i64)> = (0..600).map(|n| (n, (n / 10) % 2)).collect();
-        looks.extend((600..720).map(|n| (n, 0)));
+        let mut samples: Vec<(i64, i64)> = (0..600).map(|n| (n, (n / 10) % 2)).collect();
+        samples.extend((600..720).map(|n| (n, 0)));
         assert_eq!(
-            told(Condition::TokenRejected, &looks),
+            reported(Condition::TokenRejected, &samples),
             [
                 (10, 1, true),
                 (20, 1, false),
@@ -254,33 +254,33 @@ mod tests {
             (2, Evidence::For),
             (3, Evidence::Gone),
         ];
-        let mut standing: Option<ConditionState> = None;
+        let mut state: Option<ConditionState> = None;
         for (minute, evidence) in decided {
             let finding = found(Condition::SinkFailing, evidence, 1);
-            let step = decide(standing.as_ref(), &finding, at(minute));
-            standing = step.map(|step| step.state);
+            let step = decide(state.as_ref(), &finding, at(minute));
+            state = step.map(|step| step.state);
         }
         assert_eq!(
-            standing.map(|state| (state.is_raised, state.occurrence)),
+            state.map(|state| (state.is_raised, state.occurrence)),
             Some((false, 2))
         );
     }
 
     #[test]
-    fn one_that_comes_back_after_a_day_is_told_like_the_first_time() {
-        let looks = [(0, 1), (10, 0), (1450, 1), (1460, 0)];
-        assert_eq!(told(Condition::SinkFailing, &looks).len(), 4);
+    fn one_that_comes_back_after_a_day_is_reported_like_the_first_time() {
+        let samples = [(0, 1), (10, 0), (1450, 1), (1460, 0)];
+        assert_eq!(reported(Condition::SinkFailing, &samples).len(), 4);
     }
 
     #[test]
-    fn a_quarantine_is_told_of_again_when_it_has_doubled() {
-        let looks: Vec<(i64, i64)> = (1..=9).map(|n| (n, n)).collect();
-        let minutes: Vec<i64> = told(Condition::QuarantineGrew, &looks)
+    fn a_quarantine_is_reported_again_when_it_has_doubled() {
+        let samples: Vec<(i64, i64)> = (1..=9).map(|n| (n, n)).collect();
+        let minutes: Vec<i64> = reported(Condition::QuarantineGrew, &samples)
             .into_iter()
             .map(|(minute, ..)| minute)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8]);
-        assert_eq!(told(Condition::CoverageHole, &looks).len(), 1);
+        assert_eq!(reported(Condition::CoverageHole, &samples).len(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Advisory, Fingerprint};
 
 /// Which advisories are also fetched from the JSON API, one by one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Details {
+pub enum DetailsMode {
     /// Those without products, CVEs or description in the feed.
     #[default]
     Auto,
@@ -17,7 +17,7 @@ pub enum Details {
     Never,
 }
 
-impl Details {
+impl DetailsMode {
     /// Whether the details of this advisory are fetched.
     pub fn wants(self, whole: &Advisory) -> bool {
         match self {
@@ -127,7 +127,7 @@ mod tests {
     use super::{Forecast, forecast};
 
     #[test]
-    fn a_forecast_goes_by_the_pace_or_by_the_days_that_the_limit_takes() {
+    fn a_forecast_goes_by_the_rate_or_by_the_days_that_the_limit_takes() {
         let now = DateTime::UNIX_EPOCH;
         let given = Forecast {
             wanted: 2140,

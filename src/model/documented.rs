@@ -87,7 +87,7 @@ mod tests {
     use super::is_documented;
 
     #[test]
-    fn what_is_documented_is_told_from_what_is_new() {
+    fn what_is_documented_is_distinguished_from_what_is_new() {
         for path in [
             "advisory/revisions/list-item/number",
             "advisory/extended_solution",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Alert, ChangeKind, RecordKind, Severity, Subject, TicketSubject, one_line};
+use super::{Alert, ChangeKind, Severity, Subject, TicketSubject, one_line};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
@@ -42,13 +42,7 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
     Alert {
         id: alert_id(rule, subject).to_string(),
         what: subject.what.name().to_owned(),
-        kind: if subject.is_ticket {
-            RecordKind::Ticket
-        } else {
-            RecordKind::Advisory
-        }
-        .name()
-        .to_owned(),
+        kind: subject.kind().name().to_owned(),
         key: subject.key.clone(),
         version: subject.version,
         at: subject.at,
@@ -201,14 +195,14 @@ fn of_ticket(subject: &Subject) -> String {
 }
 
 fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<String>) -> String {
-    let told = |ticket: &Option<TicketSubject>| {
+    let shown = |ticket: &Option<TicketSubject>| {
         let named = ticket.as_ref().and_then(|ticket| value(ticket).clone());
         named.unwrap_or_else(|| "none".to_owned())
     };
     format!(
         "{name} changed from {} to {}",
-        told(&subject.former_ticket),
-        told(&subject.ticket)
+        shown(&subject.former_ticket),
+        shown(&subject.ticket)
     )
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The process that holds a lease, by the row of the lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// Name of the lease.
     #[serde(skip)]
     pub lease: String,
@@ -24,7 +24,7 @@ pub struct Holder {
     pub expires_at: DateTime<Utc>,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LeaseHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             host, pid, since, ..

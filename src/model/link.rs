@@ -19,7 +19,7 @@ enum Part {
 
 /// The templates for the links of alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Links {
+pub struct LinkTemplates {
     /// The page of an advisory: `{said}`, `{id}`.
     pub advisory: Option<LinkTemplate>,
     /// The page of a ticket: `{number}`, `{id}`, `{said}`.

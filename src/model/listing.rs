@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_of_a_list_is_told_once() {
+    fn each_change_of_a_list_is_reported_once() {
         let known = [
             list(1, "same", true),
             list(2, "old", true),
@@ -109,10 +109,10 @@ mod tests {
             list(7, "first", true),
         ];
         let changes = compare(&known, &listed);
-        let told: Vec<(i64, &ListChange)> =
+        let sent: Vec<(i64, &ListChange)> =
             changes.iter().map(|(list, what)| (list.id, what)).collect();
         assert_eq!(
-            told,
+            sent,
             [
                 (2, &ListChange::Renamed),
                 (3, &ListChange::Disabled),

@@ -25,7 +25,7 @@ pub struct Matcher {
 /// Result of a clause for a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Truth {
-    Holds,
+    True,
     Fails,
     Unknown,
 }
@@ -33,7 +33,7 @@ enum Truth {
 impl Truth {
     fn of(value: Option<bool>) -> Self {
         match value {
-            Some(true) => Self::Holds,
+            Some(true) => Self::True,
             Some(false) => Self::Fails,
             None => Self::Unknown,
         }
@@ -89,7 +89,7 @@ impl Matcher {
     /// The table of `not` that matches, if one does.
     pub fn excluding(&self, subject: &Subject) -> Option<&Clauses> {
         let mut not = self.not.iter();
-        not.find(|conditions| conditions.together(subject) == Truth::Holds)
+        not.find(|conditions| conditions.together(subject) == Truth::True)
             .map(|conditions| &conditions.plain)
     }
 
@@ -159,7 +159,7 @@ impl Matcher {
             .map(|conditions| (Clause::Not, opposite(conditions.together(subject))));
         for (clause, truth) in self.all.each(subject).chain(not) {
             match truth {
-                Truth::Holds => {}
+                Truth::True => {}
                 Truth::Fails => return Verdict::False(clause),
                 Truth::Unknown => missing = missing.or(Some(clause)),
             }
@@ -173,8 +173,8 @@ impl Matcher {
 
 fn opposite(truth: Truth) -> Truth {
     match truth {
-        Truth::Holds => Truth::Fails,
-        Truth::Fails => Truth::Holds,
+        Truth::True => Truth::Fails,
+        Truth::Fails => Truth::True,
         Truth::Unknown => Truth::Unknown,
     }
 }
@@ -246,7 +246,7 @@ impl Conditions {
     fn each<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (Clause, Truth)> + 'a {
         self.set
             .iter()
-            .map(|clause| (*clause, self.holds(*clause, subject)))
+            .map(|clause| (*clause, self.truth_of(*clause, subject)))
     }
 
     /// Whether all clauses match: those of `not`, which must not match as a whole. With a
@@ -255,23 +255,23 @@ impl Conditions {
         if subject.ticket.is_none() && self.set.iter().any(|clause| clause.is_of_tickets()) {
             return Truth::Fails;
         }
-        let mut together = Truth::Holds;
+        let mut together = Truth::True;
         for (_, truth) in self.each(subject) {
             match truth {
                 Truth::Fails => return Truth::Fails,
                 Truth::Unknown => together = Truth::Unknown,
-                Truth::Holds => {}
+                Truth::True => {}
             }
         }
         together
     }
 
-    fn holds(&self, clause: Clause, subject: &Subject) -> Truth {
+    fn truth_of(&self, clause: Clause, subject: &Subject) -> Truth {
         let plain = &self.plain;
         let ticket = |value: fn(&TicketSubject) -> &Option<String>, globs: &Globs| {
             match &subject.ticket {
                 // An advisory has no ticket to compare with.
-                None => Truth::Holds,
+                None => Truth::True,
                 Some(ticket) => Truth::of(value(ticket).as_deref().map(|name| globs.fit(name))),
             }
         };

@@ -27,7 +27,7 @@ const MAX_NAME_CHARS: usize = 200;
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Purpose {
+pub enum MessagePurpose {
     /// A rule matched.
     Alert,
     /// advisoryd reports a problem of its own.
@@ -38,7 +38,7 @@ pub enum Purpose {
     Test,
 }
 
-impl Purpose {
+impl MessagePurpose {
     /// The name used in SQL and JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ pub struct Message {
     /// A UUID that is the same for all attempts, so that receivers can drop duplicates.
     pub id: String,
     /// Why it is sent.
-    pub purpose: Purpose,
+    pub purpose: MessagePurpose,
     /// When the message was created, by our clock.
     pub at: DateTime<Utc>,
     /// The rule that created it; empty if the purpose is not `alert`.
@@ -85,8 +85,8 @@ impl Message {
             [one] => {
                 let severity = one.severity.as_deref().unwrap_or_default();
                 let severity = severity.replace('_', " ");
-                let is_said = one.resolved || one.summary.contains(&severity);
-                let severity = if is_said {
+                let is_named = one.resolved || one.summary.contains(&severity);
+                let severity = if is_named {
                     String::new()
                 } else {
                     format!(", {severity}")

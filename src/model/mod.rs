@@ -1,5 +1,6 @@
 //! Data types and their rules: no I/O, no formats, no tables, no clock.
 
+mod acknowledgement_state;
 mod advisory;
 mod alert_details;
 mod appearance;
@@ -30,6 +31,7 @@ mod outage;
 mod outgoing;
 mod overdue;
 mod overlay;
+mod quarantine_kind;
 mod receipt;
 mod record_kind;
 mod redaction;
@@ -42,6 +44,7 @@ mod secret_parts;
 mod severity;
 mod silence;
 mod source_key;
+mod source_line;
 mod spelled;
 mod subject;
 mod sum;
@@ -54,14 +57,15 @@ mod verdict;
 mod window;
 pub(crate) mod words;
 
+pub use acknowledgement_state::AcknowledgementState;
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use alert_details::{AlertDetails, TicketDetails};
 pub use budget::{
-    BudgetAnswer, BudgetKind, BudgetRequest, BudgetStanding, MAX_LATE, MAX_PAUSE, Reserved, burst,
+    BudgetAnswer, BudgetKind, BudgetRequest, BudgetState, MAX_LATE, MAX_PAUSE, Reserved, burst,
     interval, max_burst, reserve,
 };
 pub use chain::chain;
-pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
+pub use change::{AdvisoryContent, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use changed_field::ChangedField;
 pub use composed::{composed, is_composed};
@@ -69,7 +73,7 @@ pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
-pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
+pub use detail::{Detail, DetailsMode, Forecast, IngestedVia, forecast};
 pub use documented::is_documented;
 pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
@@ -78,20 +82,21 @@ pub use fingerprint::{
     salted_fingerprint,
 };
 pub use glob::Globs;
-pub use holder::Holder;
-pub use link::{LinkTemplate, Links};
+pub use holder::LeaseHolder;
+pub use link::{LinkTemplate, LinkTemplates};
 pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
-pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
+pub use message::{Alert, MESSAGE_VERSION, Message, MessagePurpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outage::Outage;
 pub use outgoing::{
-    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, keep_token, outgoing,
+    MAX_OUTGOING_CHARS, contains_secret, keep_login, keep_secret, keep_token, outgoing,
     outgoing_beginning, outgoing_page, outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
-pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
+pub use quarantine_kind::QuarantineKind;
+pub use receipt::{PendingFetch, QuarantinedRecord, RecordReceipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
 pub use remote_object::{DeliveryOrder, RemoteObject, object_id};
@@ -102,9 +107,12 @@ pub use silence::{KnownNames, Silence};
 pub use source_key::{SourceKey, label_of};
 pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
-pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};
+pub use text::{beginning, counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};
-pub use time::{is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_time};
+pub use time::{
+    is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_month, parse_time,
+    parse_year,
+};
 pub use verdict::Verdict;
 pub use window::{
     CoverageGap, FeedWindow, MAX_COVERAGE_AHEAD, feed_days, is_in_future, missing_from,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::fact::NAMESPACE;
-use super::{Alert, MESSAGE_VERSION, Message, OWN_RULE, Purpose, outgoing};
+use super::{Alert, MESSAGE_VERSION, Message, MessagePurpose, OWN_RULE, outgoing};
 
 /// The kind of change of these alerts.
 const WHAT: &str = "database_unavailable";
@@ -15,18 +15,19 @@ const WHAT: &str = "database_unavailable";
 pub struct Outage {
     /// When it was found.
     pub since: DateTime<Utc>,
-    /// Whether the sink was told of it.
-    pub is_told: bool,
+    /// Whether the sink was notified of it; files of earlier versions say `is_told`.
+    #[serde(rename = "is_told")]
+    pub is_notified: bool,
     /// Id of the object outside that it created.
     pub object: Option<String>,
 }
 
 impl Outage {
-    /// An outage that nobody was told of.
+    /// An outage that nobody was notified of.
     pub fn since(since: DateTime<Utc>) -> Self {
         Self {
             since,
-            is_told: false,
+            is_notified: false,
             object: None,
         }
     }
@@ -71,7 +72,7 @@ impl Outage {
         Message {
             schema: MESSAGE_VERSION,
             id: id("message"),
-            purpose: Purpose::Health,
+            purpose: MessagePurpose::Health,
             at: now,
             rule: OWN_RULE.to_owned(),
             title: Message::title_of(OWN_RULE, &alerts),

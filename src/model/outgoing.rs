@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
 
 use super::redaction::{LONGEST_FORM_BYTES, Redaction};
+use super::source_line::without_source_line;
 use super::text::{beginning_within, legible, one_line, shortened};
 
 /// Maximum length of an outgoing text, in characters.
@@ -72,8 +73,9 @@ pub fn outgoing(text: &str) -> String {
 
 /// As [`outgoing`], with a lower limit, in characters.
 pub fn outgoing_within(text: &str, most_chars: usize) -> String {
-    // Before control characters are removed: they tell where a control sequence ends.
+    // Before control characters are removed: they show where a control sequence ends.
     let line = one_line(&redacted_beginning(text, searched(text)));
+    let line = without_source_line(&line);
     shortened(&line, most_chars.min(MAX_OUTGOING_CHARS))
 }
 
@@ -94,7 +96,7 @@ fn searched(text: &str) -> usize {
 /// A text of our own that may quote others, for a terminal: without registered secrets
 /// and control sequences. Line ends and length stay.
 pub fn outgoing_page(text: &str) -> String {
-    legible(&redacted(text))
+    legible(&without_source_line(&redacted(text)))
 }
 
 /// A text without registered secrets, and otherwise as it is.
@@ -103,7 +105,7 @@ pub fn without_secrets(text: &str) -> String {
 }
 
 /// Whether a text contains a registered secret as a whole.
-pub fn holds_secret(text: &str) -> bool {
+pub fn contains_secret(text: &str) -> bool {
     // What follows says that the text was not cut: the beginning of a secret may be a word.
     let whole = format!("{text} .");
     redacted(&whole) != whole

@@ -77,8 +77,9 @@ fn newer(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Newer {
 /// The name of the flag, which always has a value.
 const REJECTED: &str = "is_rejected";
 
-/// Passes the fields that can be corrected to the macro `$to`, after `$arguments`. The key
-/// and the modification time are not among them: a change of these is another revision.
+/// Passes the fields that are merged, compared and corrected alike to the macro `$to`, after
+/// `$arguments`. Two fields are not among them since a change of these is another revision:
+/// the key and the modification time.
 macro_rules! with_fields {
     ($to:ident $arguments:tt) => {
         $to!($arguments
@@ -89,14 +90,16 @@ macro_rules! with_fields {
 
 macro_rules! differing {
     (($one:ident $other:ident) $($field:ident)*) => {{
-        // A new field must be named here, or in `with_fields`.
-        let Advisory {
-            said: _,
-            modified_at: _,
-            is_rejected: _,
-            unrecognised: _,
-            $($field: _,)*
-        } = $one;
+        // Never called: a new field does not compile until it is in `with_fields`, or is
+        // named here and in `filled`. A pattern would check the same, but in a macro the
+        // compiler does not name the missing field.
+        let _ = |said, modified_at, is_rejected, unrecognised, $($field),*| Advisory {
+            said,
+            modified_at,
+            is_rejected,
+            unrecognised,
+            $($field),*
+        };
         let mut names: Vec<String> = Vec::new();
         $(if $one.$field != $other.$field {
             names.push(stringify!($field).to_owned());
@@ -121,8 +124,27 @@ macro_rules! take {
     };
 }
 
+macro_rules! filled {
+    (($fill:ident) $($field:ident)*) => {
+        Advisory {
+            said: $fill.winner.said.clone(),
+            modified_at: $fill.field("modified_at", |one| &one.modified_at),
+            is_rejected: $fill.winner.is_rejected,
+            $($field: $fill.field(stringify!($field), |one| &one.$field),)*
+            unrecognised: $fill.unrecognised(),
+        }
+    };
+}
+
 fn is_present<T: Default + PartialEq>(value: &T) -> bool {
     *value != T::default()
+}
+
+/// Whether a value that could not be parsed, stored under `key`, belongs to the field `name`.
+/// Score and vector have a key each, and belong to one field.
+fn is_of(key: &str, name: &str) -> bool {
+    let base = key.strip_suffix("_score").or(key.strip_suffix("_vector"));
+    key == name || base == Some(name)
 }
 
 fn is_named(names: &[String], name: &str) -> bool {
@@ -158,10 +180,7 @@ fn with_corrections(detail: &Advisory, record: &Advisory, corrected: &[String]) 
     if is_named(corrected, REJECTED) {
         whole.is_rejected = record.is_rejected;
     }
-    let is_corrected = |key: &str| {
-        let base = key.strip_suffix("_score").or(key.strip_suffix("_vector"));
-        is_named(corrected, key) || base.is_some_and(|base| is_named(corrected, base))
-    };
+    let is_corrected = |key: &str| corrected.iter().any(|name| is_of(key, name));
     whole.unrecognised.retain(|key, _| !is_corrected(key));
     let theirs = record.unrecognised.iter();
     let theirs = theirs.filter(|(key, _)| is_corrected(key));
@@ -179,31 +198,7 @@ fn fill(winner: &Advisory, other: &Advisory) -> Advisory {
         not_understood: other.unrecognised.clone(),
         is_used: false,
     };
-    // Names every field, so that a new one cannot be forgotten.
-    Advisory {
-        said: winner.said.clone(),
-        upstream_id: fill.field(&["upstream_id"], |one| &one.upstream_id),
-        title: fill.field(&["title"], |one| &one.title),
-        criticality: fill.field(&["criticality"], |one| &one.criticality),
-        released_at: fill.field(&["released_at"], |one| &one.released_at),
-        modified_at: fill.field(&["modified_at"], |one| &one.modified_at),
-        attack_vector: fill.field(&["attack_vector"], |one| &one.attack_vector),
-        solution_status: fill.field(&["solution_status"], |one| &one.solution_status),
-        impacts: fill.field(&["impacts"], |one| &one.impacts),
-        cves: fill.field(&["cves"], |one| &one.cves),
-        // Score and vector belong together.
-        cvss2: fill.field(&["cvss2_score", "cvss2_vector"], |one| &one.cvss2),
-        cvss3: fill.field(&["cvss3_score", "cvss3_vector"], |one| &one.cvss3),
-        cvss4: fill.field(&["cvss4_score", "cvss4_vector"], |one| &one.cvss4),
-        threat_score: fill.field(&["threat_score"], |one| &one.threat_score),
-        is_zero_day: fill.field(&["is_zero_day"], |one| &one.is_zero_day),
-        is_rejected: winner.is_rejected,
-        description: fill.field(&["description"], |one| &one.description),
-        solution: fill.field(&["solution"], |one| &one.solution),
-        products: fill.field(&["products"], |one| &one.products),
-        references: fill.field(&["references"], |one| &one.references),
-        unrecognised: fill.unrecognised(),
-    }
+    with_fields!(filled(fill))
 }
 
 struct Fill<'a> {
@@ -216,11 +211,10 @@ struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    /// The winner's value, or the other's if the winner has none. `names` are the keys
-    /// under which values that could not be parsed are stored.
+    /// The winner's value of a field, or the other's if the winner has none.
     fn field<T: Clone + Default + PartialEq>(
         &mut self,
-        names: &[&str],
+        name: &str,
         of: impl Fn(&Advisory) -> &T,
     ) -> T {
         let ours = of(self.winner);
@@ -229,9 +223,7 @@ impl Fill<'_> {
             self.is_used |= *theirs != T::default();
             return theirs.clone();
         }
-        for name in names {
-            self.not_understood.remove(*name);
-        }
+        self.not_understood.retain(|key, _| !is_of(key, name));
         ours.clone()
     }
 

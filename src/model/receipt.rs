@@ -12,7 +12,7 @@ const MOST_SOURCES: usize = 5;
 
 /// What is known of one advisory or ticket besides its stored version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Receipt {
+pub struct RecordReceipt {
     /// Whether a version of it is stored.
     pub is_stored: bool,
     /// Its records in quarantine that no later version has replaced, oldest first.
@@ -64,7 +64,7 @@ pub struct SourceCoverage {
     pub complete_to: Option<DateTime<Utc>>,
 }
 
-impl Receipt {
+impl RecordReceipt {
     /// One sentence for each thing that is known, without a final period. Empty if
     /// the stored version is all there is.
     pub fn sentences(&self) -> Vec<String> {
@@ -150,7 +150,7 @@ fn time(at: DateTime<Utc>) -> String {
 mod tests {
     use chrono::DateTime;
 
-    use super::{PendingFetch, Receipt, SourceCoverage};
+    use super::{PendingFetch, RecordReceipt, SourceCoverage};
 
     #[test]
     fn an_absence_names_how_far_each_source_was_read() {
@@ -158,7 +158,7 @@ mod tests {
             source: format!("watch list {number}"),
             complete_to,
         };
-        let mut receipt = Receipt::default();
+        let mut receipt = RecordReceipt::default();
         assert_eq!(
             receipt.sentences(),
             ["never received; no configured source would contain it"]
@@ -178,16 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_told_instead_of_an_absence() {
+    fn what_waits_is_shown_instead_of_an_absence() {
         let pending = PendingFetch {
             since: DateTime::UNIX_EPOCH,
             due_at: DateTime::UNIX_EPOCH,
             attempts: 2,
             last_error: Some("status 500".to_owned()),
         };
-        let receipt = Receipt {
+        let receipt = RecordReceipt {
             pending: Some(pending),
-            ..Receipt::default()
+            ..RecordReceipt::default()
         };
         assert_eq!(
             receipt.sentences(),
@@ -195,9 +195,9 @@ mod tests {
                 "queued to be fetched as JSON, not before 1970-01-01 00:00:00 UTC; attempt 2 failed: status 500"
             ]
         );
-        let stored = Receipt {
+        let stored = RecordReceipt {
             is_stored: true,
-            ..Receipt::default()
+            ..RecordReceipt::default()
         };
         assert!(stored.sentences().is_empty());
     }

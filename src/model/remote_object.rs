@@ -11,7 +11,7 @@ pub struct RemoteObject {
     /// Its id there; `None` if it was created and the response had no id: another one is
     /// not created.
     pub id: Option<String>,
-    /// Whether the last alert that it was told about is resolved.
+    /// Whether the last alert that it was notified of is resolved.
     pub is_resolved: bool,
 }
 

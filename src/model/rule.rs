@@ -137,7 +137,7 @@ pub struct Clauses {
     pub zone: Option<Tz>,
 }
 
-/// Whether somebody takes care of an advisory.
+/// Whether an advisory is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkState {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{AttackVector, ChangeKind, Severity};
+use super::{AttackVector, ChangeKind, RecordKind, Severity};
 
 /// Watch lists are pulled one after the other, and one may be late: what comes with several of
 /// them within this time is one event.
@@ -34,7 +34,7 @@ pub struct Subject {
     /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
     /// Whether the advisory was known, and is news in the source that it came through: a rule
-    /// that has not told of it yet takes that as its appearance.
+    /// that has not reported it yet takes that as its appearance.
     pub is_new_in_source: bool,
     /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,
@@ -61,6 +61,15 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What it happened to.
+    pub fn kind(&self) -> RecordKind {
+        if self.is_ticket {
+            RecordKind::Ticket
+        } else {
+            RecordKind::Advisory
+        }
+    }
+
     /// The watch lists that rules compare: of a list that was joined only that one, so
     /// that nobody is notified of the lists of others.
     pub fn compared_lists(&self) -> &[i64] {

@@ -85,12 +85,18 @@ pub fn legible(text: &str) -> String {
         .collect()
 }
 
+/// At most so many characters of a text, for values that are stored: nothing is added.
+pub fn beginning(text: &str, most_chars: usize) -> &str {
+    let end = text.char_indices().nth(most_chars);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 /// Truncates to a number of characters; a longer text ends with `…`.
 pub fn shortened(text: &str, most_chars: usize) -> String {
     if text.chars().nth(most_chars).is_none() {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(most_chars.saturating_sub(1)).collect();
+    let kept = beginning(text, most_chars.saturating_sub(1));
     format!("{}…", kept.trim_end())
 }
 
@@ -106,10 +112,10 @@ pub(super) fn is_invisible(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{legible, one_line, shortened, visible};
+    use super::{beginning, legible, one_line, shortened, visible};
 
     #[test]
-    fn a_value_that_looks_right_shows_what_is_wrong_with_it() {
+    fn a_value_that_seems_right_shows_what_is_wrong_with_it() {
         assert_eq!(visible("SA1\u{200b}2"), "SA1\\u{200b}2");
         assert_eq!(visible("SA\u{7}ä"), "SA\\u{7}ä");
     }
@@ -130,5 +136,8 @@ mod tests {
         assert_eq!(shortened("äöüß", 3), "äö…");
         assert_eq!(shortened("a b c", 3), "a…");
         assert_eq!(shortened("a", 0), "…");
+        assert_eq!(beginning("äöü", 3), "äöü");
+        assert_eq!(beginning("äöüß", 3), "äöü");
+        assert_eq!(beginning("a", 0), "");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Utc,
+};
 use chrono_tz::Tz;
 
 /// Date and time with a time zone, whose minutes may be missing.
@@ -55,6 +57,27 @@ pub fn is_later(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> boo
         return this > that;
     }
     this.timestamp() > that.timestamp()
+}
+
+/// Parses a month such as `2026-11`: its first day, and that of the next one.
+pub fn parse_month(text: &str) -> Option<(NaiveDate, NaiveDate)> {
+    let text = text.trim();
+    let is_plain = text.len() == "2026-11".len();
+    let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
+    let first = first.filter(|first| is_plain && YEARS.contains(&first.year()))?;
+    Some((first, first.checked_add_months(Months::new(1))?))
+}
+
+/// Parses a year such as `2026`: its first day, and that of the next one.
+pub fn parse_year(text: &str) -> Option<(NaiveDate, NaiveDate)> {
+    let text = text.trim();
+    let is_plain = text.len() == "2026".len() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let year = text
+        .parse()
+        .ok()
+        .filter(|year| is_plain && YEARS.contains(year))?;
+    let first = NaiveDate::from_ymd_opt(year, 1, 1)?;
+    Some((first, NaiveDate::from_ymd_opt(year + 1, 1, 1)?))
 }
 
 /// Parses a time in any format that upstream is known or likely to use (contract

@@ -9,11 +9,11 @@ use crate::clock::machine_now;
 /// The simulator's clock: this machine's, moved by an offset. Everything that
 /// upstream calls "now" comes from here, the `Date` header included.
 #[derive(Debug)]
-pub struct Clock {
+pub struct SimulatedClock {
     offset_seconds: AtomicI64,
 }
 
-impl Clock {
+impl SimulatedClock {
     /// A clock that says `at` now, or runs with this machine's.
     pub fn starting(at: Option<DateTime<Utc>>) -> Self {
         let offset = at.map_or(0, |at| (at - machine_now()).num_seconds());

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::model::Advisory;
 
 use super::Simulator;
-use super::record::Entry;
-use super::world::Step;
+use super::record::AdvisoryEntry;
+use super::world::WorldStep;
 
 /// Changes of the world, and facts about it for tests to compare with.
 impl Simulator {
@@ -18,7 +18,7 @@ impl Simulator {
         let mut world = self.shared.world();
         let published = world.publish(count, self.now());
         let entries = published.into_iter().filter_map(|index| world.entry(index));
-        entries.map(Entry::said).collect()
+        entries.map(AdvisoryEntry::said).collect()
     }
 
     /// Gives an advisory a new revision; `worse` raises its criticality by one level.
@@ -99,7 +99,7 @@ impl Simulator {
     }
 
     /// One realistic random step: something new, something revised, some tickets.
-    pub fn tick(&self) -> Step {
+    pub fn tick(&self) -> WorldStep {
         self.shared.world().tick(self.now())
     }
 
@@ -129,7 +129,7 @@ impl Simulator {
     /// The identifiers of all advisories ever in `list`, oldest first.
     pub fn saids(&self, list: i64) -> Vec<String> {
         let entries = self.shared.world().feed(Some(list), None, self.now());
-        entries.into_iter().map(Entry::said).collect()
+        entries.into_iter().map(AdvisoryEntry::said).collect()
     }
 
     /// The identifiers of all advisories, oldest first.

@@ -22,9 +22,10 @@ mod tests;
 pub use compression::Compression;
 pub use feed::{Damage, FeedFile, FeedWritten, WriteFeedError, write_feed};
 pub use options::{
-    DEFAULT_TOKEN, Encoding, FeedCounts, FeedOptions, LimitOptions, MAX_WATCH_LISTS, Note, Options,
-    Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape, UnknownProfile,
+    DEFAULT_TOKEN, DEMO_LISTS, Encoding, FeedCounts, FeedOptions, LimitOptions, ListOrder,
+    MAX_WATCH_LISTS, Note, SimulatedProfile, SimulatorOptions, ThrottleForm, TicketFilters,
+    TicketOptions, TicketShape, UnknownProfile,
 };
-pub use server::{Fault, Rule, SeenRequest};
+pub use server::{AnswerFault, FaultRule, SeenRequest};
 pub use simulator::{Simulator, SimulatorError, start};
-pub use world::{Step, WorldError};
+pub use world::WorldStep;

@@ -10,7 +10,7 @@ use super::compression::Compression;
 /// What the simulated upstream plays. Everything follows from these values:
 /// the same options (with `starts_at` set) make the same documents, byte for byte.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SimulatorOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// How many advisories there are at the start.
@@ -20,7 +20,7 @@ pub struct Options {
     /// How many watch lists there are at the start, numbered from 1; at most [`MAX_WATCH_LISTS`].
     pub watch_lists: usize,
     /// The structure of the feed (contract §5).
-    pub profile: Profile,
+    pub profile: SimulatedProfile,
     /// Everything invented follows from it.
     pub seed: u64,
     /// The one token that is accepted, 40 hexadecimal digits.
@@ -46,6 +46,8 @@ pub struct Options {
     pub max_page_size: usize,
     /// Status for a wrong token: 401 or 403, as the contract allows both (§2).
     pub refusal_status: u16,
+    /// Whether the advisories are among them that the documentation's examples ask for.
+    pub has_examples: bool,
     /// Whether `POST /_control/…` is served: faults and mutations from another process.
     pub control: bool,
 }
@@ -53,17 +55,17 @@ pub struct Options {
 /// The set of watch lists an advisory is in is one 64-bit mask.
 pub const MAX_WATCH_LISTS: usize = 64;
 
-/// Token that the simulator accepts unless told otherwise. It opens nothing else.
+/// Token that the simulator accepts unless configured otherwise. It opens nothing else.
 pub const DEFAULT_TOKEN: &str = "51a7e0f0ca11ab1e0000feed0000cafe00005afe";
 
-impl Default for Options {
+impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             advisories: 1000,
             tickets: 200,
             watch_lists: 4,
-            profile: Profile::JsonNames,
+            profile: SimulatedProfile::JsonNames,
             seed: 1,
             token: DEFAULT_TOKEN.to_owned(),
             history_days: 300,
@@ -75,14 +77,37 @@ impl Default for Options {
             note: None,
             max_page_size: 100,
             refusal_status: 401,
+            has_examples: false,
             control: false,
+        }
+    }
+}
+
+/// Names of the demo's watch lists, which the documentation uses.
+pub const DEMO_LISTS: [&str; 3] = ["Linux servers", "Office clients", "Network equipment"];
+
+impl SimulatorOptions {
+    /// The world of the demo, in which the documentation's examples find something: large
+    /// enough to look real, small enough to be there in seconds.
+    pub fn of_demo() -> Self {
+        Self {
+            advisories: 3000,
+            tickets: 400,
+            watch_lists: DEMO_LISTS.len(),
+            has_examples: true,
+            // The demo asks far more often than anyone would ask the vendor.
+            limits: LimitOptions {
+                per_minute: 0,
+                ..LimitOptions::default()
+            },
+            ..Self::default()
         }
     }
 }
 
 /// The four structures that a feed may have (contract §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub enum SimulatedProfile {
     /// Elements named like the JSON keys.
     JsonNames,
     /// `<root><list-item>…`, as Django REST framework's renderer writes.
@@ -93,7 +118,7 @@ pub enum Profile {
     Cvrf,
 }
 
-impl Profile {
+impl SimulatedProfile {
     /// Every profile.
     pub const ALL: [Self; 4] = [Self::JsonNames, Self::Drf, Self::Attributes, Self::Cvrf];
 
@@ -116,7 +141,7 @@ pub struct UnknownProfile {
     pub name: String,
 }
 
-impl FromStr for Profile {
+impl FromStr for SimulatedProfile {
     type Err = UnknownProfile;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
@@ -143,7 +168,7 @@ pub struct Note {
 pub struct FeedOptions {
     /// What `days` counts.
     pub counts: FeedCounts,
-    /// `None`: UTF-8, and ISO-8859-1 for [`Profile::Attributes`].
+    /// `None`: UTF-8, and ISO-8859-1 for [`SimulatedProfile::Attributes`].
     pub encoding: Option<Encoding>,
     /// Used when the client accepts it.
     pub compression: Option<Compression>,
@@ -187,7 +212,7 @@ pub struct TicketOptions {
     /// Which date filters work.
     pub filters: TicketFilters,
     /// In which order collections are listed.
-    pub order: Order,
+    pub order: ListOrder,
     /// How the values of a ticket that name something else look.
     pub shape: TicketShape,
 }
@@ -212,7 +237,7 @@ impl Default for TicketFilters {
 
 /// In which order tickets and advisories are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ListOrder {
     /// The oldest first: what is added comes at the end.
     #[default]
     IdAscending,
@@ -248,7 +273,7 @@ pub struct LimitOptions {
     /// Whole advisories a day; 0 = no limit. Trial accounts have 30. Other calls are
     /// not counted.
     pub advisories_per_day: u32,
-    /// How the client is told when to come back.
+    /// How the client learns when to come back.
     pub form: ThrottleForm,
 }
 
@@ -280,14 +305,14 @@ pub enum ThrottleForm {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
-    use super::Profile;
+    use super::SimulatedProfile;
 
     #[test]
     fn a_profile_is_read_by_the_name_it_is_written_with() {
-        for profile in Profile::ALL {
-            assert_eq!(profile.name().parse::<Profile>().unwrap(), profile);
+        for profile in SimulatedProfile::ALL {
+            assert_eq!(profile.name().parse::<SimulatedProfile>().unwrap(), profile);
         }
-        let error = "xml".parse::<Profile>().unwrap_err().to_string();
+        let error = "xml".parse::<SimulatedProfile>().unwrap_err().to_string();
         assert!(error.contains("`xml`") && error.contains("cvrf"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 /// one part of an advisory does not reshuffle all others.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
-pub enum Stream {
+pub enum RandomStream {
     Entry = 1,
     Base,
     Products,
@@ -21,7 +21,7 @@ pub enum Stream {
 }
 
 /// Numbers that follow from the seed, the thing's number and the purpose alone.
-pub fn rng(seed: u64, number: u64, stream: Stream) -> Rng {
+pub fn rng(seed: u64, number: u64, stream: RandomStream) -> Rng {
     Rng::with_seed(mix(
         mix(mix(seed) ^ number).wrapping_add(stream as u64 * 0x9E37_79B9)
     ))

@@ -9,15 +9,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clock::Clock;
-use super::options::Options;
-use super::server::{Connection, Listening, Rule, SeenRequest, Shared, router};
+use super::clock::SimulatedClock;
+use super::options::SimulatorOptions;
+use super::server::{ConnectionControl, FaultRule, Listening, SeenRequest, SharedState, router};
 use super::world::{World, WorldError};
 
 /// A running simulated upstream. It ends when this is dropped or stopped.
 #[derive(Debug)]
 pub struct Simulator {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     addr: SocketAddr,
@@ -40,21 +40,22 @@ pub enum SimulatorError {
 }
 
 /// Makes the world, listens and serves on tasks of the current runtime.
-pub async fn start(mut options: Options) -> Result<Simulator, SimulatorError> {
-    let clock = Clock::starting(options.starts_at);
+pub async fn start(mut options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
+    let clock = SimulatedClock::starting(options.starts_at);
     let world = World::new(options.clone(), clock.now())?;
     let listen = options.listen;
     let failed = |source| SimulatorError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     options.listen = addr;
-    let shared = Arc::new(Shared::new(options, clock, world));
+    let shared = Arc::new(SharedState::new(options, clock, world));
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let listening = Listening {
         listener,
         stop: stop.clone(),
     };
-    let service = router(Arc::clone(&shared)).into_make_service_with_connect_info::<Connection>();
+    let service =
+        router(Arc::clone(&shared)).into_make_service_with_connect_info::<ConnectionControl>();
     let stopped = stop.clone();
     tasks.spawn(async move {
         tokio::select! {
@@ -110,7 +111,7 @@ impl Simulator {
     }
 
     /// Adds a rule by which things go wrong; of several that match, the oldest strikes.
-    pub fn inject(&self, rule: Rule) {
+    pub fn inject(&self, rule: FaultRule) {
         self.shared.faults.inject(rule);
     }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::facts::{alerts, facts};
 use super::open::OpenError;
-use super::outcome::{Receipt, Refused};
-use super::post::{Body, Post};
+use super::outcome::{DeliveryReceipt, Refused};
+use super::post::{Post, PostBody};
 use super::secrets::Secrets;
 use crate::config;
 use crate::model::{Alert, Message, OWN_RULE};
@@ -18,7 +18,7 @@ use crate::model::{Alert, Message, OWN_RULE};
 /// whenever the same rule reports the same key with the same severity, so that a
 /// later message can resolve an alert that an earlier one started.
 #[derive(Debug)]
-pub(super) struct Alertmanager {
+pub(super) struct AlertmanagerSink {
     post: Post,
     labels: BTreeMap<String, String>,
     active_for: TimeDelta,
@@ -36,13 +36,13 @@ pub(super) struct Posted {
     ends_at: String,
 }
 
-impl Alertmanager {
+impl AlertmanagerSink {
     pub(super) fn open(
-        settings: &config::Alertmanager,
+        settings: &config::AlertmanagerSettings,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let config::Alertmanager {
+        let config::AlertmanagerSettings {
             target,
             labels,
             active_for,
@@ -60,7 +60,7 @@ impl Alertmanager {
         &self,
         message: &Message,
         now: DateTime<Utc>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<DeliveryReceipt, Refused> {
         let posted: Vec<Posted> = alerts(message)
             .iter()
             .flat_map(|alert| self.posted(message, alert, now))
@@ -68,7 +68,7 @@ impl Alertmanager {
         let body = serde_json::to_vec(&posted).map_err(|error| {
             Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
         })?;
-        self.post.send(Body::json(body), now).await
+        self.post.send(PostBody::json(body), now).await
     }
 
     /// The alert itself, and the end of alerts that were fired before with other

@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use super::descendants::{Descendants, MARK};
 use super::open::OpenError;
-use super::outcome::{Receipt, Refused};
+use super::outcome::{DeliveryReceipt, Refused};
 use crate::config;
 use crate::model::{FailureReason, Message};
 
@@ -28,7 +28,7 @@ const NEVER: i32 = 65;
 
 /// A program that reads the message as JSON from standard input.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(super) struct CommandSink {
     program: Vec<String>,
     user: Option<User>,
     timeout: Duration,
@@ -51,8 +51,11 @@ impl Drop for Group {
     }
 }
 
-impl Command {
-    pub(super) fn open(settings: &config::Command, timeout: Duration) -> Result<Self, OpenError> {
+impl CommandSink {
+    pub(super) fn open(
+        settings: &config::CommandSettings,
+        timeout: Duration,
+    ) -> Result<Self, OpenError> {
         let program = settings.program.clone();
         let path = Path::new(program.first().map_or("", String::as_str));
         let runs = std::fs::metadata(path).and_then(|found| {
@@ -74,7 +77,7 @@ impl Command {
         }
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
+    pub(super) async fn send(&self, message: &Message) -> Result<DeliveryReceipt, Refused> {
         let input = serde_json::to_vec(message).map_err(|error| {
             Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
         })?;
@@ -128,7 +131,7 @@ impl Command {
 }
 
 /// Whose rights the program has, if not this user's.
-fn user(settings: &config::Command) -> Result<Option<User>, OpenError> {
+fn user(settings: &config::CommandSettings) -> Result<Option<User>, OpenError> {
     let Some(name) = &settings.user else {
         return Ok(None);
     };
@@ -150,7 +153,7 @@ async fn talk(
     timeout: Duration,
 ) -> io::Result<Option<(ExitStatus, String)>> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut said, mut said_of_trouble) = (Vec::new(), Vec::new());
+    let (mut printed, mut errors) = (Vec::new(), Vec::new());
     let ended = {
         let write = async {
             if let Some(mut stdin) = stdin {
@@ -159,11 +162,7 @@ async fn talk(
             }
         };
         let keep_all = async {
-            tokio::join!(
-                write,
-                keep(stdout, &mut said),
-                keep(stderr, &mut said_of_trouble)
-            );
+            tokio::join!(write, keep(stdout, &mut printed), keep(stderr, &mut errors));
         };
         tokio::pin!(keep_all);
         let mut is_all = false;
@@ -186,9 +185,9 @@ async fn talk(
     let Ok(status) = ended else {
         return Ok(None);
     };
-    said.append(&mut said_of_trouble);
-    let said = String::from_utf8_lossy(&said).into_owned();
-    Ok(Some((status?, said)))
+    printed.append(&mut errors);
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    Ok(Some((status?, printed)))
 }
 
 async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
@@ -206,9 +205,9 @@ async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 }
 
 /// 0 is delivered, 65 is permanent; any other status may be a temporary failure of the program.
-fn judge(name: &str, status: ExitStatus, answer: String) -> Result<Receipt, Refused> {
+fn judge(name: &str, status: ExitStatus, answer: String) -> Result<DeliveryReceipt, Refused> {
     if status.success() {
-        return Ok(Receipt {
+        return Ok(DeliveryReceipt {
             status: Some(0),
             answer,
         });

@@ -12,12 +12,12 @@ use url::Url;
 use super::gate::SsrfGuard;
 use super::open::{OpenError, certificates, identity, provide_cryptography};
 use super::secrets::Secrets;
-use crate::config::{Address, Auth, Target, header_line, may_be_public, parse_url};
+use crate::config::{Address, Auth, PostTarget, header_line, may_be_public, parse_url};
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 
 /// The URL, and the form to display: only the host of a secret URL.
-pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
+pub(super) fn url(target: &PostTarget, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
     let (url, shown) = match &target.address {
         Address::Url(url) => {
             let path = url.path().trim_end_matches('/');
@@ -44,7 +44,7 @@ pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String
 }
 
 /// The headers of every message: user-defined headers and authentication.
-pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMap, OpenError> {
+pub(super) fn headers(target: &PostTarget, secrets: &mut Secrets) -> Result<HeaderMap, OpenError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &target.headers {
         let (Ok(name), Ok(value)) = (
@@ -115,7 +115,7 @@ fn authorization(auth: &Auth, secrets: &mut Secrets) -> Result<HeaderValue, Open
 }
 
 pub(super) fn client(
-    target: &Target,
+    target: &PostTarget,
     url: &Url,
     timeout: Duration,
 ) -> Result<reqwest::Client, OpenError> {
@@ -160,7 +160,7 @@ mod tests {
     use std::time::Duration;
 
     use super::client;
-    use crate::config::{Address, Target};
+    use crate::config::{Address, PostTarget};
     use crate::model::chain;
 
     #[tokio::test]
@@ -171,7 +171,7 @@ mod tests {
         // A name has to be resolved to be checked; this one resolves to this machine.
         let url: url::Url = format!("https://localhost:{port}/").parse().unwrap();
         for (allow_private, reached) in [(false, false), (true, true)] {
-            let target = Target {
+            let target = PostTarget {
                 address: Address::Url(url.clone()),
                 auth: None,
                 headers: BTreeMap::new(),

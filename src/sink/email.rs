@@ -7,28 +7,28 @@ use lettre::transport::smtp::extension::ClientId;
 
 use super::mail::Mail;
 use super::open::OpenError;
-use super::outcome::{Receipt, Refused};
+use super::outcome::{DeliveryReceipt, Refused};
 use super::secrets::Secrets;
-use super::smtp::{Server, TlsMode};
+use super::smtp::{SmtpServer, TlsMode};
 use super::tls::Connector;
 use crate::config::{self, Login, SmtpTls};
 use crate::model::Message;
 
 /// Email over SMTP.
 #[derive(Debug)]
-pub(super) struct Email {
-    server: Server,
+pub(super) struct EmailSink {
+    server: SmtpServer,
     letter: Mail,
     timeout: Duration,
 }
 
-impl Email {
+impl EmailSink {
     pub(super) fn open(
-        settings: &config::Email,
+        settings: &config::EmailSettings,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let config::Email {
+        let config::EmailSettings {
             host,
             port,
             tls,
@@ -55,7 +55,7 @@ impl Email {
             SmtpTls::StartTls => TlsMode::StartTls(connector()?),
         };
         Ok(Self {
-            server: Server {
+            server: SmtpServer {
                 host: host.clone(),
                 port: *port,
                 way,
@@ -67,7 +67,7 @@ impl Email {
         })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
+    pub(super) async fn send(&self, message: &Message) -> Result<DeliveryReceipt, Refused> {
         let mail = self.letter.write(message)?;
         self.server.send(&mail, self.timeout).await
     }

@@ -3,11 +3,11 @@
 use tracing::info;
 
 use super::facts::{alerts, facts};
-use super::outcome::Receipt;
+use super::outcome::DeliveryReceipt;
 use crate::model::Message;
 
 /// Writes one log line per alert.
-pub(super) fn send(message: &Message) -> Receipt {
+pub(super) fn send(message: &Message) -> DeliveryReceipt {
     let alerts = alerts(message);
     for alert in alerts.iter() {
         let over = if alert.resolved { " (resolved)" } else { "" };
@@ -33,7 +33,7 @@ pub(super) fn send(message: &Message) -> Receipt {
             alert.summary,
         );
     }
-    Receipt {
+    DeliveryReceipt {
         status: None,
         answer: format!("{} written to the log", alerts.len()),
     }

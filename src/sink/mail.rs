@@ -7,8 +7,8 @@ use lettre::message::{Mailbox, MultiPart};
 
 use super::open::OpenError;
 use super::outcome::Refused;
-use super::render::{Form, Template};
-use super::smtp::Envelope;
+use super::render::{CompiledTemplate, TemplateFormat};
+use super::smtp::MailEnvelope;
 use crate::model::{Message, one_line, shortened};
 
 const TEXT: &str = include_str!("templates/mail.txt.j2");
@@ -23,8 +23,8 @@ const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitte
 pub(super) struct Mail {
     from: Mailbox,
     to: Vec<Mailbox>,
-    text: Template,
-    html: Template,
+    text: CompiledTemplate,
+    html: CompiledTemplate,
 }
 
 impl Mail {
@@ -32,14 +32,22 @@ impl Mail {
         Ok(Self {
             from,
             to,
-            text: Template::compile("the text template of emails", TEXT, Form::Text)?,
-            html: Template::compile("the HTML template of emails", HTML, Form::Html)?,
+            text: CompiledTemplate::compile(
+                "the text template of emails",
+                TEXT,
+                TemplateFormat::Text,
+            )?,
+            html: CompiledTemplate::compile(
+                "the HTML template of emails",
+                HTML,
+                TemplateFormat::Html,
+            )?,
         })
     }
 
     /// One email for the whole message. A retry has the same `Message-ID` and
     /// date, so that mail programs show it only once.
-    pub(super) fn write(&self, message: &Message) -> Result<Envelope, Refused> {
+    pub(super) fn write(&self, message: &Message) -> Result<MailEnvelope, Refused> {
         let wrong = |why: String| {
             Refused::unbuilt(format!("cannot build an email from the message: {why}"))
         };
@@ -58,7 +66,7 @@ impl Mail {
         let mail = builder
             .multipart(MultiPart::alternative_plain_html(text, html))
             .map_err(|error| wrong(error.to_string()))?;
-        Ok(Envelope {
+        Ok(MailEnvelope {
             from: self.from.email.clone(),
             to: self
                 .to
@@ -72,7 +80,7 @@ impl Mail {
 
 /// The text part of a message.
 pub(super) fn text(message: &Message) -> Result<String, String> {
-    Template::compile("the text template of emails", TEXT, Form::Text)
+    CompiledTemplate::compile("the text template of emails", TEXT, TemplateFormat::Text)
         .map_err(|error| error.to_string())?
         .render(message)
 }

@@ -16,8 +16,8 @@ mod log;
 mod mail;
 mod open;
 mod outcome;
-mod pace;
 mod post;
+mod rate_limiter;
 mod render;
 mod samples;
 mod scope;
@@ -37,12 +37,12 @@ use chrono::{DateTime, Utc};
 
 pub use division::Division;
 pub use open::OpenError;
-pub use outcome::{ANSWER_BYTES, MAX_WAIT, Receipt, Refused, Sent};
+pub use outcome::{ANSWER_BYTES, DeliveryReceipt, MAX_WAIT, Refused, Sent};
 
 use crate::config::{self, SinkKind};
 use crate::model::{DeliveryOrder, Message, RemoteObject};
 use facts::alerts;
-use pace::Pace;
+use rate_limiter::SinkRateLimiter;
 use secrets::Secrets;
 
 /// A sink that is ready to deliver. It is opened again when the configuration is
@@ -52,7 +52,7 @@ pub struct Sink {
     name: String,
     kind: &'static str,
     channel: Channel,
-    pace: Option<Pace>,
+    rate_limiter: Option<SinkRateLimiter>,
     is_ordered: bool,
     /// Secrets that must not appear in anything that [`Sink::send`] returns.
     secrets: Secrets,
@@ -60,12 +60,12 @@ pub struct Sink {
 
 #[derive(Debug)]
 enum Channel {
-    Webhook(Box<webhook::Webhook>),
-    Alertmanager(Box<alertmanager::Alertmanager>),
-    Email(Box<email::Email>),
-    Hook(Box<hook::Hook>),
-    Syslog(Box<syslog::Syslog>),
-    Command(command::Command),
+    Webhook(Box<webhook::WebhookSink>),
+    Alertmanager(Box<alertmanager::AlertmanagerSink>),
+    Email(Box<email::EmailSink>),
+    Hook(Box<hook::HookSink>),
+    Syslog(Box<syslog::SyslogSink>),
+    Command(command::CommandSink),
     Log,
 }
 
@@ -83,8 +83,8 @@ impl Sink {
     ///
     /// # Errors
     /// [`OpenError`]: which file or setting, and what is wrong with it.
-    pub fn open(settings: &config::Sink) -> Result<Self, OpenError> {
-        let config::Sink {
+    pub fn open(settings: &config::SinkSettings) -> Result<Self, OpenError> {
+        let config::SinkSettings {
             name,
             timeout,
             requests_per_minute,
@@ -95,26 +95,26 @@ impl Sink {
         let mut secrets = Secrets::default();
         let channel = match kind {
             SinkKind::Webhook(settings) => {
-                let webhook = webhook::Webhook::open(settings, timeout, &mut secrets)?;
+                let webhook = webhook::WebhookSink::open(settings, timeout, &mut secrets)?;
                 Channel::Webhook(Box::new(webhook))
             }
             SinkKind::Alertmanager(settings) => {
-                let sink = alertmanager::Alertmanager::open(settings, timeout, &mut secrets)?;
+                let sink = alertmanager::AlertmanagerSink::open(settings, timeout, &mut secrets)?;
                 Channel::Alertmanager(Box::new(sink))
             }
             SinkKind::Email(settings) => {
-                let email = email::Email::open(settings, timeout, &mut secrets)?;
+                let email = email::EmailSink::open(settings, timeout, &mut secrets)?;
                 Channel::Email(Box::new(email))
             }
             SinkKind::Hook(settings) => {
-                let hook = hook::Hook::open(settings, timeout, &mut secrets)?;
+                let hook = hook::HookSink::open(settings, timeout, &mut secrets)?;
                 Channel::Hook(Box::new(hook))
             }
             SinkKind::Syslog(settings) => {
-                Channel::Syslog(Box::new(syslog::Syslog::open(settings, timeout)?))
+                Channel::Syslog(Box::new(syslog::SyslogSink::open(settings, timeout)?))
             }
             SinkKind::Command(settings) => {
-                Channel::Command(command::Command::open(settings, timeout)?)
+                Channel::Command(command::CommandSink::open(settings, timeout)?)
             }
             SinkKind::Log => Channel::Log,
         };
@@ -122,7 +122,7 @@ impl Sink {
             name: name.clone(),
             kind: settings.kind.name(),
             channel,
-            pace: requests_per_minute.map(Pace::of),
+            rate_limiter: requests_per_minute.map(SinkRateLimiter::of),
             is_ordered: *is_ordered,
             secrets,
         })
@@ -151,7 +151,10 @@ impl Sink {
 
     /// How many deliveries may be made at the same time; `None` = no limit of its own.
     pub fn concurrency(&self) -> Option<usize> {
-        let is_slow = self.pace.as_ref().is_some_and(Pace::is_slow);
+        let is_slow = self
+            .rate_limiter
+            .as_ref()
+            .is_some_and(SinkRateLimiter::is_slow);
         (is_slow || self.is_ordered).then_some(1)
     }
 
@@ -164,7 +167,7 @@ impl Sink {
     }
 
     /// The requests of a message of which so many parts are accepted.
-    pub fn division(&self, message: &Message, accepted: usize) -> Division {
+    pub(crate) fn division(&self, message: &Message, accepted: usize) -> Division {
         Division::new(self.parts(message), accepted, self.together())
     }
 
@@ -177,7 +180,7 @@ impl Sink {
     }
 
     /// Rule and key of the object outside that a part belongs to, if one is remembered.
-    pub fn object_of(&self, message: &Message, part: usize) -> Option<(String, String)> {
+    pub(crate) fn object_of(&self, message: &Message, part: usize) -> Option<(String, String)> {
         match &self.channel {
             Channel::Hook(hook) if hook.remembers() => {
                 let alerts = alerts(message);
@@ -195,9 +198,13 @@ impl Sink {
     ///
     /// # Errors
     /// [`Refused`]: the receiver rejected the message, or the result is unknown.
-    pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
+    pub async fn send(
+        &self,
+        message: &Message,
+        now: DateTime<Utc>,
+    ) -> Result<DeliveryReceipt, Refused> {
         let mut known: BTreeMap<(String, String), RemoteObject> = BTreeMap::new();
-        let mut receipt = Receipt::default();
+        let mut receipt = DeliveryReceipt::default();
         let mut division = self.division(message, 0);
         while !division.is_done() {
             let parts = division.next();
@@ -227,8 +234,8 @@ impl Sink {
         known: Option<&RemoteObject>,
         now: DateTime<Utc>,
     ) -> Result<Sent, Refused> {
-        if let Some(pace) = &self.pace {
-            pace.wait().await;
+        if let Some(rate_limiter) = &self.rate_limiter {
+            rate_limiter.wait().await;
         }
         let outcome = match &self.channel {
             Channel::Webhook(webhook) => {

@@ -72,7 +72,7 @@ impl OpenError {
         why: impl Into<String>,
     ) -> Self {
         Self::Malformed {
-            file: file.said.clone(),
+            file: file.given.clone(),
             wanted,
             why: why.into(),
         }

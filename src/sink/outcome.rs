@@ -15,7 +15,7 @@ const REASON_BYTES: usize = 1024;
 
 /// The receiver accepted the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Receipt {
+pub struct DeliveryReceipt {
     /// Status, if any: HTTP, SMTP, or exit status of a process.
     pub status: Option<i32>,
     /// The beginning of the reply, at most [`ANSWER_BYTES`], without control characters.
@@ -26,13 +26,13 @@ pub struct Receipt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     /// What the receiver said.
-    pub receipt: Receipt,
+    pub receipt: DeliveryReceipt,
     /// The object outside that the alert belongs to now.
     pub object: Option<RemoteObject>,
 }
 
-impl From<Receipt> for Sent {
-    fn from(receipt: Receipt) -> Self {
+impl From<DeliveryReceipt> for Sent {
+    fn from(receipt: DeliveryReceipt) -> Self {
         Self {
             receipt,
             object: None,
@@ -49,7 +49,7 @@ pub struct Refused {
     pub reason: String,
     /// Status, if any.
     pub status: Option<i32>,
-    /// The beginning of the reply, as in [`Receipt`].
+    /// The beginning of the reply, as in [`DeliveryReceipt`].
     pub answer: String,
     /// The kind of failure, for metrics.
     pub kind: FailureReason,
@@ -65,7 +65,7 @@ pub struct Refused {
     pub is_too_large: bool,
 }
 
-impl Receipt {
+impl DeliveryReceipt {
     pub(super) fn without(self, secrets: &Secrets) -> Self {
         let Self { status, answer } = self;
         Self {

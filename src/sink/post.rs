@@ -11,9 +11,9 @@ use url::Url;
 
 use super::connection;
 use super::open::OpenError;
-use super::outcome::{MAX_WAIT, Receipt, Refused};
+use super::outcome::{DeliveryReceipt, MAX_WAIT, Refused};
 use super::secrets::Secrets;
-use crate::config::Target;
+use crate::config::PostTarget;
 use crate::http::{beginning, retry_after_in};
 use crate::model::{FailureReason, chain};
 
@@ -39,15 +39,15 @@ pub(super) struct Post {
 
 /// A request.
 #[derive(Clone)]
-pub(super) struct Call {
+pub(super) struct PostRequest {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<PostBody>,
     pub(super) headers: HeaderMap,
 }
 
 /// A response with a status of 2xx.
-pub(super) struct Answer {
+pub(super) struct PostAnswer {
     pub(super) status: StatusCode,
     /// Its beginning, or all of it where it matters.
     pub(super) text: String,
@@ -55,7 +55,7 @@ pub(super) struct Answer {
 
 /// The content of a request.
 #[derive(Clone)]
-pub(super) struct Body {
+pub(super) struct PostBody {
     pub(super) content_type: HeaderValue,
     pub(super) bytes: Bytes,
     /// Headers of this message.
@@ -69,7 +69,7 @@ impl fmt::Debug for Post {
     }
 }
 
-impl Body {
+impl PostBody {
     pub(super) fn json(bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: HeaderValue::from_static("application/json"),
@@ -79,7 +79,7 @@ impl Body {
     }
 }
 
-impl Body {
+impl PostBody {
     pub(super) fn of(content_type: &HeaderValue, bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: content_type.clone(),
@@ -88,9 +88,9 @@ impl Body {
     }
 }
 
-impl Answer {
-    pub(super) fn receipt(self) -> Receipt {
-        Receipt {
+impl PostAnswer {
+    pub(super) fn receipt(self) -> DeliveryReceipt {
+        DeliveryReceipt {
             status: Some(i32::from(self.status.as_u16())),
             answer: self.text,
         }
@@ -99,7 +99,7 @@ impl Answer {
 
 impl Post {
     pub(super) fn open(
-        target: &Target,
+        target: &PostTarget,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
@@ -144,20 +144,28 @@ impl Post {
     }
 
     /// Posts to the URL.
-    pub(super) async fn send(&self, body: Body, now: DateTime<Utc>) -> Result<Receipt, Refused> {
-        let call = Call {
+    pub(super) async fn send(
+        &self,
+        body: PostBody,
+        now: DateTime<Utc>,
+    ) -> Result<DeliveryReceipt, Refused> {
+        let call = PostRequest {
             method: Method::POST,
             url: self.url.clone(),
             body: Some(body),
             headers: HeaderMap::new(),
         };
-        self.call(call, now).await.map(Answer::receipt)
+        self.call(call, now).await.map(PostAnswer::receipt)
     }
 
     /// Makes one attempt. `now` is compared with dates if the receiver sends no
     /// `Date` header.
-    pub(super) async fn call(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
-        let Call {
+    pub(super) async fn call(
+        &self,
+        call: PostRequest,
+        now: DateTime<Utc>,
+    ) -> Result<PostAnswer, Refused> {
+        let PostRequest {
             method,
             url,
             body,
@@ -170,7 +178,7 @@ impl Post {
             .headers(self.headers.clone())
             .headers(headers);
         if let Some(body) = body {
-            let Body {
+            let PostBody {
                 content_type,
                 bytes,
                 headers,
@@ -195,7 +203,7 @@ impl Post {
         what: &str,
         response: Response,
         now: DateTime<Utc>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<PostAnswer, Refused> {
         let status = response.status();
         let wait = asked_wait(response.headers(), now);
         let is_redirect = response.headers().contains_key(LOCATION);
@@ -207,7 +215,7 @@ impl Post {
         let text = beginning(response, most, patience).await;
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_success() {
-            return Ok(Answer { status, text });
+            return Ok(PostAnswer { status, text });
         }
         let advice = match status {
             _ if status.is_redirection() && is_redirect => {

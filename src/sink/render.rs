@@ -26,7 +26,7 @@ pub(super) const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// Format of the output of a template; it determines how values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum TemplateFormat {
     /// Values are inserted as JSON, including quotes; the result must be valid JSON.
     Json,
     /// Values are escaped for HTML.
@@ -43,18 +43,18 @@ pub(super) enum Form {
 
 /// A template that was compiled and tested.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(super) struct CompiledTemplate {
     templates: Environment<'static>,
-    form: Form,
+    form: TemplateFormat,
 }
 
 /// The name of the only template in each environment.
 const NAME: &str = "body";
 
-impl Template {
+impl CompiledTemplate {
     /// Compiles a template and tests it with messages of every purpose. `name` is
     /// its name in errors.
-    pub(super) fn compile(name: &str, text: &str, form: Form) -> Result<Self, OpenError> {
+    pub(super) fn compile(name: &str, text: &str, form: TemplateFormat) -> Result<Self, OpenError> {
         Self::compile_with(name, text, form, (&Scope::default(), Per::Message))
     }
 
@@ -62,7 +62,7 @@ impl Template {
     pub(super) fn compile_with(
         name: &str,
         text: &str,
-        form: Form,
+        form: TemplateFormat,
         (scope, per): (&Scope, Per),
     ) -> Result<Self, OpenError> {
         let template = Self::untested(name, text, form)?;
@@ -72,7 +72,7 @@ impl Template {
         };
         for message in samples() {
             for alert in alerts(&message).iter() {
-                let is_one = per == Per::Alert || form == Form::JsonLines;
+                let is_one = per == Per::Alert || form == TemplateFormat::JsonLines;
                 let scene = Scene {
                     message: &message,
                     alert: is_one.then_some(alert),
@@ -89,7 +89,7 @@ impl Template {
         Ok(template)
     }
 
-    fn untested(name: &str, text: &str, form: Form) -> Result<Self, OpenError> {
+    fn untested(name: &str, text: &str, form: TemplateFormat) -> Result<Self, OpenError> {
         let wrong = |why| OpenError::Template {
             template: name.to_owned(),
             why,
@@ -98,10 +98,12 @@ impl Template {
         // An undefined name is a typing error and must not render as an empty string.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.set_auto_escape_callback(move |_| match form {
-            Form::Json | Form::JsonLines | Form::Fields => AutoEscape::Json,
-            Form::Html => AutoEscape::Html,
-            Form::Text => AutoEscape::None,
-            Form::Path => AutoEscape::Custom(Cow::Borrowed("path")),
+            TemplateFormat::Json | TemplateFormat::JsonLines | TemplateFormat::Fields => {
+                AutoEscape::Json
+            }
+            TemplateFormat::Html => AutoEscape::Html,
+            TemplateFormat::Text => AutoEscape::None,
+            TemplateFormat::Path => AutoEscape::Custom(Cow::Borrowed("path")),
         });
         templates.set_formatter(|out, state, value| match state.auto_escape() {
             AutoEscape::Custom(_) if value.is_undefined() => {
@@ -160,19 +162,19 @@ impl Template {
             .map_err(|error| because(&error))?;
         let body = template.render(context).map_err(|error| because(&error))?;
         match self.form {
-            Form::Json => serde_json::from_str::<serde::de::IgnoredAny>(&body)
+            TemplateFormat::Json => serde_json::from_str::<serde::de::IgnoredAny>(&body)
                 .map_err(|error| format!("does not render valid JSON: {error}"))
                 .map(|_| body),
-            Form::JsonLines => lines(&body),
-            Form::Fields => form(&body),
-            Form::Html | Form::Text | Form::Path => Ok(body),
+            TemplateFormat::JsonLines => lines(&body),
+            TemplateFormat::Fields => form(&body),
+            TemplateFormat::Html | TemplateFormat::Text | TemplateFormat::Path => Ok(body),
         }
     }
 }
 
 /// A text of the configuration, such as a header, with secrets and variables filled in.
 pub(super) fn filled(name: &str, text: &str, scope: &Scope) -> Result<String, OpenError> {
-    let template = Template::untested(name, text, Form::Text)?;
+    let template = CompiledTemplate::untested(name, text, TemplateFormat::Text)?;
     let json = serde_json::json!({"secrets": scope.secrets, "vars": scope.vars});
     let wrong = |error: minijinja::Error| OpenError::Template {
         template: name.to_owned(),

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 
-use crate::model::{Alert, ChangedField, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, ChangedField, MESSAGE_VERSION, Message, MessagePurpose};
 
 /// Sample messages that every template must be able to render.
 #[expect(clippy::too_many_lines, reason = "one alert with all fields")]
@@ -70,8 +70,8 @@ pub(super) fn samples() -> [Message; 3] {
         ..Alert::default()
     };
     [
-        sample(Purpose::Alert, vec![full.clone(), over.clone()]),
-        sample(Purpose::Health, vec![over]),
-        sample(Purpose::Heartbeat, Vec::new()),
+        sample(MessagePurpose::Alert, vec![full.clone(), over.clone()]),
+        sample(MessagePurpose::Health, vec![over]),
+        sample(MessagePurpose::Heartbeat, Vec::new()),
     ]
 }

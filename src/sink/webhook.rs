@@ -11,9 +11,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 
 use super::open::OpenError;
-use super::outcome::{Receipt, Refused};
-use super::post::{Body, Post};
-use super::render::{Form, Template};
+use super::outcome::{DeliveryReceipt, Refused};
+use super::post::{Post, PostBody};
+use super::render::{CompiledTemplate, TemplateFormat};
 use super::secrets::Secrets;
 use crate::config::{self, SecretFile};
 use crate::model::Message;
@@ -30,26 +30,26 @@ struct Signer(Vec<Hmac<Sha256>>);
 
 /// JSON, signed according to Standard Webhooks.
 #[derive(Debug)]
-pub(super) struct Webhook {
+pub(super) struct WebhookSink {
     post: Post,
     signer: Signer,
-    template: Option<Template>,
+    template: Option<CompiledTemplate>,
 }
 
-impl Webhook {
+impl WebhookSink {
     pub(super) fn open(
-        settings: &config::Webhook,
+        settings: &config::WebhookSettings,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let config::Webhook {
+        let config::WebhookSettings {
             target,
             secret,
             template,
         } = settings;
-        let template = template
-            .as_ref()
-            .map(|template| Template::compile(&template.name, &template.text, Form::Json));
+        let template = template.as_ref().map(|template| {
+            CompiledTemplate::compile(&template.name, &template.text, TemplateFormat::Json)
+        });
         Ok(Self {
             post: Post::open(target, timeout, secrets)?,
             signer: Signer::read(secret, secrets)?,
@@ -61,7 +61,7 @@ impl Webhook {
         &self,
         message: &Message,
         now: DateTime<Utc>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<DeliveryReceipt, Refused> {
         let bytes = match &self.template {
             Some(template) => template
                 .render(message)
@@ -86,9 +86,9 @@ impl Webhook {
             })?;
             headers.insert(name, value);
         }
-        let body = Body {
+        let body = PostBody {
             headers,
-            ..Body::json(bytes)
+            ..PostBody::json(bytes)
         };
         self.post.send(body, now).await
     }

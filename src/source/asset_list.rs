@@ -46,25 +46,25 @@ mod tests {
 
     #[test]
     fn lists_are_read_in_every_shape_they_may_have() {
-        let told = |row| read(&row).map(|list| (list.id, list.name, list.enabled));
+        let id_name_enabled = |row| read(&row).map(|list| (list.id, list.name, list.enabled));
         let named = |name: &str| Some(name.to_owned());
         assert_eq!(
-            told(json!({"id": 4, "name": " Linux\r\nservers ", "enabled": true})),
+            id_name_enabled(json!({"id": 4, "name": " Linux\r\nservers ", "enabled": true})),
             Some((4, named("Linux servers"), true))
         );
         for id in [json!("4"), json!(4.0), json!("4.0"), json!(" 4 ")] {
-            assert_eq!(told(json!({"id": id})), Some((4, None, true)));
+            assert_eq!(id_name_enabled(json!({"id": id})), Some((4, None, true)));
         }
         assert_eq!(
-            told(json!({"id": 4, "name": "", "enabled": "False"})),
+            id_name_enabled(json!({"id": 4, "name": "", "enabled": "False"})),
             Some((4, None, false))
         );
         assert_eq!(
-            told(json!({"id": 4, "name": 7, "enabled": 0})),
+            id_name_enabled(json!({"id": 4, "name": 7, "enabled": 0})),
             Some((4, None, false))
         );
         for row in [json!({"name": "x"}), json!({"id": -4}), json!([]), json!(4)] {
-            assert_eq!(told(row), None);
+            assert_eq!(id_name_enabled(row), None);
         }
     }
 }

@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// How often each byte is looked at, on average: beginnings of rows may lie in each other.
-const LOOKS: usize = 8;
+const MAX_PASSES: usize = 8;
 /// Deeper values are not read.
 const MAX_DEPTH: usize = 120;
 
 /// The names of a row's values. What is inside of a damaged row has others than a row.
-pub(super) type Names = BTreeSet<String>;
+pub(super) type RowKeys = BTreeSet<String>;
 
 /// What was found behind damage.
 #[derive(Default)]
-pub(super) struct Found<'a> {
+pub(super) struct SalvagedRows<'a> {
     /// Rows that are whole.
     pub rows: Vec<&'a str>,
     /// What stands before and between them.
@@ -25,10 +25,10 @@ pub(super) struct Found<'a> {
 /// Finds the rows that are whole in the rest of a page, which begins with a damaged row.
 /// A row is known by its names, which another row has: an object within the damaged row
 /// must not be taken for a row.
-pub(super) fn behind<'a>(rest: &'a str, known: &BTreeSet<Names>) -> Found<'a> {
-    let mut found = Found::default();
+pub(super) fn behind<'a>(rest: &'a str, known: &BTreeSet<RowKeys>) -> SalvagedRows<'a> {
+    let mut found = SalvagedRows::default();
     let (mut damaged_from, mut from) = (0, 0);
-    let mut budget = rest.len() * LOOKS;
+    let mut budget = rest.len() * MAX_PASSES;
     while let Some(comma) = rest[from..].find(',').map(|at| from + at)
         && budget > 0
     {
@@ -82,7 +82,7 @@ fn length(text: &str, budget: &mut usize) -> Option<usize> {
 }
 
 /// The names of a row's values, if it has any.
-pub(super) fn names(row: &Value) -> Option<Names> {
+pub(super) fn names(row: &Value) -> Option<RowKeys> {
     let fields = row.as_object().filter(|fields| !fields.is_empty())?;
     Some(fields.keys().cloned().collect())
 }
@@ -91,9 +91,9 @@ pub(super) fn names(row: &Value) -> Option<Names> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Names, behind};
+    use super::{RowKeys, behind};
 
-    fn known(names: &[&str]) -> BTreeSet<Names> {
+    fn known(names: &[&str]) -> BTreeSet<RowKeys> {
         BTreeSet::from([names.iter().map(|name| (*name).to_owned()).collect()])
     }
 

@@ -4,7 +4,7 @@
 use super::half_characters;
 
 /// The parts of a page, its rows as they came.
-pub(super) struct Parts<'a> {
+pub(super) struct PageParts<'a> {
     /// What stands before the first row.
     pub before: &'a str,
     /// The rows, each as it came.
@@ -21,7 +21,7 @@ pub(super) enum Behind<'a> {
     Damage(&'a str),
 }
 
-impl Parts<'_> {
+impl PageParts<'_> {
     /// The page without its rows.
     pub(super) fn envelope(&self) -> String {
         match self.behind {
@@ -33,7 +33,7 @@ impl Parts<'_> {
 
 /// Finds the rows of `results` by brackets and quotation marks alone, up to the first one
 /// in which these do not match. `None` if there is no such list.
-pub(super) fn split(page: &str) -> Option<Parts<'_>> {
+pub(super) fn split(page: &str) -> Option<PageParts<'_>> {
     let (mut open, mut rows) = (Vec::new(), Vec::new());
     let (mut string_from, mut is_escaped) = (None, false);
     let mut last_string = "";
@@ -73,7 +73,7 @@ pub(super) fn split(page: &str) -> Option<Parts<'_>> {
                 if let Some(list_from) = list_from.filter(|_| open.len() == 1) {
                     rows.push(page.get(row_from..at)?);
                     rows.retain(|row| !row.trim().is_empty());
-                    return Some(Parts {
+                    return Some(PageParts {
                         before: page.get(..list_from)?,
                         rows,
                         behind: Behind::End(page.get(at..)?),
@@ -83,7 +83,7 @@ pub(super) fn split(page: &str) -> Option<Parts<'_>> {
             _ => {}
         }
     }
-    Some(Parts {
+    Some(PageParts {
         before: page.get(..list_from?)?,
         rows,
         behind: Behind::Damage(page.get(row_from..)?),

@@ -8,11 +8,11 @@ use encoding_rs::UTF_8;
 use serde_json::Value;
 
 use super::damaged_json::{self, MOST_MORE};
-use super::page::{Page, Unreadable};
+use super::page::{Page, UnreadableRow};
 use super::readable_part;
-use super::repeated_keys::{self, Fields};
+use super::repeated_keys::{self, RepeatedFields};
 use super::storable::storable;
-use super::xml::{self, Rules};
+use super::xml::{self, ParserRules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
 
 /// The key under which upstream keeps what belongs to the account.
@@ -22,8 +22,8 @@ const CUSTOM_INFO: &str = "custom_info";
 const CUT: [&str; 4] = ["partial", "is_partial", "truncated", "incomplete"];
 
 /// Reads the answer to `GET /api/advisories/<SA>/`.
-pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
-    let refused = |key: Option<String>, reason: String| Unreadable {
+pub fn read(rules: &ParserRules, body: &[u8]) -> Result<Detail, UnreadableRow> {
+    let refused = |key: Option<String>, reason: String| UnreadableRow {
         key,
         reason,
         raw: xml::printable(body),
@@ -42,7 +42,7 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         }
     };
     let mut advisory = xml::read_json(rules, &value)
-        .map_err(|xml::Unreadable { key, reason, .. }| refused(key, reason))?;
+        .map_err(|xml::UnreadableRecord { key, reason, .. }| refused(key, reason))?;
     // What was mended is marked already.
     let repeated = repeated_keys::found(&text).filter(|_| !is_mended);
     if let Some(claim) = claim(&value, &text) {
@@ -80,7 +80,7 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
 }
 
 /// Whether there is any value that is neither an identifier nor a number of the row.
-fn says_more(rules: &Rules, value: &Value) -> bool {
+fn says_more(rules: &ParserRules, value: &Value) -> bool {
     match value {
         Value::String(text) => !text.trim().is_empty() && !rules.is_identifier(text.as_bytes()),
         Value::Array(items) => items.iter().any(|item| says_more(rules, item)),
@@ -96,7 +96,7 @@ fn claim(value: &Value, text: &str) -> Option<String> {
     let last = value.as_object()?.iter().filter(|(name, _)| can_be(name));
     let last = last.map(|(name, value)| (name.clone(), value.clone()));
     // A key that occurs twice counts twice.
-    let all = Fields::of(text).0.into_iter();
+    let all = RepeatedFields::of(text).0.into_iter();
     let all = all.filter(|(name, _)| can_be(name));
     let all = all.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)));
     let mut claims = all.chain(last).filter_map(|(name, value)| {
@@ -115,7 +115,7 @@ fn claim(value: &Value, text: &str) -> Option<String> {
 }
 
 /// Reads again what was stored of an answer.
-pub fn read_again(rules: &Rules, raw: &str) -> Result<Advisory, String> {
+pub fn read_again(rules: &ParserRules, raw: &str) -> Result<Advisory, String> {
     read(rules, raw.as_bytes())
         .map(|detail| detail.advisory)
         .map_err(|unreadable| unreadable.reason)
@@ -174,7 +174,7 @@ pub struct Listed {
 }
 
 /// Reads an element of the collection.
-pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> {
+pub(crate) fn read_listed(rules: &ParserRules, element: Value) -> Result<Listed, UnreadableRow> {
     match xml::read_json(rules, &element) {
         Ok(advisory) => Ok(Listed {
             said: advisory.said,
@@ -182,7 +182,7 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
             released_at: advisory.released_at,
             raw: storable(element),
         }),
-        Err(xml::Unreadable { key, reason, .. }) => Err(Unreadable {
+        Err(xml::UnreadableRecord { key, reason, .. }) => Err(UnreadableRow {
             key,
             reason,
             raw: element.to_string(),
@@ -192,14 +192,14 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
 
 /// Reads what stands before the damage of an element: enough to fetch its details, if that
 /// has its identifier.
-pub fn read_damaged(rules: &Rules, raw: &str) -> Option<Listed> {
+pub(crate) fn read_damaged(rules: &ParserRules, raw: &str) -> Option<Listed> {
     let fields = readable_part::fields(raw);
     read_listed(rules, Value::Object(fields)).ok()
 }
 
 /// Reads the elements of a page: those that can be, each identifier once as it is
 /// newest, and those that cannot.
-pub fn read_page(rules: &Rules, page: Page) -> (Vec<Listed>, Vec<Unreadable>) {
+pub fn read_page(rules: &ParserRules, page: Page) -> (Vec<Listed>, Vec<UnreadableRow>) {
     let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
     let mut unreadable = page.unreadable;
     for element in page.results {
@@ -225,10 +225,10 @@ mod tests {
     use serde_json::json;
 
     use super::read;
-    use crate::source::xml::Rules;
+    use crate::source::xml::ParserRules;
 
-    fn rules() -> Rules {
-        Rules::new("SA[0-9]{1,7}", &BTreeMap::new()).unwrap()
+    fn rules() -> ParserRules {
+        ParserRules::new("SA[0-9]{1,7}", &BTreeMap::new()).unwrap()
     }
 
     #[test]

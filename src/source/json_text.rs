@@ -1,7 +1,7 @@
 //! The text of a JSON body, changed value by value or cut; its order, blanks and
 //! numbers stay as they came.
 
-use super::path::{Change, ValuePath};
+use super::path::{ValueChange, ValuePath};
 
 /// Deepest nesting that is followed; what is deeper is copied.
 const MAX_DEPTH: usize = 128;
@@ -14,7 +14,7 @@ enum Open {
 
 /// Copies a body with other strings in it. One that is cut short is copied as far
 /// as it goes.
-pub fn rewrite(text: &str, change: Change<'_>) -> String {
+pub fn rewrite(text: &str, change: ValueChange<'_>) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut open, mut names): (Vec<Open>, Vec<String>) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -125,17 +125,17 @@ mod tests {
     use super::{cut, rewrite};
 
     #[test]
-    fn every_string_is_told_with_its_place_and_nothing_else_changes() {
+    fn every_string_is_reported_with_its_place_and_nothing_else_changes() {
         let text = "{ \"a\\u00e9\" : [\"x\\\"y\", {\"b\":\"ü\", \"c\": 1.50}], \"d\":\t\"z\" }";
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         let same = rewrite(text, &mut |path, value| {
             if !path.is_key {
-                told.push(format!("{}={value}", path.names.join("/")));
+                seen.push(format!("{}={value}", path.names.join("/")));
             }
             None
         });
         assert_eq!(same, text);
-        assert_eq!(told, ["aé=x\"y", "aé/b=ü", "d=z"]);
+        assert_eq!(seen, ["aé=x\"y", "aé/b=ü", "d=z"]);
         let other = rewrite(text, &mut |path, _| {
             (!path.is_key).then(|| "1 \"<\n".to_owned())
         });

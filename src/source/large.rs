@@ -6,12 +6,9 @@ use super::repeated_keys;
 use crate::http::LargeRow;
 use crate::model::Fingerprint;
 
-/// How the reason begins why such a row is in quarantine: only its beginning is kept.
-const REASON: &str = "too large to be read";
-
 /// A row that was too large.
 #[derive(Debug, Clone)]
-pub struct Large {
+pub(crate) struct Large {
     /// Why it was not read.
     pub reason: String,
     /// Its beginning, in a form that a text column can store.
@@ -41,16 +38,11 @@ fn fields(text: &str) -> Value {
 
 fn reason(bytes: u64, values: u64, kept: usize) -> String {
     format!(
-        "{REASON}: {bytes} bytes, JSON values counted as {values}; only the first {kept} bytes are kept"
+        "too large to be read: {bytes} bytes, JSON values counted as {values}; only the first {kept} bytes are kept"
     )
 }
 
 /// Why an answer that is a single object was not read.
-pub fn too_large(error: &str, kept: usize) -> String {
-    format!("{REASON}: {error}; only the first {kept} bytes are kept")
-}
-
-/// Whether only the beginning is kept of a record in quarantine, going by the reason.
-pub fn is_beginning(reason: &str) -> bool {
-    reason.starts_with(REASON)
+pub(crate) fn too_large(error: &str, kept: usize) -> String {
+    format!("too large to be read: {error}; only the first {kept} bytes are kept")
 }

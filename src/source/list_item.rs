@@ -50,16 +50,16 @@ mod tests {
 
     #[test]
     fn rows_are_read_in_every_shape_they_may_have() {
-        let told = |row| read(&row).map(|item| (item.upstream_id, item.name));
+        let id_and_name = |row| read(&row).map(|item| (item.upstream_id, item.name));
         let is = |id: &str, name: Option<&str>| Some((id.to_owned(), name.map(str::to_owned)));
         let row = json!({"id": 501, "name": " Mail\r\nServer "});
-        assert_eq!(told(row), is("501", Some("Mail Server")));
-        assert_eq!(told(json!({"id": "501"})), is("501", None));
-        assert_eq!(told(json!(501)), is("501", None));
+        assert_eq!(id_and_name(row), is("501", Some("Mail Server")));
+        assert_eq!(id_and_name(json!({"id": "501"})), is("501", None));
+        assert_eq!(id_and_name(json!(501)), is("501", None));
         let row = json!({"product": {"id": 501, "name": "Mail"}});
-        assert_eq!(told(row), is("501", Some("Mail")));
+        assert_eq!(id_and_name(row), is("501", Some("Mail")));
         let row = json!({"id": 7, "product": {"id": 501, "name": "Mail"}});
-        assert_eq!(told(row), is("7", Some("Mail")));
+        assert_eq!(id_and_name(row), is("7", Some("Mail")));
         for row in [
             json!({"name": "Mail"}),
             json!({"id": null}),
@@ -68,7 +68,7 @@ mod tests {
             json!([]),
             json!(null),
         ] {
-            assert_eq!(told(row), None);
+            assert_eq!(id_and_name(row), None);
         }
     }
 }

@@ -4,11 +4,11 @@ use encoding_rs::UTF_8;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::damaged_json::{self, Behind, MOST_MORE, Parts};
-use super::page_claims::{Claim, Claims};
-use super::page_envelope::{Envelope, first};
-use super::page_rows::Rows;
-pub use super::unreadable::Unreadable;
+use super::damaged_json::{self, Behind, MOST_MORE, PageParts};
+use super::page_claims::{Claims, PageClaim};
+use super::page_envelope::{PageEnvelope, first};
+use super::page_rows::ReadRows;
+pub use super::unreadable::UnreadableRow;
 use super::xml::{self, FeedError};
 use crate::model::{counted, one_line, shortened};
 
@@ -27,7 +27,7 @@ pub struct Page {
     pub results: Vec<Value>,
     /// Rows that are not valid JSON, or hold a value that cannot be read, such as a number
     /// out of range. They keep no other row from being read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRow>,
     /// How many of the rows in `results` did not come as valid JSON in a valid encoding and
     /// were repaired.
     pub repaired: usize,
@@ -77,7 +77,7 @@ pub struct NotAPage {
 impl NotAPage {
     fn new(text: &str, source: serde_json::Error) -> Self {
         let message: Option<Message> = serde_json::from_str(text).ok();
-        let says = message.and_then(|said| said.detail.or(said.error).or(said.text));
+        let says = message.and_then(|named| named.detail.or(named.error).or(named.text));
         let says = says.as_ref().and_then(Value::as_str).map(one_line);
         Self {
             says: says.map(|says| shortened(&says, MAX_MESSAGE_CHARS)),
@@ -109,8 +109,8 @@ impl Page {
         // A byte order mark decides; else it is UTF-8. Bytes that are not become U+FFFD:
         // they belong to one row only.
         let (text, _, has_wrong_bytes) = UTF_8.decode(body);
-        let rows = Rows::of_page(has_wrong_bytes);
-        let error = match serde_json::from_str::<Envelope>(&text) {
+        let rows = ReadRows::of_page(has_wrong_bytes);
+        let error = match serde_json::from_str::<PageEnvelope>(&text) {
             Ok(envelope) => {
                 let rows = rows.read(envelope.results.iter().map(|row| row.get()));
                 return Ok(Self::of(&envelope, rows, &text));
@@ -123,7 +123,10 @@ impl Page {
         let rows = rows.read(parts.rows.iter().copied());
         let envelope = parts.envelope();
         let envelope = damaged_json::mended(&envelope, MOST_MORE).unwrap_or(envelope);
-        match (&parts.behind, serde_json::from_str::<Envelope>(&envelope)) {
+        match (
+            &parts.behind,
+            serde_json::from_str::<PageEnvelope>(&envelope),
+        ) {
             (Behind::End(_), Ok(read)) => Ok(Self::of(&read, rows, &envelope)),
             _ => Self::of_broken(&parts, rows, error).map_err(|error| NotAPage::new(&text, error)),
         }
@@ -131,23 +134,23 @@ impl Page {
 
     /// Takes what headers of the response say about how much the collection or the page
     /// holds: names without `x-`, and values.
-    pub fn headers(&mut self, said: &[(String, String)]) {
+    pub fn headers(&mut self, named: &[(String, String)]) {
         let is_linked = self.next.is_some();
         let is_claim = |(name, value): &&(String, String)| match xml::total(name, value) {
             Some(total) => total > self.count,
             None => xml::is_partial(name, value, is_linked),
         };
-        if let Some((name, value)) = said.iter().find(is_claim) {
+        if let Some((name, value)) = named.iter().find(is_claim) {
             let text = xml::quoted(&format!("{name}: {value} (header)"));
             self.claim
                 .get_or_insert(Incomplete::Says(FeedError::Partial { text }));
         }
     }
 
-    fn of(envelope: &Envelope, rows: Rows, text: &str) -> Self {
+    fn of(envelope: &PageEnvelope, rows: ReadRows, text: &str) -> Self {
         let is_empty = rows.results.is_empty() && rows.unreadable.is_empty();
         let claims = Claims::of(text);
-        let claim = claims.check(&Claim {
+        let claim = claims.check(&PageClaim {
             rows: &rows.results,
             count: envelope.count,
             is_linked: envelope.next.is_some(),
@@ -168,8 +171,8 @@ impl Page {
     /// A page that is not whole: cut off, with brackets that do not match, or with something
     /// behind its end, which may be further pages. Without any row it is none.
     fn of_broken(
-        parts: &Parts<'_>,
-        mut rows: Rows,
+        parts: &PageParts<'_>,
+        mut rows: ReadRows,
         error: serde_json::Error,
     ) -> Result<Self, serde_json::Error> {
         let envelope = match parts.behind {
@@ -186,7 +189,7 @@ impl Page {
         if rows.results.is_empty() {
             return Err(error);
         }
-        let envelope: Envelope = envelope.unwrap_or(Envelope {
+        let envelope: PageEnvelope = envelope.unwrap_or(PageEnvelope {
             count: rows.results.len() as u64,
             next: None,
             results: Vec::new(),

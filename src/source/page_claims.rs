@@ -4,7 +4,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::repeated_keys::Fields;
+use super::repeated_keys::RepeatedFields;
 use super::xml::{self, FeedError};
 
 /// The keys of the envelope itself.
@@ -51,7 +51,7 @@ const ASIDE: [&str; 24] = [
 const MOST_LEVELS: usize = 3;
 /// A row has at least so many keys.
 const FEWEST_KEYS: usize = 3;
-/// Unknown keys that are told.
+/// Unknown keys that are reported.
 const MOST_UNKNOWN: usize = 32;
 /// Texts that say what went wrong where there are no rows.
 const MESSAGES: [&str; 4] = ["detail", "message", "reason", "warning"];
@@ -60,11 +60,11 @@ const ALL_IS_WELL: [&str; 4] = ["ok", "success", "successful", "none"];
 
 /// What a page says beside its rows.
 pub(super) struct Claims {
-    values: Vec<Said>,
+    values: Vec<NamedMember>,
 }
 
 /// A key and its value in the envelope, or in an object in it.
-struct Said {
+struct NamedMember {
     name: String,
     value: Box<RawValue>,
     /// Whether it stands in the envelope or an object that is about the page, so that a total
@@ -78,7 +78,7 @@ impl Claims {
     /// has no keys. A key that occurs twice counts twice.
     pub fn of(text: &str) -> Self {
         let mut values = Vec::new();
-        for (name, value) in Fields::of(text).0 {
+        for (name, value) in RepeatedFields::of(text).0 {
             if !ENVELOPE.contains(&name.as_str()) {
                 add(&mut values, (name, value), true, 0);
             }
@@ -88,26 +88,26 @@ impl Claims {
 
     /// The keys of the envelope of which nothing is known, with their values.
     pub fn unknown(&self) -> Vec<(String, String)> {
-        let unknown = self.values.iter().filter(|said| {
-            let name = said.name.as_str();
-            said.is_top && !ABOUT.contains(&name) && !xml::is_known(name)
+        let unknown = self.values.iter().filter(|member| {
+            let name = member.name.as_str();
+            member.is_top && !ABOUT.contains(&name) && !xml::is_known(name)
         });
-        let named = unknown.map(|said| {
-            let path = format!("envelope/{}", said.name);
-            (path, xml::quoted(said.value.get()))
+        let named = unknown.map(|member| {
+            let path = format!("envelope/{}", member.name);
+            (path, xml::quoted(member.value.get()))
         });
         named.take(MOST_UNKNOWN).collect()
     }
 
     /// Fails if the page says that it is not what was asked for.
-    pub fn check(&self, of: &Claim) -> Result<(), FeedError> {
-        self.values.iter().try_for_each(|said| of.check(said))
+    pub fn check(&self, of: &PageClaim) -> Result<(), FeedError> {
+        self.values.iter().try_for_each(|member| of.check(member))
     }
 
     /// How many pages there are, or which one this is, with the words.
     pub fn pages(&self) -> Option<(u64, String)> {
-        let about = self.values.iter().filter(|said| said.is_about);
-        let numbers = about.filter_map(|Said { name, value, .. }| {
+        let about = self.values.iter().filter(|member| member.is_about);
+        let numbers = about.filter_map(|NamedMember { name, value, .. }| {
             let number = xml::page_number(name, value.get().trim_matches('"'))?;
             Some((number, xml::quoted(&format!("\"{name}\": {value}"))))
         });
@@ -117,7 +117,7 @@ impl Claims {
 
 /// Adds a key of the envelope, and those of the objects in it.
 fn add(
-    values: &mut Vec<Said>,
+    values: &mut Vec<NamedMember>,
     (name, value): (String, Box<RawValue>),
     is_about: bool,
     level: usize,
@@ -126,11 +126,11 @@ fn add(
     let is_aside = words.iter().any(|word| ASIDE.contains(&word.as_str()));
     if level < MOST_LEVELS && !is_aside {
         let is_about = is_about && ABOUT.contains(&name.as_str());
-        for field in Fields::of(value.get()).0 {
+        for field in RepeatedFields::of(value.get()).0 {
             add(values, field, is_about, level + 1);
         }
     }
-    values.push(Said {
+    values.push(NamedMember {
         name,
         value,
         is_about,
@@ -139,7 +139,7 @@ fn add(
 }
 
 /// The page that says it.
-pub(super) struct Claim<'p> {
+pub(super) struct PageClaim<'p> {
     /// Its rows.
     pub rows: &'p [Value],
     /// How many rows the collection has.
@@ -150,9 +150,9 @@ pub(super) struct Claim<'p> {
     pub is_empty: bool,
 }
 
-impl Claim<'_> {
-    fn check(&self, said: &Said) -> Result<(), FeedError> {
-        let (name, raw) = (said.name.as_str(), &said.value);
+impl PageClaim<'_> {
+    fn check(&self, member: &NamedMember) -> Result<(), FeedError> {
+        let (name, raw) = (member.name.as_str(), &member.value);
         let value = &serde_json::from_str(raw.get()).unwrap_or(Value::Null);
         let text = match value {
             Value::Null => String::new(),
@@ -167,7 +167,7 @@ impl Claim<'_> {
         if xml::is_failure(name, &text) || is_message {
             return Err(FeedError::Reported { text: quote() });
         }
-        let is_more = said.is_about && self.is_more(name, &text);
+        let is_more = member.is_about && self.is_more(name, &text);
         if is_more || self.has_rows(value) || xml::is_partial(name, &text, self.is_linked) {
             return Err(FeedError::Partial { text: quote() });
         }
@@ -205,11 +205,11 @@ impl Claim<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Claim, Claims};
+    use super::{Claims, PageClaim};
     use crate::source::xml::FeedError;
 
     fn check(text: &str, is_linked: bool, is_empty: bool) -> Result<(), FeedError> {
-        Claims::of(text).check(&Claim {
+        Claims::of(text).check(&PageClaim {
             rows: &[],
             count: 0,
             is_linked,

@@ -5,11 +5,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::damaged_json::Parts;
+use super::damaged_json::PageParts;
 
 /// The envelope as it comes, its rows not read yet.
 #[derive(Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct PageEnvelope {
     #[serde(deserialize_with = "count")]
     pub count: u64,
     #[serde(default, deserialize_with = "next")]
@@ -38,7 +38,7 @@ fn next<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 /// The envelope of a page that ends before its text does, and the rest of the text.
-pub(super) fn first<'a>(parts: &Parts<'a>, end: &'a str) -> Option<(Envelope, &'a str)> {
+pub(super) fn first<'a>(parts: &PageParts<'a>, end: &'a str) -> Option<(PageEnvelope, &'a str)> {
     let text = parts.envelope();
     let mut values = serde_json::Deserializer::from_str(&text).into_iter();
     let envelope = values.next()?.ok()?;

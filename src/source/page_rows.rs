@@ -4,31 +4,31 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::broken_page::{self, Names};
+use super::broken_page::{self, RowKeys};
 use super::damaged_json::{self, Behind, MOST_MORE};
 use super::page_envelope::first;
 use super::repeated_keys;
-use super::unreadable::Unreadable;
+use super::unreadable::UnreadableRow;
 
 /// So many further pages are read that follow the end of a page.
 const MAX_FURTHER: usize = 10;
 
 /// The rows of a page as they are read.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct ReadRows {
     pub results: Vec<Value>,
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRow>,
     pub repaired: usize,
     /// Whether the page has bytes that do not belong to its encoding.
     has_wrong_bytes: bool,
     /// How much longer the rows may still become while they are mended, in bytes.
     room: usize,
     /// What values the first `known_of` of `results` have.
-    known: BTreeSet<Names>,
+    known: BTreeSet<RowKeys>,
     known_of: usize,
 }
 
-impl Rows {
+impl ReadRows {
     /// None yet, of a page that may have bytes which do not belong to its encoding.
     pub(super) fn of_page(has_wrong_bytes: bool) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Rows {
     }
 
     fn add_unreadable(&mut self, row: &str, error: &serde_json::Error) {
-        self.unreadable.push(Unreadable {
+        self.unreadable.push(UnreadableRow {
             key: None,
             reason: format!("it cannot be read as JSON: {error}"),
             // The database cannot store NUL, which may stand outside of strings here.

@@ -27,4 +27,4 @@ impl ValuePath<'_> {
 }
 
 /// Says what stands for a value from now on; `None` leaves it as it is.
-pub type Change<'c> = &'c mut dyn FnMut(ValuePath<'_>, &str) -> Option<String>;
+pub type ValueChange<'c> = &'c mut dyn FnMut(ValuePath<'_>, &str) -> Option<String>;

@@ -1,5 +1,5 @@
 //! Keys that occur twice in an object of JSON. Of such a key the parser takes the last value,
-//! which need not be the true one: nothing of it is believed without being told.
+//! which need not be the true one: nothing of it is believed without being reported.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -81,31 +81,34 @@ impl<'de> Visitor<'de> for Objects {
 
 /// The fields of an object, each as often as it occurs. Of another value there are none.
 #[derive(Default)]
-pub(super) struct Fields(pub Vec<(String, Box<RawValue>)>);
+pub(super) struct RepeatedFields(pub Vec<(String, Box<RawValue>)>);
 
-impl Fields {
+impl RepeatedFields {
     pub(super) fn of(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for RepeatedFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
 
         impl<'de> Visitor<'de> for Entries {
-            type Value = Fields;
+            type Value = RepeatedFields;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut fields: A,
+            ) -> Result<RepeatedFields, A::Error> {
                 let mut found = Vec::new();
                 while let Some(field) = fields.next_entry()? {
                     found.push(field);
                 }
-                Ok(Fields(found))
+                Ok(RepeatedFields(found))
             }
         }
 
@@ -115,7 +118,7 @@ impl<'de> Deserialize<'de> for Fields {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, check, found};
+    use super::{RepeatedFields, check, found};
 
     #[test]
     fn a_key_that_occurs_twice_is_found_at_any_depth() {
@@ -138,8 +141,8 @@ mod tests {
         ] {
             assert!(check(text).is_ok(), "{text}");
         }
-        let fields = Fields::of(r#"{"error": "x", "error": null}"#).0;
+        let fields = RepeatedFields::of(r#"{"error": "x", "error": null}"#).0;
         assert_eq!(fields.len(), 2);
-        assert!(Fields::of("[1]").0.is_empty() && Fields::of("1").0.is_empty());
+        assert!(RepeatedFields::of("[1]").0.is_empty() && RepeatedFields::of("1").0.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::page::Unreadable;
+use super::page::UnreadableRow;
 use super::storable::storable;
 use super::{half_characters, readable_part, repeated_keys};
 use crate::model::{Named, Ticket, parse_time, shortened};
@@ -61,7 +61,7 @@ const MAX_NAME_CHARS: usize = 200;
 pub(super) const MAX_SAID_BYTES: usize = 100;
 
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
-pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
+pub fn read(raw: Value) -> Result<Ticket, UnreadableRow> {
     let raw = storable(raw);
     let Some(fields) = raw.as_object() else {
         return Err(unreadable(&raw, None, "a ticket that is not an object"));
@@ -91,7 +91,7 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
 }
 
 /// Whether a ticket, as it came, has a field that the column is read from, with whatever value.
-pub fn has_field(raw: &Value, column: &str) -> bool {
+pub(crate) fn has_field(raw: &Value, column: &str) -> bool {
     let names = COLUMNS.iter().find(|(name, _)| *name == column);
     let names = names.map_or(&[][..], |(_, names)| names);
     let has = |name: &str| raw.get(name).is_some();
@@ -101,7 +101,7 @@ pub fn has_field(raw: &Value, column: &str) -> bool {
 }
 
 /// Whether a ticket has nothing but numbers by which it is known.
-pub fn is_bare(ticket: &Ticket) -> bool {
+pub(crate) fn is_bare(ticket: &Ticket) -> bool {
     let Ticket {
         id: _,
         pretty_id: _,
@@ -126,7 +126,7 @@ pub fn is_bare(ticket: &Ticket) -> bool {
 }
 
 /// The ticket of an answer that is a single one, if it can be read.
-pub fn read_alone(body: &[u8]) -> Option<Ticket> {
+pub(crate) fn read_alone(body: &[u8]) -> Option<Ticket> {
     let text = &*half_characters::mended(std::str::from_utf8(body).ok()?);
     let value = serde_json::from_str(text).ok()?;
     repeated_keys::check(text).ok()?;
@@ -138,8 +138,8 @@ pub fn id_of(raw: &str) -> Option<i64> {
     readable_part::fields(raw).get("id").and_then(integer)
 }
 
-fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> Unreadable {
-    Unreadable {
+fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> UnreadableRow {
+    UnreadableRow {
         key: id.map(|id| id.to_string()),
         reason: reason.to_owned(),
         raw: raw.to_string(),

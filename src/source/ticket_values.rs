@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::ticket::{COLUMNS, NAMES, integer, read, scalar};
 use crate::model::{Named, Ticket, shortened};
 
-/// Maximum length of a value that is told, in characters.
+/// Maximum length of a value that is reported, in characters.
 const MAX_SAMPLE_CHARS: usize = 200;
 
 /// The same of a ticket as it came.
-pub fn unread_of(raw: Value) -> BTreeMap<String, String> {
+pub(crate) fn unread_of(raw: Value) -> BTreeMap<String, String> {
     read(raw).map_or_else(|_| BTreeMap::new(), |ticket| unread(&ticket))
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::unread_of;
 
     #[test]
-    fn values_that_no_column_can_hold_are_told_and_no_others() {
+    fn values_that_no_column_can_store_are_reported_and_no_others() {
         let odd = unread_of(json!({
             "id": 3, "pretty_id": "TCK-1003", "status": [{"id": 9, "name": "Open"}],
             "priority": {"id": 1, "label": {"en": "High"}}, "created": "25/11/2026",

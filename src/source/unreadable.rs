@@ -2,7 +2,7 @@
 
 /// A record that was received and could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableRow {
     /// Its identifier, where one could be found.
     pub key: Option<String>,
     /// Why it could not be understood.

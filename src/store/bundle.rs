@@ -14,7 +14,7 @@ pub async fn newest(connection: &mut PgConnection) -> Result<Option<DateTime<Utc
 /// A bundle whose import has begun.
 #[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_field_names, reason = "times end in `_at`")]
-pub struct Bundle {
+pub struct BundleImport {
     /// When it was begun outside.
     pub created_at: DateTime<Utc>,
     /// When its import began.
@@ -24,9 +24,9 @@ pub struct Bundle {
 }
 
 /// The newest bundle.
-pub async fn last(connection: &mut PgConnection) -> Result<Option<Bundle>, sqlx::Error> {
+pub async fn last(connection: &mut PgConnection) -> Result<Option<BundleImport>, sqlx::Error> {
     sqlx::query_as!(
-        Bundle,
+        BundleImport,
         "select created_at, began_at, imported_at
          from bundle
          order by created_at desc

@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 
 use crate::model::{ChangeKind, RecordKind};
 use crate::store::notify::notify;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Notification channel.
-pub const CHANNEL: &str = "advisoryd_changes";
+pub(crate) const CHANNEL: &str = "advisoryd_changes";
 
 /// A change of an advisory or ticket, to be inserted.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub(crate) struct Fact {
 /// a list gets its members after its run has ended.
 pub(crate) async fn record(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     kind: RecordKind,
     facts: &[Fact],
     is_first_load: bool,
@@ -98,7 +98,7 @@ pub async fn drifted(
 
 /// Records that a replay has changed columns of these current versions without
 /// new data from upstream.
-pub async fn record_corrected(
+pub(crate) async fn record_corrected(
     connection: &mut PgConnection,
     saids: &[String],
     tickets: &[i64],

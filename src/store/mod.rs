@@ -27,6 +27,10 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     const IDLE_IN_TRANSACTION: &str = "25P03";
     /// The server is a standby, perhaps one that was demoted: another one takes over.
     const READ_ONLY: &str = "25006";
+    if database::is_refusal(error) {
+        // While advisoryd works, somebody has changed the server, and will again.
+        return true;
+    }
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
@@ -48,14 +52,14 @@ pub fn is_away(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the server's disk is full: it answers, and stores nothing.
-pub fn is_disk_full(error: &sqlx::Error) -> bool {
+pub(crate) fn is_disk_full(error: &sqlx::Error) -> bool {
     const DISK_FULL: &str = "53100";
     let error = error.as_database_error();
     error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(DISK_FULL)
 }
 
 /// Whether the whole transaction has to be repeated: it conflicted with another one.
-pub fn is_conflict(error: &sqlx::Error) -> bool {
+pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     // Unique violation, serialisation failure, deadlock.
     const CONFLICTS: [&str; 3] = ["23505", "40001", "40P01"];
     error
@@ -66,7 +70,7 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
 
 /// What PostgreSQL says if it refuses a value, and would refuse it at each attempt: the
 /// value is out of range, or too large for its type or an index.
-pub fn refused_value(error: &sqlx::Error) -> Option<String> {
+pub(crate) fn refused_value(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     let code = error.code()?;
     // A full queue of notifications has the code of a value that is too large.

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Details, is_implausible};
+use crate::model::{DetailsMode, is_implausible};
 
 /// Origin of a chunk of records.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin {
+pub struct ChunkOrigin {
     /// Row in `source`.
     pub source_id: i32,
     /// Row in `sync_run`.
@@ -17,12 +17,12 @@ pub struct Origin {
     /// was in complete runs, so whatever is new and older has drifted.
     pub settled_before: Option<DateTime<Utc>>,
     /// Which of the advisories also get details from the JSON API.
-    pub details: Details,
+    pub details: DetailsMode,
     /// Whether upstream has just sent it: it is no import and nothing stored.
     pub is_live: bool,
 }
 
-impl Origin {
+impl ChunkOrigin {
     /// Whether a new record with this modification time should have come with an
     /// earlier run: upstream changed it without a new modification date.
     pub(crate) fn has_drifted(&self, modified_at: Option<DateTime<Utc>>) -> bool {

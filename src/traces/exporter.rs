@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::error::TracesError;
-use super::outage::Outage;
+use super::outage::ExportOutage;
 use super::outgoing_span::{outgoing_resource, outgoing_span};
 use crate::config::{Otlp, is_loopback};
 use crate::model::chain;
@@ -39,7 +39,7 @@ pub(super) struct Exporter {
     /// The processor waits in a thread of its own; requests need the runtime.
     runtime: Handle,
     resource: ResourceAttributesWithSchema,
-    outage: Arc<Outage>,
+    outage: Arc<ExportOutage>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl NotSent {
 type Rejected = (u64, String);
 
 impl Exporter {
-    pub(super) fn open(settings: &Otlp, outage: Arc<Outage>) -> Result<Self, TracesError> {
+    pub(super) fn open(settings: &Otlp, outage: Arc<ExportOutage>) -> Result<Self, TracesError> {
         let mut headers = settings.headers()?;
         headers.insert(
             CONTENT_TYPE,

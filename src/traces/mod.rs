@@ -20,7 +20,7 @@ use tracing::warn;
 
 use self::error::TracesError;
 use self::exporter::Exporter;
-use self::outage::Outage;
+use self::outage::ExportOutage;
 use crate::config::Otlp;
 use crate::model::{Ending, FailureReason, Mode, Outcome, RunFailure, SourceKey, Tally, chain};
 
@@ -38,11 +38,11 @@ static TRACES: OnceLock<Option<Traces>> = OnceLock::new();
 struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    outage: Arc<Outage>,
+    outage: Arc<ExportOutage>,
 }
 
 /// A run that ended.
-pub struct Run<'a> {
+pub struct EndedRun<'a> {
     /// What was read.
     pub key: &'a SourceKey,
     /// Row in the run log.
@@ -60,7 +60,7 @@ pub struct Run<'a> {
 }
 
 /// A delivery attempt that ended.
-pub struct Attempt<'a> {
+pub struct EndedAttempt<'a> {
     /// Name of the sink.
     pub sink: &'a str,
     /// The message.
@@ -107,11 +107,11 @@ pub async fn stop() {
     let stopping = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(STOP_WITHIN));
     // Whatever went wrong, spans were lost, and that is said.
     let _ = stopping.await;
-    traces.outage.tell_at_end();
+    traces.outage.warn_at_end();
 }
 
 /// Makes the span of a run.
-pub fn run_ended(run: &Run<'_>) {
+pub fn run_ended(run: &EndedRun<'_>) {
     let Some(traces) = traces() else {
         return;
     };
@@ -146,7 +146,7 @@ pub fn run_ended(run: &Run<'_>) {
 }
 
 /// Makes the span of a delivery attempt.
-pub fn attempted(attempt: &Attempt<'_>) {
+pub fn attempted(attempt: &EndedAttempt<'_>) {
     let Some(traces) = traces() else {
         return;
     };
@@ -192,7 +192,7 @@ fn traces() -> Option<&'static Traces> {
 impl Traces {
     /// Needs a runtime of tokio, in which spans are sent.
     fn open(settings: &Otlp) -> Result<Self, TracesError> {
-        let outage = Arc::new(Outage::new(settings.endpoint.as_str()));
+        let outage = Arc::new(ExportOutage::new(settings.endpoint.as_str()));
         let exporter = Exporter::open(settings, Arc::clone(&outage))?;
         // A thread of its own, and a queue of at most 2048 spans (OTEL_BSP_*): what does not
         // fit is dropped.

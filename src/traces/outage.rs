@@ -1,4 +1,4 @@
-//! Whether the collector takes spans: counts those that were lost, and tells once.
+//! Whether the collector takes spans: counts those that were lost, and reports it once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 /// A collector that fails now and then is not a line in the log each time.
-const TELL_AGAIN_AFTER: Duration = Duration::from_hours(1);
+const WARN_AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 /// What became of the spans.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(super) struct ExportOutage {
     endpoint: String,
     made: AtomicU64,
     taken: AtomicU64,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     /// Whether the last line in the log said that spans are lost.
     is_failing: bool,
     at: Option<Instant>,
@@ -27,13 +27,13 @@ struct Told {
     lost: u64,
 }
 
-impl Outage {
+impl ExportOutage {
     pub(super) fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
             made: AtomicU64::new(0),
             taken: AtomicU64::new(0),
-            told: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
@@ -45,12 +45,12 @@ impl Outage {
     /// Counts spans that the collector took.
     pub(super) fn taken(&self, spans: u64) {
         self.taken.fetch_add(spans, Ordering::Relaxed);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if !told.is_failing {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reported.is_failing {
             return;
         }
-        let (endpoint, lost) = (&self.endpoint, std::mem::take(&mut told.lost));
-        told.is_failing = false;
+        let (endpoint, lost) = (&self.endpoint, std::mem::take(&mut reported.lost));
+        reported.is_failing = false;
         info!(
             lost,
             "traces are sent to {endpoint} again; lost spans: {lost}"
@@ -59,13 +59,17 @@ impl Outage {
 
     /// Counts spans that were lost.
     pub(super) fn lost(&self, spans: u64, why: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.lost += spans;
-        if told.is_failing || told.at.is_some_and(|at| at.elapsed() < TELL_AGAIN_AFTER) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.lost += spans;
+        if reported.is_failing
+            || reported
+                .at
+                .is_some_and(|at| at.elapsed() < WARN_AGAIN_AFTER)
+        {
             return;
         }
-        told.is_failing = true;
-        told.at = Some(Instant::now());
+        reported.is_failing = true;
+        reported.at = Some(Instant::now());
         let endpoint = &self.endpoint;
         warn!(
             error = why,
@@ -74,7 +78,7 @@ impl Outage {
     }
 
     /// Says at the end how many spans were lost, also for want of room in the queue.
-    pub(super) fn tell_at_end(&self) {
+    pub(super) fn warn_at_end(&self) {
         let made = self.made.load(Ordering::Relaxed);
         let lost = made.saturating_sub(self.taken.load(Ordering::Relaxed));
         let endpoint = &self.endpoint;

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::error::TransferError;
-use super::program::Server;
+use super::program::DatabaseServer;
 use crate::files::open_own;
 
 /// Only its owner may read it.
@@ -31,7 +31,7 @@ pub(super) const DUMP: [&str; 7] = [
 /// # Errors
 /// [`TransferError`]; `path` is then as it was.
 pub async fn backup(
-    server: &Server,
+    server: &DatabaseServer,
     path: &Path,
     is_overwritten: bool,
 ) -> Result<u64, TransferError> {
@@ -76,12 +76,12 @@ pub async fn backup(
 ///
 /// # Errors
 /// [`TransferError`].
-pub async fn backup_to_stdout(server: &Server) -> Result<u64, TransferError> {
+pub async fn backup_to_stdout(server: &DatabaseServer) -> Result<u64, TransferError> {
     dump(server, &mut tokio::io::stdout(), Path::new("-")).await
 }
 
 async fn dump(
-    server: &Server,
+    server: &DatabaseServer,
     writer: &mut (impl AsyncWrite + Unpin),
     path: &Path,
 ) -> Result<u64, TransferError> {

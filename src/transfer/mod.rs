@@ -9,5 +9,5 @@ mod program;
 mod restore;
 
 pub(crate) use file::{backup, backup_to_stdout};
-pub(crate) use program::Server;
+pub(crate) use program::DatabaseServer;
 pub(crate) use restore::{copy, readable, restore};

@@ -21,7 +21,7 @@ const KEPT_VARIABLES: [&str; 4] = ["PATH", "HOME", "PGPASSFILE", "PGPASSWORD"];
 
 /// A server, and the programs to dump and restore it with.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct DatabaseServer {
     /// The programs; not older than the server.
     pub programs: ClientPrograms,
     /// How they reach it.
@@ -35,7 +35,7 @@ pub(super) struct Running {
     stderr: JoinHandle<String>,
 }
 
-impl Server {
+impl DatabaseServer {
     /// Names its database; all else is in the environment.
     pub(super) fn connection_string(&self) -> String {
         let mut variables = self.environment.expose();

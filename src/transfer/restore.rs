@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt as _};
 
 use super::error::TransferError;
 use super::file::DUMP;
-use super::program::Server;
+use super::program::DatabaseServer;
 
 /// Arguments of `pg_restore`. All or nothing: a truncated dump changes nothing.
 const RESTORE: [&str; 6] = [
@@ -25,7 +25,7 @@ const RESTORE: [&str; 6] = [
 ///
 /// # Errors
 /// [`TransferError`].
-pub async fn readable(server: &Server, path: &Path) -> Result<(), TransferError> {
+pub async fn readable(server: &DatabaseServer, path: &Path) -> Result<(), TransferError> {
     let arguments = ["--format=custom", "--file=/dev/null"];
     let file = open(path).await?;
     let read = feed(server, &arguments, file, path).await;
@@ -49,7 +49,7 @@ fn is_cut(reason: &str) -> bool {
 ///
 /// # Errors
 /// [`TransferError`]; the database is then as it was.
-pub async fn restore(server: &Server, path: &Path) -> Result<(), TransferError> {
+pub async fn restore(server: &DatabaseServer, path: &Path) -> Result<(), TransferError> {
     let file = open(path).await?;
     into(server, file, path).await
 }
@@ -58,7 +58,7 @@ pub async fn restore(server: &Server, path: &Path) -> Result<(), TransferError> 
 ///
 /// # Errors
 /// [`TransferError`]; the database of `to` is then as it was.
-pub async fn copy(from: &Server, to: &Server) -> Result<(), TransferError> {
+pub async fn copy(from: &DatabaseServer, to: &DatabaseServer) -> Result<(), TransferError> {
     let mut dump = from.start("pg_dump", &DUMP, Stdio::null(), Stdio::piped())?;
     let Some(output) = dump.child.stdout.take() else {
         return dump.finish().await;
@@ -82,7 +82,7 @@ async fn open(path: &Path) -> Result<tokio::fs::File, TransferError> {
 }
 
 async fn into(
-    server: &Server,
+    server: &DatabaseServer,
     dump: impl AsyncRead + Unpin,
     path: &Path,
 ) -> Result<(), TransferError> {
@@ -95,7 +95,7 @@ async fn into(
 /// Runs `pg_restore` and writes the dump to its stdin. If this process is killed, the
 /// dump ends early, and the transaction is rolled back.
 async fn feed(
-    server: &Server,
+    server: &DatabaseServer,
     arguments: &[&str],
     mut dump: impl AsyncRead + Unpin,
     path: &Path,

@@ -1,8 +1,8 @@
 //! Another token, or another upstream: the cursors of one account say nothing about another.
 
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 
-use crate::support::{Told, World, small};
+use crate::support::{Told, World, assert_reads, small};
 
 const TOKEN: &str = "abcdabcdabcdabcdabcdabcdabcdabcdabcdabcd";
 const COVERED: &str = "select count(*) from advisoryd.source
@@ -37,34 +37,26 @@ async fn another_token_means_reading_all_again_once() {
     std::fs::write(world.token_file(), TOKEN).unwrap();
     world.simulator.set_token(TOKEN);
     world.simulator.inject(
-        Rule::new(Fault::Status(403))
+        FaultRule::new(AnswerFault::Status(403))
             .on("/api/tickets/")
             .times(1000),
     );
     let told = sync(&world);
     assert_eq!(told.code, 1, "{told}");
-    assert!(
-        told.to_string().contains("the token is another one"),
-        "{told}"
-    );
     assert_eq!(
         world.count(COVERED).await,
         1,
         "of the tickets nothing is covered"
     );
     let status = world.told(&["status"]);
-    assert!(
-        status.stdout.contains("it may be another account"),
-        "{status}"
-    );
-    assert!(
-        status.stdout.contains("1 source not complete yet"),
-        "{status}"
-    );
     assert_eq!(world.told(&["status", "--check"]).code, 1);
     let verify = world.told(&["verify"]);
     assert_eq!(verify.code, 1, "{verify}");
-    assert!(verify.stdout.contains("since another token"), "{verify}");
+    let lines = status.stdout.lines();
+    let of_the_token = lines.filter(|line| line.contains("token"));
+    let of_the_token = of_the_token.collect::<Vec<_>>().join("\n");
+    let unread = verify.stdout.lines().find(|line| line.contains("token"));
+    assert_reads!(told.stderr, of_the_token, unread.expect("it is told"));
 
     world.simulator.clear_faults();
     let told = sync(&world);
@@ -85,7 +77,7 @@ async fn another_token_means_reading_all_again_once() {
 async fn another_upstream_is_read_from_the_beginning() {
     let mut world = World::new().await;
     assert_eq!(sync(&world).code, 0);
-    let other = World::with(Options {
+    let other = World::with(SimulatorOptions {
         advisories: 90,
         tickets: 40,
         ..small()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use advisoryd::job::alerts::deliver::keep_delivering;
-use advisoryd::job::alerts::evaluate::{Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{RuleSet, evaluate};
 use advisoryd::job::context::Context;
 use advisoryd::startup::open_sinks;
 use chrono::TimeDelta;
@@ -36,7 +36,7 @@ impl Work {
     }
 
     async fn evaluate(&self) {
-        let rules = Rules::of(&self.context, false);
+        let rules = RuleSet::of(&self.context, false);
         evaluate(&self.context, &rules).await.unwrap();
         self.bell.notify_one();
     }

@@ -100,7 +100,7 @@ async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_chang
     let said = world.simulator.saids(1)[0].clone();
     let one = ["rules", "test", "--advisory", &said];
     let page = world.told(&one).stdout;
-    assert!(page.contains("value is unknown (kev)"), "{page}");
+    assert_reads!(page);
     let json = &lines(&world.told(&[&one[..], &["--json"]].concat()))[0];
     assert_eq!(json["unknown"], serde_json::json!(["kev"]));
 
@@ -201,15 +201,13 @@ async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
     let listed = lines(&world.told(&["alerts", "list", "--json"]));
     let id = listed[0]["id"].as_str().unwrap().to_owned();
     let shown = world.told(&["alerts", "show", &id]).stdout;
-    assert!(shown.contains("; the receiver answered: later"), "{shown}");
 
     let again = world.told(&["alerts", "resend", &id]);
-    assert!(again.stdout.contains("1 delivery queued"), "{again}");
     world.alert().await;
     assert_eq!(counts(), (2, 1), "the other one has it");
     let none = world.told(&["alerts", "resend", &id]);
     assert_eq!(none.code, 1, "{none}");
-    assert!(none.stderr.contains("--all-sinks"), "{none}");
+    assert_reads!(shown, again, none);
     world.alert().await;
     assert_eq!(counts(), (2, 1));
     for (option, expected) in [
@@ -252,14 +250,10 @@ async fn active_silences_are_seen_and_count_each_alert_that_they_match() {
     let counts: Vec<&Value> = listed.iter().map(|one| &one["alerts"]).collect();
     assert_eq!(counts, [1, 1], "it matches both");
     let status = world.told(&["status"]).stdout;
-    assert!(
-        status.contains("2 silences active, the last until "),
-        "{status}"
-    );
-    assert!(status.contains("; 1 alert suppressed"), "{status}");
+    let silences = status.lines().find(|line| line.contains("silence"));
     let said = listed_key(&world);
     let one = world.told(&["rules", "test", "--advisory", &said]).stdout;
-    assert!(one.contains("would match; silenced by #"), "{one}");
+    assert_reads!(silences.unwrap(), one.lines().next().unwrap());
     let json = &lines(&world.told(&["rules", "test", "--json"]))[0];
     assert_eq!(json["silenced"].as_array().unwrap().len(), 2, "{json}");
     let page = world.told(&["rules", "test"]).stdout;
@@ -295,7 +289,7 @@ async fn a_silence_of_a_product_that_is_not_stored_is_refused_with_a_pattern_tha
     }
     let worse = ["severity=hgh+", "--reason", "x", "--until", "1h"];
     let wrong = world.told(&[&["silence", "add"][..], &worse].concat());
-    assert!(wrong.stderr.contains("unknown severity `hgh`"), "{wrong}");
+    assert_reads!(wrong);
 }
 
 #[tokio::test]

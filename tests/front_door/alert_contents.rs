@@ -2,17 +2,17 @@
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::settings::{Rule, WatchList};
-use crate::support::{Receiver, World, small};
+use crate::support::{Receiver, World, assert_reads, small};
 
 /// Two lists, the first of which has a name, and rules that tell the receiver.
 async fn two_lists(rules: Vec<Rule>) -> (World, Receiver) {
     let receiver = Receiver::start().await;
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -162,12 +162,8 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
     assert_eq!(told[0]["watch_list_ids"], json!([1, 2]));
     assert_eq!(told[0]["watch_list_names"][0], "Linux servers");
     let explained = world.told(&["explain", &said]);
-    assert!(
-        explained.stdout.contains("reports the advisory already"),
-        "{explained}"
-    );
     let tried = world.told(&["rules", "test", "--since", "1h"]);
-    assert!(tried.stdout.contains("rule `soc`: 1 alert"), "{tried}");
+    assert_reads!(explained, tried.stdout.lines().next().unwrap());
 }
 
 #[tokio::test]
@@ -183,7 +179,7 @@ async fn a_list_that_is_pulled_after_the_evaluation_makes_no_second_alert_within
     world.pull().await;
     let context = world.context().await;
     let look = async || {
-        let rules = advisoryd::job::alerts::evaluate::Rules::of(&context, false);
+        let rules = advisoryd::job::alerts::evaluate::RuleSet::of(&context, false);
         advisoryd::job::alerts::evaluate::evaluate(&context, &rules)
             .await
             .unwrap()

@@ -8,7 +8,7 @@ use advisoryd::job::alerts::attempt::settle;
 use advisoryd::job::alerts::deliver::claim;
 use advisoryd::model::Ending;
 use advisoryd::startup::open_sinks;
-use advisoryd::store::alerts::delivery::Attempt;
+use advisoryd::store::alerts::delivery::DeliveryAttempt;
 use chrono::TimeDelta;
 
 use crate::support::settings::{NEVER, Rule};
@@ -120,7 +120,7 @@ async fn who_lost_its_claim_settles_nothing() {
     assert!(claim(&context, &sink, 8).await.unwrap().is_empty());
     leases_end(&world).await;
     let ours = claim(&context, &sink, 8).await.unwrap().remove(0);
-    let attempt = |ending| Attempt {
+    let attempt = |ending| DeliveryAttempt {
         at: context.clock.now(),
         latency: TimeDelta::zero(),
         status: Some(200),
@@ -163,7 +163,7 @@ async fn a_machine_whose_clock_is_ahead_takes_nothing_from_another() {
     publish(&world, 1).await;
     let context = world.context().await;
     let sinks = open_sinks(&context.config).unwrap();
-    let rules = advisoryd::job::alerts::evaluate::Rules::of(&context, false);
+    let rules = advisoryd::job::alerts::evaluate::RuleSet::of(&context, false);
     advisoryd::job::alerts::evaluate::evaluate(&context, &rules)
         .await
         .unwrap();

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use toml::toml;
 
 use crate::support::settings::{Health, Rule};
-use crate::support::{Receiver, World};
+use crate::support::{Receiver, World, assert_reads};
 
 async fn watched(rules: Vec<Rule>) -> (World, Receiver) {
     let receiver = Receiver::start().await;
@@ -140,10 +140,8 @@ async fn a_ticket_that_stays_open_is_told_once() {
     let all = told(&receiver);
     let lines: Vec<&String> = all.iter().filter(is_new).collect();
     assert_eq!(lines.len(), 1, "{ticket}: {all:?}");
-    assert!(
-        lines[0].contains("open ticket_open") && lines[0].contains("ticket open for 15 days"),
-        "{lines:?}"
-    );
+    assert!(lines[0].contains("open ticket_open"), "{lines:?}");
+    assert!(lines[0].contains("15 days"), "{lines:?}");
 }
 
 #[test]
@@ -161,8 +159,7 @@ fn a_rule_has_either_changes_or_a_deadline() {
         ""
     );
     let both = refused("without_ticket_for = \"3d\"\non = [\"appeared\"]");
-    assert!(both.contains("is evaluated by the clock"), "{both}");
     let mixed = refused("without_ticket_for = \"3d\"\nticket_open_for = \"3d\"");
-    assert!(mixed.contains("make two rules"), "{mixed}");
-    assert!(refused("without_ticket_for = \"3s\"").contains("expected a duration"));
+    let short = refused("without_ticket_for = \"3s\"");
+    assert_reads!(both, mixed, short);
 }

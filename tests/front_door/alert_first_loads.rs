@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use advisoryd::job::feeds::feed::{LookBack, feeds};
 use advisoryd::job::feeds::pull;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::model::SourceKey;
-use advisoryd::simulate::{Fault, Options, Rule as Trouble};
+use advisoryd::simulate::{AnswerFault, FaultRule as Trouble, SimulatorOptions};
 use chrono::TimeDelta;
 use toml::toml;
 
@@ -38,7 +38,7 @@ pub async fn list_one(source: &'static str) -> (World, Receiver) {
 /// This one of two watch lists was loaded long ago.
 async fn loaded(id: i64, source: &'static str) -> (World, Receiver) {
     let receiver = Receiver::start().await;
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -63,7 +63,7 @@ pub fn follow(world: &mut World, id: i64, source: &'static str) {
     });
 }
 
-pub async fn pull(world: &World, key: &SourceKey, look_back: LookBack) -> Report {
+pub async fn pull(world: &World, key: &SourceKey, look_back: LookBack) -> RunReport {
     let context = world.context().await;
     let mut all = feeds(&context.config).into_iter();
     let (feed, _) = all.find(|(feed, _)| feed.key == *key).unwrap();
@@ -187,7 +187,7 @@ async fn it_is_the_same_if_both_come_before_the_rules_look_or_list_one_fails_for
     let said = publish(&world, &[1, 2]);
     follow(&mut world, 2, "feed");
     read(&world, 2).await;
-    let broken = Trouble::new(Fault::Status(500)).on("asset_list_id=1");
+    let broken = Trouble::new(AnswerFault::Status(500)).on("asset_list_id=1");
     world.simulator.inject(broken.times(100));
     for _ in 0..3 {
         world.later(TimeDelta::hours(5));
@@ -302,7 +302,7 @@ async fn what_a_first_load_alone_brings_is_not_told() {
 async fn what_is_listed_again_while_its_details_are_pending_is_still_new() {
     let (mut world, receiver) = list_one("json").await;
     let said = publish(&world, &[1, 2]);
-    let broken = Trouble::new(Fault::Status(500)).on(&format!("/{said}/"));
+    let broken = Trouble::new(AnswerFault::Status(500)).on(&format!("/{said}/"));
     world.simulator.inject(broken.times(1000));
     follow(&mut world, 2, "feed");
     read(&world, 2).await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::settings::{Rule, Schedule};
 use crate::support::{PATIENCE, Receiver, World, eventually, small};
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 
 /// Changes a second, unless the environment says otherwise: what an unoptimised program
 /// does with ease beside other tests.
@@ -79,7 +79,7 @@ async fn print_stages(world: &World) {
 async fn each_of_many_changes_is_told_within_a_second() {
     let rate = std::env::var("ADVISORYD_TEST_RATE").map_or(RATE, |rate| rate.parse().unwrap());
     let receiver = Receiver::start().await;
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: usize::try_from(rate * SECONDS).unwrap(),
         ..small()
     })

@@ -3,7 +3,7 @@
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::SourceKey;
-use advisoryd::simulate::{Damage, Fault, Rule as Trouble};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule as Trouble};
 use chrono::TimeDelta;
 
 use crate::alert_first_loads::{
@@ -84,7 +84,7 @@ async fn a_record_that_could_not_be_read_is_new_when_it_can() {
     let said = publish(&world, &[1, 2]);
     follow(&mut world, 2, "feed");
     read(&world, 2).await;
-    let bad = Trouble::new(Fault::Damaged(Damage::TooDeep)).on("asset_list_id=1");
+    let bad = Trouble::new(AnswerFault::Damaged(Damage::TooDeep)).on("asset_list_id=1");
     world.simulator.inject(bad.times(2));
     for _ in 0..2 {
         world.later(TimeDelta::hours(2));

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use advisoryd::job::alerts::evaluate::{Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{RuleSet, evaluate};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -314,7 +314,7 @@ struct Case {
 impl Case {
     async fn begin() -> Self {
         let receiver = Receiver::start().await;
-        let mut world = World::with(Options {
+        let mut world = World::with(SimulatorOptions {
             watch_lists: 2,
             ..small()
         })
@@ -385,7 +385,7 @@ impl Case {
             Step::Edit(name, says) => self.edit(name, says).await,
             Step::Look => {
                 let context = self.world.context().await;
-                evaluate(&context, &Rules::of(&context, false))
+                evaluate(&context, &RuleSet::of(&context, false))
                     .await
                     .unwrap();
             }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use advisoryd::job::alerts::deliver::deliver_due;
-use advisoryd::job::alerts::evaluate::{Evaluated, Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{EvaluatedChanges, RuleSet, evaluate};
 use advisoryd::job::context::Context;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::{Clause, Verdict};
@@ -41,8 +41,10 @@ fn recording(name: &str) -> Rule {
 }
 
 /// Evaluates without delivering.
-async fn look(context: &Context) -> Evaluated {
-    evaluate(context, &Rules::of(context, false)).await.unwrap()
+async fn look(context: &Context) -> EvaluatedChanges {
+    evaluate(context, &RuleSet::of(context, false))
+        .await
+        .unwrap()
 }
 
 async fn publish(world: &World, count: u32) -> Vec<String> {

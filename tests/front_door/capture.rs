@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use advisoryd::simulate::{
-    DEFAULT_TOKEN, Encoding, Fault, FeedCounts, Note, Options, Profile, Rule, ThrottleForm,
-    TicketShape,
+    AnswerFault, DEFAULT_TOKEN, Encoding, FaultRule, FeedCounts, Note, SimulatedProfile,
+    SimulatorOptions, ThrottleForm, TicketShape,
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -40,8 +40,8 @@ const SECRETS: [&str; 17] = [
 ];
 
 /// A world whose data give people and machines away.
-async fn telling(change: impl FnOnce(&mut Options)) -> World {
-    let mut options = Options {
+async fn telling(change: impl FnOnce(&mut SimulatorOptions)) -> World {
+    let mut options = SimulatorOptions {
         watch_lists: 2,
         // No advisory lies just at the edge of a day.
         history_days: 299,
@@ -112,7 +112,7 @@ fn assert_well_formed(name: &str, bytes: &[u8]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_and_nobodys_address_or_name_is_in_any_file() {
-    for profile in Profile::ALL {
+    for profile in SimulatedProfile::ALL {
         let world = telling(|options| options.profile = profile).await;
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("new");
@@ -276,7 +276,7 @@ async fn raw_is_as_it_came() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_long_is_cut_where_a_record_ends() {
-    for profile in Profile::ALL {
+    for profile in SimulatedProfile::ALL {
         let world = telling(|options| {
             options.profile = profile;
             options.advisories = 200;
@@ -300,7 +300,7 @@ async fn what_is_too_long_is_cut_where_a_record_ends() {
             "{}",
             feed.len()
         );
-        if profile != Profile::Attributes {
+        if profile != SimulatedProfile::Attributes {
             assert_well_formed(name, feed);
         }
         let report: Value = serde_json::from_slice(&all["report.json"]).unwrap();
@@ -333,14 +333,14 @@ async fn a_refused_token_ends_it_at_once_and_redirects_elsewhere_are_not_followe
     assert_eq!(told.code, 1);
     assert_eq!(world.simulator.requests().len(), 1);
     world.simulator.set_token(DEFAULT_TOKEN);
-    let away = Fault::RedirectTo("https://elsewhere.corp.test/login".to_owned());
+    let away = AnswerFault::RedirectTo("https://elsewhere.corp.test/login".to_owned());
     world
         .simulator
-        .inject(Rule::new(away).on("OPTIONS").times(1));
-    let away = Fault::RedirectTo("https://elsewhere.corp.test/login".to_owned());
+        .inject(FaultRule::new(away).on("OPTIONS").times(1));
+    let away = AnswerFault::RedirectTo("https://elsewhere.corp.test/login".to_owned());
     world
         .simulator
-        .inject(Rule::new(away).on("modified__gte=4102444800"));
+        .inject(FaultRule::new(away).on("modified__gte=4102444800"));
     let told = capture(&world, &dir.path().join("b"), &[]);
     assert_eq!(told.code, 1);
     assert_reads!(told);
@@ -353,13 +353,13 @@ async fn the_report_says_which_statements_held() {
         options.advisories = 300;
     })
     .await;
-    let throttled = Fault::Throttled {
+    let throttled = AnswerFault::Throttled {
         form: ThrottleForm::Seconds,
         seconds: 1,
     };
     world
         .simulator
-        .inject(Rule::new(throttled).on("days=1").times(1));
+        .inject(FaultRule::new(throttled).on("days=1").times(1));
     let old = world.simulator.saids(1).remove(0);
     world.simulator.set_clock(chrono::TimeDelta::minutes(-1));
     world.simulator.revise(&old, false);
@@ -376,12 +376,12 @@ async fn what_differs_from_the_contract_is_seen() {
     let world = telling(|options| {
         options.ticket.filters.modified = false;
         options.max_page_size = 3;
-        options.profile = Profile::Attributes;
+        options.profile = SimulatedProfile::Attributes;
     })
     .await;
     world
         .simulator
-        .inject(Rule::new(Fault::Html200).on("asset_list_id=2"));
+        .inject(FaultRule::new(AnswerFault::Html200).on("asset_list_id=2"));
     let dir = tempfile::tempdir().unwrap();
     capture(&world, dir.path(), &["--yes"]);
     let report: Value = serde_json::from_slice(&files(dir.path())["report.json"]).unwrap();

@@ -3,17 +3,19 @@
 
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Order, Rule, TicketOptions};
+use advisoryd::simulate::{
+    AnswerFault, FaultRule, FeedCounts, FeedOptions, ListOrder, SimulatorOptions, TicketOptions,
+};
 use chrono::TimeDelta;
 
 use crate::support::{World, pull_all, small};
 
 /// A world with many small pages, in which the feeds do not show revisions.
-async fn world(order: Order) -> World {
-    let mut world = World::with(Options {
+async fn world(order: ListOrder) -> World {
+    let mut world = World::with(SimulatorOptions {
         advisories: 80,
         tickets: 80,
         max_page_size: 5,
@@ -37,11 +39,11 @@ async fn world(order: Order) -> World {
 
 /// Something changes right after each page of `path`, so that rows move between pages.
 fn change_at_each_page(world: &World, path: &str) {
-    let rule = Rule::new(Fault::RowsMove { rows: 2 });
+    let rule = FaultRule::new(AnswerFault::RowsMove { rows: 2 });
     world.simulator.inject(rule.on(path).times(100_000));
 }
 
-async fn scanned(world: &World) -> Report {
+async fn scanned(world: &World) -> RunReport {
     match scan_revisions(&world.context().await).await {
         Ok(Some(Ran::Ended(report))) => report,
         other => panic!("{other:?}"),
@@ -72,7 +74,7 @@ async fn tickets_not_as_upstream(world: &World) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_revision_scan_while_each_page_brings_changes_ends_and_loses_nothing() {
-    for order in [Order::IdAscending, Order::ModifiedDescending] {
+    for order in [ListOrder::IdAscending, ListOrder::ModifiedDescending] {
         let world = world(order).await;
         pull(&world).await;
         change_at_each_page(&world, "/api/advisories/?");
@@ -98,7 +100,7 @@ async fn a_revision_scan_while_each_page_brings_changes_ends_and_loses_nothing()
 
 #[tokio::test]
 async fn a_window_of_tickets_while_each_page_brings_changes_ends_and_loses_nothing() {
-    for order in [Order::IdAscending, Order::ModifiedDescending] {
+    for order in [ListOrder::IdAscending, ListOrder::ModifiedDescending] {
         let world = world(order).await;
         world.sync_tickets(TicketSync::Now).await;
         for id in world.simulator.ticket_ids() {

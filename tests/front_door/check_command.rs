@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use serde_json::Value;
 
 use crate::support::settings::{Rule, Sink, WatchList};
@@ -13,6 +13,20 @@ fn findings(world: &World, code: i32) -> Vec<Value> {
     let told = world.told(&["check", "--json"]);
     assert_eq!(told.code, code, "{told:?}");
     told.json().as_array().expect("an array").clone()
+}
+
+#[tokio::test]
+async fn a_password_in_the_place_of_a_number_is_not_printed() {
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![Rule {
+        clauses: toml::toml! { threat_score = "Hunter2" },
+        ..Rule::to_hook("soc", &["appeared"])
+    }];
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 78, "{told}");
+    let said = format!("{told}");
+    assert!(said.contains("threat_score"), "{told}");
+    assert!(!said.contains("Hunter2"), "{told}");
 }
 
 #[tokio::test]
@@ -115,6 +129,13 @@ async fn an_upstream_that_is_not_reached_is_told_once() {
         assert_eq!(told.code, 1, "{told}");
         assert_eq!(told.stdout.matches(what).count(), 1, "{told}");
         assert_eq!(told.stdout.matches("FAIL").count(), 1, "{told}");
+        let fail = told.stdout.lines().find(|line| line.starts_with("FAIL"));
+        let fail = fail.unwrap_or_default();
+        assert!(fail.contains("; check [upstream] base_url"), "{told}");
+        for rest in ["watch list 1", "tickets"] {
+            let line = format!("skip  {rest}: not checked");
+            assert!(told.stdout.contains(&line), "{rest}: {told}");
+        }
         assert!(!told.stdout.contains("dns error"), "{told}");
     }
 }
@@ -147,7 +168,7 @@ fn each_error_of_the_configuration_is_a_finding() {
 
 #[tokio::test]
 async fn lists_of_the_account_that_are_not_followed_are_named() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 3,
         ..small()
     })
@@ -236,4 +257,58 @@ async fn a_watch_list_that_upstream_names_otherwise_is_warned_of() {
         found.iter().all(|one| one["status"] == "ok"),
         "its own name in other letters: {found:?}"
     );
+}
+
+/// A rule for lists by name.
+fn of_list(name: &'static str) -> Rule {
+    let mut clauses = toml::Table::new();
+    clauses.insert("watch_lists".to_owned(), vec![name].into());
+    clauses.insert("where".to_owned(), format!("list = \"{name}\"").into());
+    Rule {
+        name: "office".to_owned(),
+        shadow: Some(true),
+        clauses,
+        ..Rule::default()
+    }
+}
+
+#[tokio::test]
+async fn a_rule_with_a_list_name_that_no_list_has_is_told_also_if_upstream_knows_the_names() {
+    let mut world = World::with(SimulatorOptions {
+        watch_lists: 3,
+        ..small()
+    })
+    .await;
+    world.settings.schedule.list_contents = Some("0 * * * * *");
+    world.lists = Some(vec![1, 2]);
+    world.settings.alerts.rules = vec![of_list("Nosuch")];
+    let told_of = |world: &World| {
+        let told = world.told(&["check"]);
+        assert_eq!(told.code, 1, "{told}");
+        let wrong = "FAIL  alert rules: rule `office` names the watch list `";
+        let found: Vec<&str> = told
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with(wrong))
+            .collect();
+        assert_eq!(found.len(), 2, "the list and the filter: {told}");
+        for line in found {
+            assert!(
+                line.ends_with("; known: Linux servers, Workstations"),
+                "{line}"
+            );
+        }
+        assert!(!told.stdout.contains("ok    alert rules"), "{told}");
+    };
+    told_of(&world);
+    let synced = world.told(&["sync", "feeds"]);
+    assert_eq!(synced.code, 0, "{synced}");
+    world.settings.alerts.rules = vec![of_list("workstations")];
+    let right = world.told(&["check"]);
+    assert_eq!(right.code, 0, "{right}");
+    assert!(right.stdout.contains("ok    alert rules: 1;"), "{right}");
+    // Without upstream the database knows them.
+    world.settings.upstream.base_url = Some(format!("http://127.0.0.1:{}", free_port()));
+    world.settings.alerts.rules = vec![of_list("Nosuch")];
+    told_of(&world);
 }

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use toml::toml;
 
 use crate::support::settings::{Health, Rule};
-use crate::support::{Receiver, World};
+use crate::support::{Receiver, World, assert_reads};
 
 /// What there was so many days ago.
 async fn filled(days_ago: i64) -> (World, Receiver) {
@@ -85,9 +85,7 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     assert_eq!(told(&receiver), std::slice::from_ref(&expected));
     let explained = |said: &str| world.told(&["explain", said, "--rule", "late"]).stdout;
     // The commands go by the machine's clock, where it was stored a moment ago.
-    assert!(
-        explained(&new[0]).contains("would not match now: without_ticket_for 3days elapses at ")
-    );
+    assert_reads!(explained(&new[0]));
 
     // A changed rule tells what it would have told as it was, and nothing else that was
     // overdue before.
@@ -234,15 +232,10 @@ async fn reminders_and_escalation_begin_anew_when_an_acknowledgement_ends() {
     world.alert().await;
     assert_eq!(told(&receiver), expected);
     let explained = |rule: &str| world.told(&["explain", &said, "--rule", rule]).stdout;
-    for rule in ["soc", "pager"] {
-        let text = explained(rule);
-        assert!(text.contains("does not apply: acknowledged by "), "{text}");
-    }
+    let acknowledged = ["soc", "pager"].map(&explained);
     assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
-    for (rule, clause) in [("soc", "`repeat`"), ("pager", "unacknowledged_for 4h")] {
-        let text = explained(rule);
-        assert!(text.contains(&format!("{clause} elapses at ")), "{text}");
-    }
+    let withdrawn = ["soc", "pager"].map(explained);
+    assert_reads!(acknowledged.join("\n"), withdrawn.join("\n"));
     // Withdrawn.
     world.later(TimeDelta::hours(25));
     world.alert().await;

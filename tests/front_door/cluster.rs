@@ -27,7 +27,7 @@ use advisoryd::cluster::{Cluster, ClusterError, ClusterOptions, Role};
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Running, binary, state_dir};
+use crate::support::{Daemon, PATIENCE, binary, state_dir};
 
 fn options(role: Role) -> ClusterOptions {
     let mut options = ClusterOptions::new(role);
@@ -121,6 +121,18 @@ fn server_of(state_dir: &Path) -> Option<u32> {
     content.lines().next()?.parse().ok()
 }
 
+/// A server that was started on the data of `state_dir`, by its command line: it may have
+/// no lock file yet.
+fn started_server(state_dir: &Path) -> Option<u32> {
+    let arguments = format!("\0-D\0{}/postgresql/data\0", state_dir.display());
+    fs::read_dir("/proc").unwrap().find_map(|entry| {
+        let process = entry.ok()?;
+        let command_line = fs::read_to_string(process.path().join("cmdline")).ok()?;
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        command_line.contains(&arguments).then_some(pid)
+    })
+}
+
 /// The built program with a configuration for `state_dir`, whose upstream is
 /// never there.
 fn program(state_dir: &Path, arguments: &[&str]) -> Command {
@@ -146,14 +158,13 @@ fn program_with(state_dir: &Path, settings: &str, arguments: &[&str]) -> Command
 
 /// A daemon on the state directory with a row in its database; returns it with
 /// its server's number.
-async fn start_daemon(state_dir: &Path) -> (Running, u32) {
+async fn start_daemon(state_dir: &Path) -> (Daemon, u32) {
     start_daemon_as(state_dir, &mut program(state_dir, &["run"])).await
 }
 
 /// The same, started by a command with a setting of its own.
-async fn start_daemon_as(state_dir: &Path, command: &mut Command) -> (Running, u32) {
-    let mut daemon = Running::start(command);
-    daemon.line("the database is ready").await;
+async fn start_daemon_as(state_dir: &Path, command: &mut Command) -> (Daemon, u32) {
+    let daemon = Daemon::start(command).await;
     let client = open(state_dir, Role::Client).await.unwrap();
     keep_a_row(&client).await;
     client.stop().await.unwrap();

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule};
 use nix::sys::signal::Signal;
 
 use crate::support::{Documents, Running, Told, World, assert_reads, binary, state_dir, without};
@@ -81,7 +81,7 @@ fn a_man_page_is_written_for_each_command() {
             "{name}"
         );
     }
-    assert!(page("advisoryd-alerts-test.1").contains("advisoryd alerts test"));
+    assert!(page("advisoryd-alerts-test.1").contains("alerts test"));
     let file = page("advisoryd.toml.5").replace('\\', "");
     assert!(file.starts_with(".TH advisoryd.toml 5 "), "{file}");
     for part in [
@@ -94,11 +94,7 @@ fn a_man_page_is_written_for_each_command() {
 
     let missing = told(&["man", "--out", &format!("{out}/missing")]);
     assert_eq!(missing.code, 1);
-    assert!(
-        missing.stderr.contains("cannot write the man pages into")
-            && missing.stderr.contains("create it first"),
-        "{missing}"
-    );
+    assert_reads!(missing.stderr.replace(out, "[dir]"));
 }
 
 #[tokio::test]
@@ -110,7 +106,7 @@ async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
 
     world
         .simulator
-        .inject(Rule::new(Fault::Html200).on("xml-feed"));
+        .inject(FaultRule::new(AnswerFault::Html200).on("xml-feed"));
     let failed = world.told(&["sync", "feeds", "--json"]);
     assert_eq!(failed.code, 1);
     assert_eq!(failed.json()["outcome"], "failed");
@@ -161,7 +157,7 @@ async fn status_tells_age_errors_and_next_runs() {
     world.told(&["sync"]);
     world
         .simulator
-        .inject(Rule::new(Fault::Status(404)).on("xml-feed"));
+        .inject(FaultRule::new(AnswerFault::Status(404)).on("xml-feed"));
     world.told(&["sync", "feeds"]);
     let page = world.told(&["status"]);
     assert_eq!(page.code, 0, "{page:?}");
@@ -501,7 +497,7 @@ async fn check_warns_of_secrets_that_others_may_read_or_write() {
         std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).unwrap();
         let checked = world.told(&["check", "--offline"]);
         assert_eq!(checked.code, 0, "{checked:?}");
-        let is_warned = checked.stdout.contains("contains a secret");
+        let is_warned = checked.stdout.contains("a secret");
         assert_eq!(is_warned, mode & 0o026 != 0, "{mode:o}: {checked:?}");
         let warned = checked.stdout.lines();
         let warned = warned.filter(|line| line.starts_with("warn"));

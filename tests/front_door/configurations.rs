@@ -1,10 +1,10 @@
 //! One configuration per database: a process with another one replaces nothing of a daemon
 //! that runs.
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 
 use crate::support::settings::NEVER;
-use crate::support::{PATIENCE, Running, World, eventually, is_alive, small};
+use crate::support::{Daemon, PATIENCE, Running, World, eventually, is_alive, small};
 
 const OTHER: &str = "another configuration";
 const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
@@ -12,7 +12,7 @@ const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
 
 /// A world with two lists, of which the first one is followed.
 async fn following_one() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -62,14 +62,13 @@ async fn a_process_with_another_configuration_replaces_nothing_of_a_daemon_that_
 #[tokio::test]
 async fn who_is_replaced_on_purpose_says_so_and_so_does_status() {
     let mut world = following_one().await;
-    let mut daemon = world.run().await;
+    let daemon = world.run().await;
     world.lists = Some(vec![2]);
-    let mut second = Running::start(&mut world.command(&["run", "--replace-configuration"]));
-    second
-        .line("the configuration of another daemon is replaced")
-        .await;
-    daemon.line(OTHER).await;
-    second.line(OTHER).await;
+    let replacing = ["run", "--replace-configuration"];
+    let second = Daemon::start(&mut world.command(&replacing)).await;
+    // Each warns of the other.
+    warned_of(&daemon, &second).await;
+    warned_of(&second, &daemon).await;
     assert_eq!(world.texts(FOLLOWED).await, ["2"]);
     let told = world.told(&["status"]);
     assert!(told.stdout.contains("different configurations"), "{told}");
@@ -78,11 +77,32 @@ async fn who_is_replaced_on_purpose_says_so_and_so_does_status() {
     assert_eq!(told.code, 1, "{told}");
     // It is given the same configuration, and reloads it.
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    eventually("daemons that agree", PATIENCE, async || {
+        let told = world.told(&["status"]);
+        (!told.stdout.contains("different configurations")).then_some(())
+    })
+    .await;
+}
+
+/// Waits until a daemon has warned of another one.
+async fn warned_of(daemon: &Running, other: &Running) {
+    let other = format!("process {} on", other.pid());
     daemon
-        .line("all daemons work with the same configuration again")
+        .event("a warning of the other daemon", |event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            event["level"] == "WARN" && message.contains(&other)
+        })
         .await;
-    let told = world.told(&["status"]);
-    assert!(!told.stdout.contains("different configurations"), "{told}");
+}
+
+/// Waits until a daemon knows of the one on the host `elsewhere`, and has not ended.
+async fn knows_of_another(waiting: &Running) {
+    waiting
+        .event("what it waits for", |event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            event["level"] == "INFO" && message.contains("on elsewhere")
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -97,7 +117,7 @@ async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
     .await;
     world.lists = Some(vec![2]);
     let mut waiting = Running::start(&mut world.command(&["run"]));
-    waiting.line("waiting until it is known").await;
+    knows_of_another(&waiting).await;
     run(
         &world,
         "update advisoryd.daemon set seen_at = clock_timestamp()",
@@ -105,8 +125,8 @@ async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
     .await;
     assert_eq!(waiting.ended().await.code(), Some(1));
     assert!(waiting.stderr().contains(OTHER), "{}", waiting.stderr());
-    let mut waiting = Running::start(&mut world.command(&["run"]));
-    waiting.line("waiting until it is known").await;
+    let waiting = Running::start(&mut world.command(&["run"]));
+    knows_of_another(&waiting).await;
     run(
         &world,
         "update advisoryd.daemon set seen_at = clock_timestamp() - interval '51 seconds'",
@@ -166,7 +186,7 @@ async fn a_command_sees_a_daemon_that_starts_at_the_same_time() {
 #[tokio::test]
 async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
     let mut world = following_one().await;
-    let mut daemon = world.run().await;
+    let daemon = world.run().await;
     let mut held = world.pool().begin().await.unwrap();
     // It is written when the configuration is recorded.
     sqlx::query("lock table advisoryd.sink in share mode")
@@ -184,6 +204,8 @@ async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
     held.rollback().await.unwrap();
     assert_eq!(command.ended().await.code(), Some(1));
     assert!(command.stderr().contains(OTHER), "{}", command.stderr());
-    daemon.line("configuration reloaded").await;
-    assert_eq!(world.texts(FOLLOWED).await, ["2"]);
+    eventually("the configuration of the reload", PATIENCE, async || {
+        (world.texts(FOLLOWED).await == ["2"]).then_some(())
+    })
+    .await;
 }

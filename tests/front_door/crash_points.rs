@@ -5,7 +5,9 @@ use advisoryd::clock::Clock;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Damage, Fault, FeedCounts, FeedOptions, Options, Rule};
+use advisoryd::simulate::{
+    AnswerFault, Damage, FaultRule, FeedCounts, FeedOptions, SimulatorOptions,
+};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
@@ -14,9 +16,9 @@ use crate::support::{Documents, Journey, World, small};
 
 /// A world that began a while ago, and whose clocks still say so: what happens until
 /// [`now`] lies in the windows that the commands ask for.
-async fn earlier(options: Options, by: TimeDelta) -> World {
+async fn earlier(options: SimulatorOptions, by: TimeDelta) -> World {
     let begun = Clock::system().now() - by;
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         starts_at: Some(begun),
         ..options
     })
@@ -32,7 +34,7 @@ fn now(world: &World) {
 }
 
 /// A world that reads advisories and no tickets.
-async fn feeds(options: Options) -> World {
+async fn feeds(options: SimulatorOptions) -> World {
     let mut world = earlier(options, TimeDelta::minutes(2)).await;
     world.settings.tickets.enabled = Some(false);
     world
@@ -40,7 +42,7 @@ async fn feeds(options: Options) -> World {
 
 /// A world that reads tickets and nothing else, in several pages.
 async fn tickets() -> World {
-    let options = Options {
+    let options = SimulatorOptions {
         tickets: 12,
         max_page_size: 5,
         ..small()
@@ -92,7 +94,7 @@ async fn tickets_agree(world: &World) {
 
 #[tokio::test]
 async fn a_first_load_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         advisories: 300,
         watch_lists: 2,
         ..small()
@@ -108,7 +110,7 @@ async fn a_first_load_survives_every_kill() {
 
 #[tokio::test]
 async fn a_window_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -120,7 +122,7 @@ async fn a_window_survives_every_kill() {
     for said in &world.simulator.saids(1)[..3] {
         world.simulator.revise(said, true);
     }
-    let damaged = Rule::new(Fault::Damaged(Damage::TooDeep)).on("asset_list_id=2");
+    let damaged = FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)).on("asset_list_id=2");
     world.simulator.inject(damaged.times(1000));
     now(&world);
     let mut journey = Journey {
@@ -138,7 +140,7 @@ async fn a_window_survives_every_kill() {
 
 #[tokio::test]
 async fn a_full_pull_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -163,7 +165,7 @@ async fn a_full_pull_survives_every_kill() {
 
 #[tokio::test]
 async fn a_full_pull_with_members_that_leave_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -227,7 +229,7 @@ async fn tickets_that_are_gone_survive_every_kill() {
 
 #[tokio::test]
 async fn a_list_read_from_json_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         advisories: 3,
         watch_lists: 2,
         max_page_size: 2,
@@ -246,7 +248,7 @@ async fn a_list_read_from_json_survives_every_kill() {
 /// fetched, and more are found.
 #[tokio::test]
 async fn a_revision_scan_and_details_survive_every_kill() {
-    let options = Options {
+    let options = SimulatorOptions {
         feed: FeedOptions {
             counts: FeedCounts::Released,
             ..FeedOptions::default()
@@ -280,7 +282,7 @@ async fn a_revision_scan_and_details_survive_every_kill() {
 
 #[tokio::test]
 async fn discovery_survives_every_kill() {
-    let mut world = feeds(Options {
+    let mut world = feeds(SimulatorOptions {
         advisories: 20,
         watch_lists: 5,
         ..small()
@@ -315,7 +317,7 @@ async fn discovery_survives_every_kill() {
 
 #[tokio::test]
 async fn retention_survives_every_kill() {
-    let options = Options {
+    let options = SimulatorOptions {
         advisories: 20,
         ..small()
     };
@@ -323,7 +325,7 @@ async fn retention_survives_every_kill() {
     world.settings.alerts = Alerts::to_log(&[]);
     world
         .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::TooDeep)).on("xml-feed"));
+        .inject(FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)).on("xml-feed"));
     for _ in 0..3 {
         world.pull_back(LookBack::Full).await;
         world.sync_tickets(TicketSync::Now).await;
@@ -365,7 +367,7 @@ async fn retention_survives_every_kill() {
 
 #[tokio::test]
 async fn a_replay_survives_every_kill() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 510,
         ..small()
     })

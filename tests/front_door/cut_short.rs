@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use advisoryd::simulate::{Compression, Fault, FeedOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, Compression, FaultRule, FeedOptions, SimulatorOptions};
 
 use crate::support::{World, assert_reads, small, without};
 
@@ -11,7 +11,7 @@ async fn packed(compression: Option<Compression>) -> World {
         compression,
         ..FeedOptions::default()
     };
-    World::with(Options { feed, ..small() }).await
+    World::with(SimulatorOptions { feed, ..small() }).await
 }
 
 fn feed_requests(world: &World) -> usize {
@@ -31,14 +31,14 @@ async fn a_feed_cut_short_is_requested_again_within_the_run() {
         for after_bytes in CUTS {
             let faults = [
                 // Fewer bytes than `Content-Length` says.
-                Fault::Truncate {
+                AnswerFault::Truncate {
                     after_bytes,
                     clean: false,
                 },
                 // A chunked body without its end.
-                Fault::Reset { after_bytes },
+                AnswerFault::Reset { after_bytes },
                 // A body that ends as it should, and whose document does not.
-                Fault::Truncate {
+                AnswerFault::Truncate {
                     after_bytes,
                     clean: true,
                 },
@@ -47,7 +47,7 @@ async fn a_feed_cut_short_is_requested_again_within_the_run() {
                 let world = packed(compression).await;
                 world
                     .simulator
-                    .inject(Rule::new(fault.clone()).on("xml-feed"));
+                    .inject(FaultRule::new(fault.clone()).on("xml-feed"));
                 let report = world.pull_one().await;
                 let what = format!("{compression:?} {fault:?}: {report:?}");
                 assert_eq!(report.outcome.name(), "ok", "{what}");
@@ -70,11 +70,13 @@ async fn a_feed_cut_short_is_requested_again_within_the_run() {
 async fn a_page_of_json_cut_short_is_requested_again_within_the_run() {
     for clean in [true, false] {
         let world = packed(None).await;
-        let fault = Fault::Truncate {
+        let fault = AnswerFault::Truncate {
             after_bytes: 1_000,
             clean,
         };
-        world.simulator.inject(Rule::new(fault).on("page_size=100"));
+        world
+            .simulator
+            .inject(FaultRule::new(fault).on("page_size=100"));
         let reports = world
             .sync_tickets(advisoryd::job::tickets::sync::TicketSync::Now)
             .await;
@@ -90,8 +92,8 @@ async fn every_answer_of_json_that_ends_early_is_requested_again_within_the_run(
             let mut world = packed(None).await;
             world.settings.feeds.details = Some("always");
             let cut = |path: &str| {
-                let fault = Fault::Truncate { after_bytes, clean };
-                world.simulator.inject(Rule::new(fault).on(path));
+                let fault = AnswerFault::Truncate { after_bytes, clean };
+                world.simulator.inject(FaultRule::new(fault).on(path));
             };
             for path in [
                 "tickets/?",
@@ -115,13 +117,13 @@ async fn every_answer_of_json_that_ends_early_is_requested_again_within_the_run(
 async fn details_that_are_cut_short_each_time_are_requested_again_soon() {
     let mut world = packed(None).await;
     world.settings.feeds.details = Some("always");
-    let fault = Fault::Truncate {
+    let fault = AnswerFault::Truncate {
         after_bytes: 150,
         clean: true,
     };
     world
         .simulator
-        .inject(Rule::new(fault).on("advisories/SA").times(1000));
+        .inject(FaultRule::new(fault).on("advisories/SA").times(1000));
     let told = world.told(&["sync"]);
     assert_eq!(told.code, 1, "{told}");
     let kept = "select count(*) from advisoryd_v1.quarantine";
@@ -144,10 +146,10 @@ async fn details_that_are_cut_short_each_time_are_requested_again_soon() {
 async fn a_feed_that_trickles_ends_by_the_total_timeout() {
     let mut world = packed(None).await;
     world.settings.upstream.total_timeout = Some("2s");
-    let slow = Fault::Slow {
+    let slow = AnswerFault::Slow {
         bytes_per_second: 1_000,
     };
-    world.simulator.inject(Rule::new(slow).times(10));
+    world.simulator.inject(FaultRule::new(slow).times(10));
     let began = Instant::now();
     let report = world.pull_one().await;
     assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -65,10 +65,10 @@ const WATCHDOG: (&str, &str) = ("WATCHDOG_USEC", "600000");
 async fn a_long_run_does_not_starve_the_watchdog() {
     let mut world = World::new().await;
     quiet(&mut world);
-    let slow = Fault::Slow {
+    let slow = AnswerFault::Slow {
         bytes_per_second: 500,
     };
-    world.simulator.inject(Rule::new(slow).on("xml-feed"));
+    world.simulator.inject(FaultRule::new(slow).on("xml-feed"));
     let mut manager = Manager::new();
     let mut daemon = Running::start(daemon(&world, &manager).env(WATCHDOG.0, WATCHDOG.1));
     let running =
@@ -138,7 +138,7 @@ async fn schedules_tick_and_a_failing_feed_is_tried_for_ever() {
     world.settings.schedule = Schedule::every_second();
     world
         .simulator
-        .inject(Rule::new(Fault::Html200).on("xml-feed").times(4));
+        .inject(FaultRule::new(AnswerFault::Html200).on("xml-feed").times(4));
     let mut daemon = Running::start(&mut world.command(&["run"]));
     eventually("four failures and then a success", PATIENCE, async || {
         let failed = world
@@ -156,17 +156,17 @@ async fn schedules_tick_and_a_failing_feed_is_tried_for_ever() {
 
 #[tokio::test]
 async fn a_run_that_is_stopped_ends_in_time_and_keeps_what_came() {
-    let mut world = World::with(advisoryd::simulate::Options {
+    let mut world = World::with(advisoryd::simulate::SimulatorOptions {
         advisories: 1500,
         ..crate::support::small()
     })
     .await;
     quiet(&mut world);
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 5_000_000,
         gate: "half".to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    world.simulator.inject(FaultRule::new(hold).on("xml-feed"));
     let mut daemon = Running::start(&mut world.command(&["run"]));
     world.reached("half").await;
     let asked = Instant::now();
@@ -182,17 +182,17 @@ async fn a_run_that_is_stopped_ends_in_time_and_keeps_what_came() {
 
 #[tokio::test]
 async fn a_daemon_killed_in_mid_load_loses_nothing() {
-    let mut world = World::with(advisoryd::simulate::Options {
+    let mut world = World::with(advisoryd::simulate::SimulatorOptions {
         advisories: 1500,
         ..crate::support::small()
     })
     .await;
     quiet(&mut world);
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 5_000_000,
         gate: "half".to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    world.simulator.inject(FaultRule::new(hold).on("xml-feed"));
     let mut first = Running::start(&mut world.command(&["run"]));
     world.reached("half").await;
     first.kill9();
@@ -221,7 +221,7 @@ async fn a_daemon_killed_in_mid_load_loses_nothing() {
 
 #[tokio::test]
 async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
-    let mut world = World::with(advisoryd::simulate::Options {
+    let mut world = World::with(advisoryd::simulate::SimulatorOptions {
         watch_lists: 1,
         ..crate::support::small()
     })
@@ -420,9 +420,11 @@ async fn health_and_metrics_are_served() {
 #[tokio::test]
 async fn no_output_ever_holds_the_token() {
     let world = World::new().await;
-    world
-        .simulator
-        .inject(Rule::new(Fault::Status(500)).on("xml-feed").times(3));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::Status(500))
+            .on("xml-feed")
+            .times(3),
+    );
     let token = advisoryd::simulate::DEFAULT_TOKEN;
     for arguments in [
         ["-vv", "sync", "all"],

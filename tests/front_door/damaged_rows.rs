@@ -1,6 +1,6 @@
 //! Rows of JSON that are damaged behind their identifier, or in it.
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use axum::http::header::CONTENT_LANGUAGE;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn ten_tickets() -> (World, Documents, Vec<String>) {
     (world, documents, rows)
 }
 
-async fn full(world: &World) -> Report {
+async fn full(world: &World) -> RunReport {
     let report = world.sync_tickets(FULL).await.remove(0);
     assert_eq!(report.outcome.name(), "ok", "{report:?}");
     report

@@ -3,9 +3,9 @@
 use advisoryd::clock::Clock;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, FeedCounts, FeedOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const COVERED: &str =
 
 /// One list that is read from the JSON API.
 async fn json_list() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 1,
         ..small()
     })
@@ -29,11 +29,11 @@ async fn json_list() -> World {
 
 /// From now on the values of date filters are read in milliseconds.
 fn changes_unit(world: &World) {
-    let rule = Rule::new(Fault::FilterInMilliseconds).on("modified__");
+    let rule = FaultRule::new(AnswerFault::FilterInMilliseconds).on("modified__");
     world.simulator.inject(rule.times(10_000));
 }
 
-async fn revisions(world: &World) -> Report {
+async fn revisions(world: &World) -> RunReport {
     match scan_revisions(&world.context().await).await.unwrap() {
         Some(Ran::Ended(report)) => report,
         other => panic!("{other:?}"),
@@ -88,7 +88,7 @@ async fn a_quiet_time_needs_no_more_requests() {
 
 #[tokio::test]
 async fn a_revision_scan_whose_filter_selects_nothing_fails() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         feed: FeedOptions {
             counts: FeedCounts::Released,
             ..FeedOptions::default()

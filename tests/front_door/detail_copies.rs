@@ -6,7 +6,7 @@ use axum::http::header::{AGE, DATE, WARNING};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::{Documents, World, world_of_documents};
+use crate::support::{Documents, World, assert_reads, world_of_documents};
 
 const MODIFIED: &str = "2026-01-02T00:00:00Z";
 const LATER: &str = "2026-01-03T00:00:00Z";
@@ -67,6 +67,7 @@ async fn fetched(world: &World) -> (i32, String) {
 async fn an_old_copy_does_not_replace_newer_details() {
     let ago = advisoryd::clock::machine_now() - TimeDelta::hours(10);
     let date = httpdate::fmt_http_date(ago.into());
+    let mut all = Vec::new();
     for old in [
         (AGE, "7200"),
         (DATE, date.as_str()),
@@ -76,8 +77,7 @@ async fn an_old_copy_does_not_replace_newer_details() {
         for _ in 0..3 {
             set(&documents, (MODIFIED, "old"), old.clone());
             assert_eq!(fetched(&world).await, at(2, "one"), "{old:?}");
-            let pending = world.texts(PENDING).await;
-            assert!(pending[0].contains("a cache sent a copy"), "{pending:?}");
+            all.extend(world.texts(PENDING).await);
         }
         // The copy is kept, and the answer of upstream itself counts.
         let kept = "select count(*) from advisoryd.former_detail where raw like '%\"old\"%'";
@@ -89,6 +89,8 @@ async fn an_old_copy_does_not_replace_newer_details() {
         set(&documents, (LATER, "three"), old.clone());
         assert_eq!(fetched(&world).await, at(4, "three"), "{old:?}");
     }
+    all.dedup();
+    assert_reads!(all.join("\n"));
 }
 
 const CONDITION: &str = "select key || ': ' || summary from advisoryd_v1.conditions
@@ -113,7 +115,7 @@ async fn details_that_servers_send_in_turn_make_versions_a_few_times_only() {
     for sent in ["one", "two", "one", "one", "two", "one"] {
         assert_eq!(send(MODIFIED, sent).await, at(5, "two"), "{sent}");
         let told = told(&world).await;
-        assert!(told[0].contains("such as SA1"), "{told:?}");
+        assert!(told[0].contains("SA1"), "{told:?}");
         assert_eq!(world.texts(PENDING).await, [""; 0], "{sent}");
     }
     // Nothing else came for days.

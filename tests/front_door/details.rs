@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::{self, TicketSync};
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, FeedOptions, LimitOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ const DETAIL: &str = "/api/advisories/SA";
 
 /// A world whose feed leaves out products, CVEs and description.
 async fn sparse() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         feed: FeedOptions {
             is_sparse: true,
             ..FeedOptions::default()
@@ -61,7 +61,7 @@ fn details_asked(world: &World) -> usize {
     asked.count()
 }
 
-fn all_ok(reports: &[Report]) {
+fn all_ok(reports: &[RunReport]) {
     for report in reports {
         assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
@@ -180,11 +180,11 @@ async fn a_revision_is_told_once_whether_feed_or_json_brings_the_rest_of_it() {
 async fn the_queue_survives_kill_9() {
     let mut world = sparse().await;
     idle(&mut world);
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 0,
         gate: "detail".to_owned(),
     };
-    let rule = Rule::new(hold).on(DETAIL).after(20).times(4);
+    let rule = FaultRule::new(hold).on(DETAIL).after(20).times(4);
     world.simulator.inject(rule);
     let mut first = Running::start(&mut world.command(&["run"]));
     world.reached("detail").await;
@@ -273,9 +273,11 @@ async fn status_and_metrics_tell_how_many_are_wanted_and_until_when() {
 
     let port = world.serve_health();
     idle(&mut world);
-    world
-        .simulator
-        .inject(Rule::new(Fault::Status(500)).on(DETAIL).times(1000));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::Status(500))
+            .on(DETAIL)
+            .times(1000),
+    );
     let _daemon = world.run().await;
     eventually("the gauge", PATIENCE, async || {
         let (_, text) = get(port, "/metrics").await;
@@ -288,9 +290,11 @@ async fn status_and_metrics_tell_how_many_are_wanted_and_until_when() {
 async fn an_account_without_the_right_to_json_rests_and_says_so() {
     let world = sparse().await;
     world.pull_one().await;
-    world
-        .simulator
-        .inject(Rule::new(Fault::Status(403)).on(DETAIL).times(10));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::Status(403))
+            .on(DETAIL)
+            .times(10),
+    );
     let report = world.fetch_details().await.remove(0);
     assert_eq!(report.outcome.name(), "failed");
     let asked = details_asked(&world);
@@ -312,7 +316,7 @@ async fn what_upstream_does_not_have_is_remembered_and_rarely_asked_for() {
     let said = world.simulator.saids(1)[3].clone();
     world
         .simulator
-        .inject(Rule::new(Fault::Status(404)).on(&said));
+        .inject(FaultRule::new(AnswerFault::Status(404)).on(&said));
     all_ok(&world.fetch_details().await);
     assert_eq!(wanted(&world).await, 1);
     assert!(world.fetch_details().await.is_empty());
@@ -325,7 +329,7 @@ async fn what_upstream_does_not_have_is_remembered_and_rarely_asked_for() {
 
 #[tokio::test]
 async fn a_limit_of_its_own_for_advisories_holds_nothing_else_back() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         feed: FeedOptions {
             is_sparse: true,
             ..FeedOptions::default()
@@ -360,10 +364,10 @@ async fn what_cannot_be_read_is_quarantined_and_leaves_when_it_can() {
     world.pull_one().await;
     let said = world.simulator.saids(1)[3].clone();
     let other = world.simulator.saids(1)[4].clone();
-    let of_another = Fault::RedirectTo(format!("/api/advisories/{other}/"));
+    let of_another = AnswerFault::RedirectTo(format!("/api/advisories/{other}/"));
     world
         .simulator
-        .inject(Rule::new(of_another).on(&said).times(1));
+        .inject(FaultRule::new(of_another).on(&said).times(1));
     all_ok(&world.fetch_details().await);
     let kept = "select count(*) from advisoryd_v1.quarantine where source = 'details'";
     assert_eq!(world.count(kept).await, 1);

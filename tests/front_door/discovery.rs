@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use advisoryd::job::health::check;
 use advisoryd::job::lists::discover::{self, Discovered};
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use advisoryd::store::ledger::run::requests_of_last_day;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
@@ -15,7 +15,7 @@ use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventual
 
 /// A world whose lists nobody names; `schedule` is that of discovery.
 async fn discovering(lists: usize, schedule: &'static str, feeds: &'static str) -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: lists,
         max_page_size: 5,
         ..small()
@@ -140,13 +140,13 @@ async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
 #[tokio::test]
 async fn a_run_goes_on_to_its_end_although_its_list_goes() {
     let world = discovering(6, EVERY_SECOND, NEVER).await;
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 500,
         gate: "half".to_owned(),
     };
     world
         .simulator
-        .inject(Rule::new(hold).on("asset_list_id=1&"));
+        .inject(FaultRule::new(hold).on("asset_list_id=1&"));
     let mut daemon = world.run().await;
     world.reached("half").await;
     world.simulator.remove_watch_list(1);
@@ -208,10 +208,13 @@ async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
     let used: u32 = used.iter().map(|(_, requests)| requests).sum();
     assert_eq!(used, 3, "they count against the account's day");
     world.simulator.add_watch_list();
-    let evil = Fault::EvilNext("https://elsewhere.example/api/asset-lists/?page=2".to_owned());
+    let evil =
+        AnswerFault::EvilNext("https://elsewhere.example/api/asset-lists/?page=2".to_owned());
     let mut errors = Vec::new();
-    for fault in [evil, Fault::Html200, Fault::Status(403)] {
-        world.simulator.inject(Rule::new(fault).on("asset-lists"));
+    for fault in [evil, AnswerFault::Html200, AnswerFault::Status(403)] {
+        world
+            .simulator
+            .inject(FaultRule::new(fault).on("asset-lists"));
         let told = discover(&world).await;
         assert_eq!(told.followed, 12, "{told:?}");
         errors.push(told.outcome.error().unwrap().to_owned());
@@ -270,16 +273,18 @@ async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
     let mut world = discovering(6, EVERY_SECOND, NEVER).await;
     let mut first = Running::start(&mut world.command(&["run"]));
     read(&world, 6).await;
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 10,
         gate: "second page".to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("page=2"));
+    world.simulator.inject(FaultRule::new(hold).on("page=2"));
     world.simulator.add_watch_list();
     world.reached("second page").await;
     first.kill9();
     world.simulator.open("second page");
-    let down = Rule::new(Fault::Status(503)).on("asset-lists").times(1000);
+    let down = FaultRule::new(AnswerFault::Status(503))
+        .on("asset-lists")
+        .times(1000);
     world.simulator.inject(down);
     world.settings.schedule.feeds = Some(EVERY_SECOND);
     world.simulator.forget_requests();
@@ -299,7 +304,9 @@ async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
 async fn an_empty_database_and_upstream_down_are_waited_out() {
     let world = discovering(2, NEVER, NEVER).await;
     // Two attempts each: the first two discoveries fail.
-    let down = Rule::new(Fault::Status(503)).on("asset-lists").times(4);
+    let down = FaultRule::new(AnswerFault::Status(503))
+        .on("asset-lists")
+        .times(4);
     world.simulator.inject(down);
     let _daemon = Running::start(&mut world.command(&["run"]));
     discovery_error(&world).await;
@@ -350,18 +357,14 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
                      where what = 'discovery_incomplete' and holds";
     set(vec![list(1), list(2)]);
     assert_eq!(discover(&world).await.outcome.name(), "ok");
+    let mut all = Vec::new();
     for _ in 0..2 {
         set(vec![list(1), list(3), nameless.clone()]);
         let told = discover(&world).await;
         assert_eq!((told.outcome.name(), told.followed), ("failed", 3));
-        let error = told.outcome.error().unwrap();
-        assert!(
-            error.starts_with("1 of the 3 watch lists upstream have no id"),
-            "{error}"
-        );
+        all.push(told.outcome.error().unwrap().to_owned());
         check::check_health(&world.context().await).await.unwrap();
-        let summary = world.texts(condition).await;
-        assert!(summary[0].contains("have no id"), "{summary:?}");
+        all.extend(world.texts(condition).await);
         let status = world.told(&["status"]).stdout;
         assert!(
             status.contains("discovery_incomplete") && status.contains("No"),
@@ -369,8 +372,10 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
         );
         let check = world.told(&["check"]);
         assert_eq!(check.code, 1, "{check}");
-        assert!(check.stdout.contains("have no id"), "{check}");
+        let line = check.stdout.lines().find(|line| line.contains("no id"));
+        all.push(line.expect("it is told").to_owned());
     }
+    assert_reads!(all.join("\n"));
     set(vec![list(1), list(2), list(3)]);
     assert_eq!(discover(&world).await.outcome.name(), "ok");
     check::check_health(&world.context().await).await.unwrap();
@@ -408,7 +413,7 @@ async fn a_list_that_the_configuration_names_is_not_told_as_newly_followed() {
 
 #[tokio::test]
 async fn a_list_is_chosen_by_a_part_of_its_name_that_only_it_has() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 3,
         ..small()
     })
@@ -433,12 +438,7 @@ async fn a_list_is_chosen_by_a_part_of_its_name_that_only_it_has() {
     assert_eq!(chosen("mail").stdout, chosen("2").stdout, "its whole name");
     let several = chosen("servers");
     assert_eq!(several.code, 1, "{several}");
-    assert!(
-        several
-            .stderr
-            .contains("Linux servers (1), Mail servers (3)"),
-        "{several}"
-    );
+    assert_reads!(several);
     assert_eq!(chosen("").code, 1);
 }
 
@@ -456,7 +456,7 @@ async fn tickets_name_a_list_as_the_configuration_does() {
         "select pretty_id from advisoryd_v1.tickets where watch_list_id = 1 order by id limit 1";
     let number = format!("#{}", world.count(of_list).await);
     let told = world.told(&["show", &number]).stdout;
-    assert!(told.contains("watch list        Our machines"), "{told}");
+    assert!(told.contains(" Our machines\n"), "{told}");
     let raw = "select count(*) from advisoryd_v1.tickets
                where watch_list_id = 1 and raw::text like '%Linux servers%'";
     assert!(

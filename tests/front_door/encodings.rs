@@ -1,6 +1,6 @@
 //! Documents in other encodings than UTF-8.
 
-use advisoryd::simulate::{Encoding, FeedOptions, Options};
+use advisoryd::simulate::{Encoding, FeedOptions, SimulatorOptions};
 
 use crate::support::{World, assert_reads, small};
 
@@ -20,7 +20,7 @@ async fn every_encoding_is_stored_identically() {
             encoding: Some(encoding),
             ..FeedOptions::default()
         };
-        let world = World::with(Options { feed, ..small() }).await;
+        let world = World::with(SimulatorOptions { feed, ..small() }).await;
         let report = world.pull_one().await;
         assert_eq!(
             report.outcome.name(),

@@ -5,13 +5,13 @@ use advisoryd::config::Config;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::retention::maintain;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, Note, Options, Rule as Fired};
+use advisoryd::simulate::{AnswerFault, FaultRule as Fired, Note, SimulatorOptions};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::settings::Rule;
-use crate::support::{Receiver, Running, World, small};
+use crate::support::{Receiver, Running, World, assert_reads, small};
 
 const NAME: &str = "Jane Q. Roe";
 const NOTE: &str = "Ask JANE Q.  ROE (jane.roe@corp.test), not Janet";
@@ -26,7 +26,7 @@ async fn naming() -> (World, Receiver) {
         text: NOTE.to_owned(),
         author: NAME.to_owned(),
     };
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         note: Some(note),
         ..small()
     })
@@ -168,7 +168,7 @@ async fn a_ticket_is_erased_in_all_versions_and_alerts() {
     assert_sound(&world).await;
     let told = world.told(&["erase", "ticket", "999999", "--yes"]);
     assert_eq!(told.code, 1);
-    assert!(told.stderr.contains("there is no ticket 999999"), "{told}");
+    assert_reads!(told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,7 +230,7 @@ async fn a_run_under_way_does_not_bring_an_erased_text_back() {
     ] {
         // Newer upstream than here: the run stores its texts again.
         world.simulator.touch_ticket(id);
-        let hold = Fault::Hold {
+        let hold = AnswerFault::Hold {
             after_bytes: 100,
             gate: gate.to_owned(),
         };
@@ -238,7 +238,8 @@ async fn a_run_under_way_does_not_bring_an_erased_text_back() {
         let mut sync = Running::start(&mut world.command(&["sync", "tickets", "--full"]));
         world.reached(gate).await;
         let mut erase = Running::start(&mut world.command(erase));
-        erase.line("waiting for a run that is under way").await;
+        // It names the run that it waits for.
+        erase.line(&format!("process {} on", sync.pid())).await;
         world.simulator.open(gate);
         assert!(sync.ended().await.success(), "{}", sync.stderr());
         assert!(erase.ended().await.success(), "{}", erase.stderr());

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::alerts::evaluate::{self, Rules};
+use advisoryd::job::alerts::evaluate::{self, RuleSet};
 use advisoryd::job::feeds::feed::LookBack;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use toml::toml;
 
 use crate::support::settings::{MuteTime, Rule, WatchList};
-use crate::support::{Receiver, World, assert_reads};
+use crate::support::{Receiver, World, assert_reads, without};
 
 /// Each leads to another answer for an advisory that is new.
 fn rules() -> Vec<Rule> {
@@ -120,7 +120,7 @@ async fn each_way_not_to_be_told_has_its_sentence() {
     let mut texts = vec![text];
 
     let context = world.context().await;
-    evaluate::evaluate(&context, &Rules::of(&context, false))
+    evaluate::evaluate(&context, &RuleSet::of(&context, false))
         .await
         .unwrap();
     let mut all = explained(&world, &said);
@@ -284,10 +284,9 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
         "would match at one of these events, which is not here: became_zero_day"
     );
     let page = world.told(&["rules", "test", "--advisory", &said, "--rule", "told"]);
-    assert!(page.stdout.contains("rule `told` would match"), "{page}");
     assert!(page.stdout.contains(&format!("    {said}: ")), "{page}");
     let unknown = world.told(&["rules", "test", "--advisory", "SA1"]);
-    assert!(unknown.stderr.contains("SA1 is not stored"), "{unknown}");
+    assert_reads!(page, unknown);
     assert!(receiver.received().is_empty());
 }
 
@@ -451,9 +450,8 @@ async fn what_a_rule_has_sent_is_told_after_it_was_renamed() {
     assert_eq!(answer, "before_rule");
     let (answer, text) = appeared(&world, &said, "old");
     assert_eq!(answer, "delivered");
-    assert!(text.contains("not configured any more"), "{text}");
     let only = world.told(&["explain", &said, "--rule", "old"]);
-    assert!(only.stdout.contains("not configured any more"), "{only}");
+    assert_reads!(text, only);
 }
 
 #[tokio::test]
@@ -492,11 +490,10 @@ async fn rules_are_compared_with_those_of_another_file() {
     assert_eq!(found["added"][0]["rules"], serde_json::json!(["soc"]));
     world.settings.alerts.rules = vec![revised("extremely_critical")];
     let page = diff(&world, &[]);
-    assert!(
-        page.stdout.contains("only by the new rules: 0 alerts"),
-        "{page}"
-    );
-    assert!(page.stdout.contains("only by the old rules: "), "{page}");
+    // How many of them there are depends on the day.
+    let headings = page.stdout.lines().filter(|line| line.contains("rules: "));
+    let headings = headings.collect::<Vec<_>>().join("\n");
+    assert_reads!(without(&headings, r"[1-9]\d* alerts?", "[n] alerts"));
     assert!(receiver.received().is_empty());
 }
 
@@ -549,12 +546,8 @@ async fn a_filter_is_explained_by_the_values_that_were_judged() {
         let line = lines.find(|line| line["rule"] == rule).unwrap();
         line["text"].as_str().unwrap().to_owned()
     };
-    assert!(
-        of(&before, "named").contains("is false (1, Before)"),
-        "{before:?}"
-    );
-    assert!(of(&before, "likely").contains("got 0"), "{before:?}");
-    assert!(of(&before, "excluded").contains("Before"), "{before:?}");
+    let texts = ["named", "likely", "excluded"].map(|rule| of(&before, rule));
+    assert_reads!(without(&texts.join("\n"), r"0\.\d+", "[score]"));
 
     // All that was compared is another now.
     world.settings.watch_lists[0].name = Some("Office");

@@ -1,8 +1,8 @@
 //! Each fact of the closed set that `changes` tells, by what makes it.
 
-use advisoryd::model::Details;
+use advisoryd::model::DetailsMode;
 use advisoryd::source::ticket::read;
-use advisoryd::store::origin::Origin;
+use advisoryd::store::origin::ChunkOrigin;
 use advisoryd::store::tickets::ticket;
 use serde_json::{Value, json};
 
@@ -100,13 +100,13 @@ async fn every_fact_about_a_ticket_is_told() {
     ];
     let mut seq = 0;
     for (says, wanted) in steps {
-        let origin = Origin {
+        let origin = ChunkOrigin {
             is_live: true,
             source_id: 1,
             run_id: 0,
             at: context.clock.now(),
             settled_before: None,
-            details: Details::Auto,
+            details: DetailsMode::Auto,
         };
         let mut transaction = world.pool().begin().await.unwrap();
         if says.is_null() {

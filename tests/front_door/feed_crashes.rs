@@ -7,7 +7,7 @@ use advisoryd::job::failure::Failure;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::pull::pull;
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use nix::sys::signal::Signal;
 
 use crate::support::{
@@ -18,7 +18,7 @@ const GATE: &str = "mid-load";
 
 /// A world of many chunks whose first feed stops in the middle and waits at the gate.
 async fn held() -> World {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 1600,
         ..small()
     })
@@ -28,11 +28,11 @@ async fn held() -> World {
 }
 
 fn hold_the_next(world: &World) {
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 4 * 1024 * 1024,
         gate: GATE.to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    world.simulator.inject(FaultRule::new(hold).on("xml-feed"));
 }
 
 /// `sync feeds` that has come to the gate and has stored something.

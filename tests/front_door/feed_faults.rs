@@ -1,9 +1,9 @@
 //! Upstream fails in every way: the run is failed and says why, no cursor
 //! moves, nothing is lost, and the next pull is whole.
 
-use advisoryd::simulate::{self, Damage, Fault, Rule, ThrottleForm};
+use advisoryd::simulate::{self, AnswerFault, Damage, FaultRule, ThrottleForm};
 
-use crate::support::{Documents, Running, World, assert_reads, small, without};
+use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, small, without};
 
 /// Nothing was ever read completely.
 const UNMOVED: &str = "select count(*) from advisoryd.source
@@ -11,8 +11,8 @@ const UNMOVED: &str = "select count(*) from advisoryd.source
 
 /// Lets every attempt of one pull meet `fault`, then pulls again without it;
 /// returns what the failed run said.
-async fn fails_then_recovers(world: &World, fault: Fault) -> String {
-    let rule = Rule::new(fault).times(10);
+async fn fails_then_recovers(world: &World, fault: AnswerFault) -> String {
+    let rule = FaultRule::new(fault).times(10);
     world.simulator.inject(rule.on("xml-feed"));
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
@@ -25,12 +25,12 @@ async fn fails_then_recovers(world: &World, fault: Fault) -> String {
     report.outcome.error().unwrap().to_owned()
 }
 
-async fn said_of(fault: Fault) -> String {
+async fn said_of(fault: AnswerFault) -> String {
     fails_then_recovers(&World::new().await, fault).await
 }
 
 /// What each of them makes a run say, one below the other.
-async fn said_of_each(faults: impl IntoIterator<Item = Fault>) -> String {
+async fn said_of_each(faults: impl IntoIterator<Item = AnswerFault>) -> String {
     let mut all = Vec::new();
     for fault in faults {
         all.push(said_of(fault).await);
@@ -40,7 +40,7 @@ async fn said_of_each(faults: impl IntoIterator<Item = Fault>) -> String {
 
 #[tokio::test]
 async fn statuses_that_mean_trouble() {
-    assert_reads!(said_of_each([500, 503, 418].map(Fault::Status)).await);
+    assert_reads!(said_of_each([500, 503, 418].map(AnswerFault::Status)).await);
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn throttling_in_all_three_forms() {
         ThrottleForm::Detail,
     ];
     // A date names a whole second: until one that is a second away it may be no time at all.
-    let faults = forms.map(|form| Fault::Throttled {
+    let faults = forms.map(|form| AnswerFault::Throttled {
         form,
         seconds: 1 + u32::from(form == ThrottleForm::Date),
     });
@@ -68,10 +68,17 @@ async fn a_429_that_asks_for_no_wait_is_one_that_does_not_say_how_long() {
     ];
     for form in forms {
         let world = World::new().await;
-        let fault = Fault::Throttled { form, seconds: 0 };
-        world.simulator.inject(Rule::new(fault).on("xml-feed"));
-        let mut daemon = Running::start(&mut world.command(&["run"]));
-        daemon.line("all requests paused for 60 s").await;
+        let fault = AnswerFault::Throttled { form, seconds: 0 };
+        world.simulator.inject(FaultRule::new(fault).on("xml-feed"));
+        let mut daemon = world.run().await;
+        let seconds = eventually("a pause", PATIENCE, async || {
+            let seconds = "select ceil(extract(epoch from paused_until - clock_timestamp()))::text
+                           from advisoryd.budget where paused_until > clock_timestamp()";
+            world.texts(seconds).await.pop()
+        })
+        .await;
+        let seconds: u32 = seconds.parse().unwrap();
+        assert!((30..=60).contains(&seconds), "{form:?}: {seconds} s");
         let pulls = world.simulator.requests().into_iter();
         let pulls = pulls.filter(|one| one.target.contains("xml-feed"));
         assert_eq!(pulls.count(), 1, "{form:?}: it is not repeated at once");
@@ -81,7 +88,7 @@ async fn a_429_that_asks_for_no_wait_is_one_that_does_not_say_how_long() {
 
 #[tokio::test]
 async fn connections_that_break() {
-    let faults = [0, 60_000].map(|after_bytes| Fault::Reset { after_bytes });
+    let faults = [0, 60_000].map(|after_bytes| AnswerFault::Reset { after_bytes });
     let said = said_of_each(faults).await;
     // What had come, and the transport's own words.
     let said = without(&said, r"\d+ bytes", "[n] bytes");
@@ -90,7 +97,7 @@ async fn connections_that_break() {
 
 #[tokio::test]
 async fn an_upstream_that_falls_silent() {
-    let stall = Fault::Stall {
+    let stall = AnswerFault::Stall {
         after_bytes: 60_000,
     };
     let mut world = World::new().await;
@@ -100,7 +107,7 @@ async fn an_upstream_that_falls_silent() {
 
 #[tokio::test]
 async fn a_document_cut_short_whatever_its_length_promised() {
-    let faults = [true, false].map(|clean| Fault::Truncate {
+    let faults = [true, false].map(|clean| AnswerFault::Truncate {
         after_bytes: 60_000,
         clean,
     });
@@ -111,11 +118,11 @@ async fn a_document_cut_short_whatever_its_length_promised() {
 #[tokio::test]
 async fn complete_records_of_a_truncated_document_stay() {
     let world = World::new().await;
-    let fault = Fault::Truncate {
+    let fault = AnswerFault::Truncate {
         after_bytes: 60_000,
         clean: true,
     };
-    world.simulator.inject(Rule::new(fault));
+    world.simulator.inject(FaultRule::new(fault));
     let report = world.pull_one().await;
     assert!(report.tally.added > 0);
     assert_eq!(world.versions().await.len() as u64, report.tally.added);
@@ -136,23 +143,23 @@ async fn a_document_cut_between_two_records_is_not_complete() {
 
 #[tokio::test]
 async fn answers_that_are_no_feed() {
-    assert_reads!(said_of_each([Fault::Html200, Fault::WrongType]).await);
+    assert_reads!(said_of_each([AnswerFault::Html200, AnswerFault::WrongType]).await);
 }
 
 #[tokio::test]
 async fn a_redirect_elsewhere_is_refused_and_the_token_stays_home() {
     let elsewhere = simulate::start(small()).await.unwrap();
     let url = format!("{}/api/xml-feed/", elsewhere.base_url());
-    assert_reads!(said_of(Fault::RedirectTo(url)).await);
+    assert_reads!(said_of(AnswerFault::RedirectTo(url)).await);
     assert_eq!(elsewhere.requests(), []);
 }
 
 #[tokio::test]
 async fn documents_that_attack_their_reader() {
     let faults = [
-        Fault::Damaged(Damage::EntityBomb),
-        Fault::Damaged(Damage::ExternalEntity),
-        Fault::GzipBomb { mebibytes: 20 },
+        AnswerFault::Damaged(Damage::EntityBomb),
+        AnswerFault::Damaged(Damage::ExternalEntity),
+        AnswerFault::GzipBomb { mebibytes: 20 },
     ];
     let said = said_of_each(faults).await;
     assert_reads!(without(&said, r"after \d+ bytes", "after [bytes]"));
@@ -162,7 +169,7 @@ async fn documents_that_attack_their_reader() {
 async fn a_body_beyond_max_body_is_refused_after_decompression() {
     let mut world = World::new().await;
     world.settings.upstream.max_body = Some("4MiB");
-    let said = fails_then_recovers(&world, Fault::GzipBomb { mebibytes: 64 }).await;
+    let said = fails_then_recovers(&world, AnswerFault::GzipBomb { mebibytes: 64 }).await;
     assert_reads!(said);
 }
 
@@ -179,14 +186,14 @@ async fn wrappers_nested_too_deep_are_refused() {
 
 #[tokio::test]
 async fn a_structure_nobody_knows_is_a_failure_and_not_zero_advisories() {
-    let said = said_of(Fault::Damaged(Damage::NotRecognised)).await;
+    let said = said_of(AnswerFault::Damaged(Damage::NotRecognised)).await;
     assert_reads!(said);
 }
 
 #[tokio::test]
 async fn an_empty_feed_is_a_success() {
     let world = World::new().await;
-    let rule = Rule::new(Fault::Damaged(Damage::Empty));
+    let rule = FaultRule::new(AnswerFault::Damaged(Damage::Empty));
     world.simulator.inject(rule);
     let report = world.pull_one().await;
     assert_eq!((report.outcome.name(), report.tally.seen), ("ok", 0));
@@ -229,12 +236,12 @@ async fn fewer_records_than_upstream_claims_are_not_complete() {
 
 #[tokio::test]
 async fn one_bad_list_blocks_no_other() {
-    let world = World::with(simulate::Options {
+    let world = World::with(simulate::SimulatorOptions {
         watch_lists: 3,
         ..small()
     })
     .await;
-    let rule = Rule::new(Fault::Status(500)).times(2);
+    let rule = FaultRule::new(AnswerFault::Status(500)).times(2);
     world.simulator.inject(rule.on("asset_list_id=2"));
     let reports = world.pull().await;
     let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome.name()).collect();

@@ -2,7 +2,7 @@
 //! to what upstream says.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::simulate::{Damage, Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule, SimulatorOptions};
 use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -21,22 +21,22 @@ enum Step {
     Revise(usize, bool),
     Reject(usize),
     Join(usize, i64),
-    Fault(Fault),
+    Fault(AnswerFault),
     Later(u32),
     Pull,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let cut = (0..300_000_usize, any::<bool>())
-        .prop_map(|(after_bytes, clean)| Fault::Truncate { after_bytes, clean });
+        .prop_map(|(after_bytes, clean)| AnswerFault::Truncate { after_bytes, clean });
     let fault = prop_oneof![
         cut,
-        Just(Fault::Status(500)),
-        Just(Fault::Html200),
-        Just(Fault::Damaged(Damage::ControlCharacters)),
-        Just(Fault::Damaged(Damage::OneBadRecord)),
-        Just(Fault::Damaged(Damage::Empty)),
-        Just(Fault::Damaged(Damage::NotRecognised)),
+        Just(AnswerFault::Status(500)),
+        Just(AnswerFault::Html200),
+        Just(AnswerFault::Damaged(Damage::ControlCharacters)),
+        Just(AnswerFault::Damaged(Damage::OneBadRecord)),
+        Just(AnswerFault::Damaged(Damage::Empty)),
+        Just(AnswerFault::Damaged(Damage::NotRecognised)),
     ];
     prop_oneof![
         1 => Just(Step::Publish),
@@ -58,14 +58,14 @@ async fn take(world: &World, step: Step) {
         Step::Revise(which, worse) => drop(simulator.revise(said(which), worse)),
         Step::Reject(which) => drop(simulator.reject(said(which))),
         Step::Join(which, list) => drop(simulator.join(said(which), list)),
-        Step::Fault(fault) => simulator.inject(Rule::new(fault).on("xml-feed")),
+        Step::Fault(fault) => simulator.inject(FaultRule::new(fault).on("xml-feed")),
         Step::Later(hours) => world.later(TimeDelta::hours(hours.into())),
         Step::Pull => drop(world.pull().await),
     }
 }
 
 async fn ends_well(steps: Vec<Step>) {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         watch_lists: 3,
         ..small()
     })

@@ -1,7 +1,7 @@
 //! A record that cannot be understood harms no other, and is not lost.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule};
 
 use crate::support::{Documents, World, assert_reads};
 
@@ -11,7 +11,9 @@ const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
 /// reason and the raw text that were kept.
 async fn with_one(damage: Damage) -> (World, String, String) {
     let world = World::new().await;
-    world.simulator.inject(Rule::new(Fault::Damaged(damage)));
+    world
+        .simulator
+        .inject(FaultRule::new(AnswerFault::Damaged(damage)));
     let report = world.pull_one().await;
     assert_eq!(
         report.outcome.name(),
@@ -47,7 +49,7 @@ async fn a_record_nested_too_deep_spoils_only_itself() {
 #[tokio::test]
 async fn repeated_pulls_do_not_pile_up_what_is_broken() {
     let (world, ..) = with_one(Damage::TooDeep).await;
-    let again = Rule::new(Fault::Damaged(Damage::TooDeep)).times(3);
+    let again = FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)).times(3);
     world.simulator.inject(again);
     for _ in 0..3 {
         let report = world.pull_back(LookBack::Full).await.remove(0);
@@ -71,7 +73,7 @@ async fn a_record_that_later_reads_well_leaves_by_itself() {
 async fn a_good_version_that_turns_bad_stays_beside_its_broken_successor() {
     let world = World::new().await;
     world.pull_one().await;
-    let bad = Rule::new(Fault::Damaged(Damage::TooDeep));
+    let bad = FaultRule::new(AnswerFault::Damaged(Damage::TooDeep));
     world.simulator.inject(bad);
     let report = world.pull_back(LookBack::Full).await.remove(0);
     assert_eq!((report.outcome.name(), report.tally.quarantined), ("ok", 1));

@@ -117,7 +117,7 @@ async fn wal_bytes(pool: &PgPool) -> i64 {
 /// The WAL belongs to a whole server: this test has one of its own.
 #[tokio::test]
 async fn a_pull_without_changes_makes_at_most_64_kib_of_wal() {
-    let world = World::with(advisoryd::simulate::Options {
+    let world = World::with(advisoryd::simulate::SimulatorOptions {
         advisories: 2000,
         ..crate::support::small()
     })

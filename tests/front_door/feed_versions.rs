@@ -1,7 +1,7 @@
 //! When an advisory becomes a new version, and when it does not.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::simulate::{FeedOptions, Options};
+use advisoryd::simulate::{FeedOptions, SimulatorOptions};
 use chrono::TimeDelta;
 
 use crate::support::{Documents, World, small};
@@ -9,7 +9,7 @@ use crate::support::{Documents, World, small};
 /// A world with two lists whose feeds the test writes itself.
 async fn two_lists() -> (World, Documents) {
     let documents = Documents::serve().await;
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -105,7 +105,7 @@ async fn a_newer_one_counts_whichever_list_it_comes_through() {
 
 #[tokio::test]
 async fn two_lists_that_disagree_make_no_versions_in_turn() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         watch_lists: 2,
         feed: FeedOptions {
             lists_disagree: true,

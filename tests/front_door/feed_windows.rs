@@ -56,13 +56,13 @@ async fn downtime_is_caught_up_with_in_one_request() {
 
 #[tokio::test]
 async fn a_failed_pull_is_made_up_for_by_the_next() {
-    use advisoryd::simulate::{Fault, Rule};
+    use advisoryd::simulate::{AnswerFault, FaultRule};
     let world = World::new().await;
     world.pull_one().await;
     world.simulator.publish(1);
     for _ in 0..3 {
         world.later(TimeDelta::days(1));
-        let fault = Rule::new(Fault::Status(500)).times(2);
+        let fault = FaultRule::new(AnswerFault::Status(500)).times(2);
         world.simulator.inject(fault);
         assert_eq!(world.pull_one().await.outcome.name(), "failed");
     }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::simulate::{FeedOptions, Options, Profile};
+use advisoryd::simulate::{FeedOptions, SimulatedProfile, SimulatorOptions};
 
 use crate::support::settings::ExtraFeed;
 use crate::support::{Documents, World, assert_reads, small};
 
 #[tokio::test]
 async fn every_profile_is_recognised_and_stored_field_by_field() {
-    for profile in Profile::ALL {
-        let world = World::with(Options {
+    for profile in SimulatedProfile::ALL {
+        let world = World::with(SimulatorOptions {
             profile,
             advisories: 250,
             watch_lists: 3,
@@ -46,7 +46,7 @@ async fn texts_keep_their_letters_and_lose_their_carriage_returns() {
 
 #[tokio::test]
 async fn an_advisory_in_two_lists_is_one_row_seen_twice() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -63,7 +63,7 @@ async fn an_advisory_in_two_lists_is_one_row_seen_twice() {
 
 #[tokio::test]
 async fn an_extra_feed_brings_advisories_without_list_membership() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 4,
         feed: FeedOptions::default(),
         ..small()
@@ -120,7 +120,7 @@ async fn aliases_teach_a_new_structure_and_reach_what_is_stored_already() {
 /// find them stored, however often they meet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn lists_that_overlap_load_side_by_side() {
-    let world = World::with(advisoryd::simulate::Options {
+    let world = World::with(advisoryd::simulate::SimulatorOptions {
         advisories: 3000,
         watch_lists: 5,
         ..small()

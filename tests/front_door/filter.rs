@@ -262,18 +262,9 @@ async fn explain_says_which_comparison_of_a_filter_decided() {
     };
     let (name, text) = answer("false");
     assert_eq!(name, "clause_false");
-    assert!(text.contains("list = 9 is false (1"), "{text}");
-    assert!(
-        text.contains("released > 2020") || text.contains("released >= 2020"),
-        "{text}"
-    );
-    let (name, text) = answer("unknown");
+    let (name, unknown) = answer("unknown");
     assert_eq!(name, "value_missing");
-    assert!(
-        text.contains("threat_score > 5 is unknown (unknown)"),
-        "{text}"
-    );
-    assert!(text.contains("impact is null is false (DoS)"), "{text}");
+    assert_reads!(text, unknown);
     assert_eq!(answer("not").0, "clause_false");
     assert_eq!(answer("true").0, "delivered");
 }
@@ -305,10 +296,7 @@ async fn show_takes_a_cve() {
     assert_eq!(found, saids);
     let none = world.told(&["show", "CVE-1999-0001"]);
     assert_eq!(none.code, 1);
-    assert!(
-        none.stderr.contains("no stored advisory mentions"),
-        "{none:?}"
-    );
+    assert_reads!(none);
 }
 
 /// `--has-ticket` and `--no-ticket` divide the advisories by the tickets that exist.

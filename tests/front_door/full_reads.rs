@@ -4,7 +4,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::health::check;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, Options, Rule as FaultRule, TicketFilters, TicketOptions};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions, TicketFilters, TicketOptions};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ async fn a_full_pull_that_failed_is_not_forgotten_when_a_window_succeeds() {
     world.settings.tickets.enabled = Some(false);
     world.settings.feeds.first_days = Some(365);
     assert_eq!(world.told(&["sync"]).code, 0);
-    let cut = Fault::Truncate {
+    let cut = AnswerFault::Truncate {
         after_bytes: 2000,
         clean: true,
     };
@@ -149,7 +149,7 @@ async fn a_full_scan_that_failed_is_tried_again_long_before_its_schedule() {
 
 #[tokio::test]
 async fn where_windows_show_new_tickets_only_changes_are_as_old_as_the_last_full_scan() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         ticket: TicketOptions {
             filters: TicketFilters {
                 modified: false,

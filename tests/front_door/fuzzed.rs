@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use advisoryd::config::Config;
 use advisoryd::source::page::Page;
-use advisoryd::source::xml::{Document, FeedError, RecordReader, Rules, encoding_of, read_record};
+use advisoryd::source::xml::{
+    FeedError, ParsedDocument, ParserRules, RecordReader, encoding_of, read_record,
+};
 use advisoryd::source::{asset_list, detail, ticket};
 use serde_json::Value;
 
@@ -41,8 +43,8 @@ const CHARSETS: &[Option<&str>] = &[
     Some("nonsense"),
 ];
 
-static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
-    let rules = Rules::new("SA[0-9]{1,7}", &BTreeMap::new());
+static RULES: LazyLock<Arc<ParserRules>> = LazyLock::new(|| {
+    let rules = ParserRules::new("SA[0-9]{1,7}", &BTreeMap::new());
     Arc::new(rules.expect("the default rules"))
 });
 
@@ -126,7 +128,7 @@ fn page(input: &[u8]) -> Option<Page> {
 }
 
 /// What a document gave: its records, and what it was in the end.
-type Read = (Vec<Vec<u8>>, Result<Document, String>);
+type Read = (Vec<Vec<u8>>, Result<ParsedDocument, String>);
 
 fn same_in_pieces(document: &[u8], charset: Option<&str>, size: usize) {
     let whole = read(document, charset, usize::MAX);

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::model::Details;
-use advisoryd::simulate::{LimitOptions, Options};
+use advisoryd::model::DetailsMode;
+use advisoryd::simulate::{LimitOptions, SimulatorOptions};
 use advisoryd::source::ticket::read;
 use advisoryd::store::change;
-use advisoryd::store::origin::Origin;
+use advisoryd::store::origin::ChunkOrigin;
 use advisoryd::store::tickets::ticket;
 
 use crate::support::{PATIENCE, World, eventually, pull_all, small};
@@ -181,7 +181,7 @@ async fn a_clock_that_goes_back_leaves_no_moment_with_two_versions_or_none() {
 
 #[tokio::test]
 async fn changes_name_what_happened() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -244,13 +244,13 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
     for (id, commits) in [(990_001, true), (990_002, false)] {
         let before = numbers(&world).await;
         let mut first = world.pool().begin().await.unwrap();
-        let origin = Origin {
+        let origin = ChunkOrigin {
             is_live: true,
             source_id: 1,
             run_id: 0,
             at: context.clock.now(),
             settled_before: None,
-            details: Details::Auto,
+            details: DetailsMode::Auto,
         };
         let ticket = read(serde_json::json!({ "id": id })).unwrap();
         ticket::merge(&mut first, origin, &[ticket]).await.unwrap();
@@ -281,7 +281,7 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
 /// writers commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn seq_shows_no_hole_that_later_fills() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 900,
         watch_lists: 3,
         limits: LimitOptions {

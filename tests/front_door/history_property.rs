@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Damage, Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule, SimulatorOptions};
 use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -45,10 +45,10 @@ enum Step {
     OpenTicket,
     TouchTicket(usize),
     RemoveTicket(usize),
-    Fault(Fault),
+    Fault(AnswerFault),
     /// A revision, and so many hours later a pull that goes wrong: a cursor that
     /// moved with it would leave the revision behind.
-    Missed(usize, u32, Fault),
+    Missed(usize, u32, AnswerFault),
     Later(u32),
     Pull,
     Tickets,
@@ -59,19 +59,19 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let cut = (0..200_000_usize, any::<bool>())
-        .prop_map(|(after_bytes, clean)| Fault::Truncate { after_bytes, clean });
+        .prop_map(|(after_bytes, clean)| AnswerFault::Truncate { after_bytes, clean });
     let fatal = prop_oneof![
         cut.clone(),
-        Just(Fault::Status(500)),
-        Just(Fault::Html200),
-        Just(Fault::Damaged(Damage::NotRecognised)),
+        Just(AnswerFault::Status(500)),
+        Just(AnswerFault::Html200),
+        Just(AnswerFault::Damaged(Damage::NotRecognised)),
     ];
     let fault = prop_oneof![
         cut,
-        Just(Fault::Status(500)),
-        Just(Fault::Html200),
-        Just(Fault::Damaged(Damage::OneBadRecord)),
-        Just(Fault::Damaged(Damage::NotRecognised)),
+        Just(AnswerFault::Status(500)),
+        Just(AnswerFault::Html200),
+        Just(AnswerFault::Damaged(Damage::OneBadRecord)),
+        Just(AnswerFault::Damaged(Damage::NotRecognised)),
     ];
     prop_oneof![
         1 => Just(Step::Publish),
@@ -104,11 +104,11 @@ async fn take(world: &World, step: Step) {
         Step::OpenTicket => drop(simulator.add_tickets(1)),
         Step::TouchTicket(which) => drop(simulator.touch_ticket(ticket(which))),
         Step::RemoveTicket(which) => drop(simulator.remove_ticket(ticket(which))),
-        Step::Fault(fault) => simulator.inject(Rule::new(fault)),
+        Step::Fault(fault) => simulator.inject(FaultRule::new(fault)),
         Step::Missed(which, hours, fault) => {
             simulator.revise(said(which), false);
             world.later(TimeDelta::hours(hours.into()));
-            simulator.inject(Rule::new(fault).on("xml-feed").times(4));
+            simulator.inject(FaultRule::new(fault).on("xml-feed").times(4));
             drop(world.pull().await);
             simulator.clear_faults();
         }
@@ -126,8 +126,8 @@ async fn take(world: &World, step: Step) {
 /// Kills the program in the middle of a feed, or once it has ended by itself.
 async fn killed(world: &World, after_bytes: usize) {
     let gate = "mid".to_owned();
-    let hold = Fault::Hold { after_bytes, gate };
-    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    let hold = AnswerFault::Hold { after_bytes, gate };
+    world.simulator.inject(FaultRule::new(hold).on("xml-feed"));
     let mut program = Running::start(&mut world.command(&["sync", "all"]));
     tokio::select! {
         () = world.reached("mid") => {}
@@ -252,7 +252,7 @@ async fn ordinary_tick(world: &World) {
 }
 
 async fn ends_well(steps: Vec<Step>) {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use advisoryd::clock::machine_now;
-use advisoryd::http::{Kind, Request};
-use advisoryd::simulate::Profile;
+use advisoryd::http::{BodyType, Request};
+use advisoryd::simulate::SimulatedProfile;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ async fn the_captured_json_is_told_field_by_field() {
 #[tokio::test]
 async fn every_profile_is_told_with_the_names_its_fields_came_from() {
     let mut all = Vec::new();
-    for profile in Profile::ALL {
+    for profile in SimulatedProfile::ALL {
         let mut options = small();
         options.profile = profile;
         let world = World::with(options).await;
@@ -88,7 +88,7 @@ async fn every_profile_is_told_with_the_names_its_fields_came_from() {
             query: [("feed_type", "all"), ("days", "3650")]
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .to_vec(),
-            kind: Kind::Xml,
+            kind: BodyType::Xml,
         };
         let mut answer = context.client.get(&request).await.unwrap();
         let bytes = answer.bytes().await.unwrap();
@@ -144,8 +144,8 @@ fn in_words(mut command: Command, file: &Path) -> String {
 async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
     let mut all = String::new();
     let starts_at: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
-    for profile in Profile::ALL {
-        let world = World::with(advisoryd::simulate::Options {
+    for profile in SimulatedProfile::ALL {
+        let world = World::with(advisoryd::simulate::SimulatorOptions {
             profile,
             advisories: 3,
             starts_at: Some(starts_at),
@@ -154,7 +154,7 @@ async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
         .await;
         world.set_our_clock(starts_at - machine_now());
         let context = world.context().await;
-        let request = Request::new("/api/xml-feed/", Kind::Xml)
+        let request = Request::new("/api/xml-feed/", BodyType::Xml)
             .with("feed_type", "all")
             .with("days", "3650");
         let mut answer = context.client.get(&request).await.unwrap();
@@ -223,5 +223,5 @@ async fn a_pipe_is_refused_at_once() {
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("not a regular file"), "{told}");
+    assert_reads!(told);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Damage, Fault, Rule as Broken};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule as Broken};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ async fn the_keys_of_the_documentation_are_those_of_the_commands() {
     world.add_hook(&receiver);
     world
         .simulator
-        .inject(Broken::new(Fault::Damaged(Damage::OneBadRecord)).times(1));
+        .inject(Broken::new(AnswerFault::Damaged(Damage::OneBadRecord)).times(1));
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
     world.alert().await;

@@ -3,10 +3,10 @@
 
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Damage, Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const LIST: &str = "/api/advisories/?";
 
 /// Two lists that may fall back; what is not asked about stays off.
 async fn two_lists() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -29,8 +29,8 @@ async fn two_lists() -> World {
 }
 
 /// The feed of list 1 cannot be read from now on.
-fn break_feed(world: &World, fault: Fault) {
-    let rule = Rule::new(fault).on("asset_list_id=1").times(1000);
+fn break_feed(world: &World, fault: AnswerFault) {
+    let rule = FaultRule::new(fault).on("asset_list_id=1").times(1000);
     world.simulator.inject(rule);
 }
 
@@ -41,7 +41,7 @@ async fn served(world: &World) -> Vec<(i64, String, Option<String>)> {
         .unwrap()
 }
 
-fn modes(reports: &[Report]) -> Vec<(&'static str, &'static str)> {
+fn modes(reports: &[RunReport]) -> Vec<(&'static str, &'static str)> {
     reports
         .iter()
         .map(|report| (report.mode.name(), report.outcome.name()))
@@ -62,10 +62,10 @@ fn status(world: &World) -> Value {
 async fn a_list_whose_feed_is_html_unknown_or_refused_is_served_by_json() {
     let mut lines = Vec::new();
     for fault in [
-        Fault::Html200,
-        Fault::Damaged(Damage::NotRecognised),
-        Fault::Status(403),
-        Fault::Status(404),
+        AnswerFault::Html200,
+        AnswerFault::Damaged(Damage::NotRecognised),
+        AnswerFault::Status(403),
+        AnswerFault::Status(404),
     ] {
         let world = two_lists().await;
         break_feed(&world, fault);
@@ -96,7 +96,7 @@ async fn a_list_whose_feed_is_html_unknown_or_refused_is_served_by_json() {
 async fn only_members_become_advisories_and_others_are_asked_about_once() {
     let mut world = two_lists().await;
     world.lists = Some(vec![1]);
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     world.fetch_details().await;
     let members = world.simulator.saids(1).len();
@@ -116,13 +116,13 @@ async fn only_members_become_advisories_and_others_are_asked_about_once() {
 #[tokio::test]
 async fn what_json_lists_is_wanted_before_the_cursor_moves() {
     let world = two_lists().await;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     let wanted = "select count(*) from advisoryd.wanted_detail where listed ->> 'title' <> ''";
     assert_eq!(world.count(wanted).await, 60);
     // Some fail at first, and come all the same.
     world.simulator.inject(
-        Rule::new(Fault::Status(500))
+        FaultRule::new(AnswerFault::Status(500))
             .on("/api/advisories/SA")
             .times(6),
     );
@@ -140,7 +140,7 @@ async fn what_json_lists_is_wanted_before_the_cursor_moves() {
 #[tokio::test]
 async fn a_feed_that_can_be_read_again_serves_its_list_again() {
     let world = two_lists().await;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     world.fetch_details().await;
     let before = world.versions().await;
@@ -165,7 +165,7 @@ async fn a_feed_that_can_be_read_again_serves_its_list_again() {
 #[tokio::test]
 async fn news_come_through_json_and_through_the_feed_after_it() {
     let world = two_lists().await;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     world.fetch_details().await;
     for _ in 0..3 {
@@ -216,10 +216,10 @@ async fn a_full_pass_finds_members_that_joined_without_being_modified() {
 #[tokio::test]
 async fn an_account_without_json_fails_with_what_is_wrong_with_its_feed() {
     let world = two_lists().await;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world
         .simulator
-        .inject(Rule::new(Fault::Status(403)).on(LIST).times(10));
+        .inject(FaultRule::new(AnswerFault::Status(403)).on(LIST).times(10));
     let report = world.pull().await.remove(0);
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(report.outcome.error().unwrap());
@@ -231,9 +231,11 @@ async fn a_filter_that_is_ignored_moves_nothing() {
     let mut world = two_lists().await;
     world.source = "json";
     world.settings.feeds.first_days = Some(30);
-    world
-        .simulator
-        .inject(Rule::new(Fault::IgnoredFilter).on(LIST).times(10));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::IgnoredFilter)
+            .on(LIST)
+            .times(10),
+    );
     let report = world.pull().await.remove(0);
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(report.outcome.error().unwrap());
@@ -299,7 +301,7 @@ async fn the_captured_bodies_come_in_whole_through_json() {
 async fn a_member_is_not_forgotten_because_another_feed_brought_its_revision() {
     let mut world = two_lists().await;
     world.settings.feeds.sweep = None;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     world.fetch_details().await;
     let members = world.simulator.saids(1);
@@ -323,7 +325,7 @@ async fn a_member_is_not_forgotten_because_another_feed_brought_its_revision() {
 async fn a_feed_that_comes_back_loses_nobody_whose_detail_is_still_wanted() {
     let mut world = two_lists().await;
     world.lists = Some(vec![1]);
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.pull().await;
     world.simulator.clear_faults();
     world.later(TimeDelta::hours(2));
@@ -335,7 +337,7 @@ async fn a_feed_that_comes_back_loses_nobody_whose_detail_is_still_wanted() {
 
 #[tokio::test]
 async fn the_first_load_of_a_list_from_json_is_no_news_however_long_it_takes() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 250,
         ..small()
     })
@@ -362,7 +364,7 @@ async fn what_a_list_from_json_brings_later_is_news_though_no_detail_was_fetched
     world.settings.alerts = Alerts::to_log(&["appeared"]);
     world.pull().await;
     world.alert().await;
-    break_feed(&world, Fault::Html200);
+    break_feed(&world, AnswerFault::Html200);
     world.later(TimeDelta::minutes(5));
     let news = world.simulator.publish(20).len();
     world.later(TimeDelta::minutes(5));

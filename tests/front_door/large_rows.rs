@@ -123,6 +123,14 @@ async fn what_is_kept_of_it_says_what_it_was() {
     let reason = "select reason from advisoryd_v1.quarantine";
     let reason = world.texts(reason).await.remove(0);
     assert!(kept.ends_with(&reason), "{reason}");
+    // What it is does not depend on these words.
+    sqlx::query("update advisoryd.quarantine set reason = 'in other words'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    world.told(&["quarantine", "retry"]);
+    let reason = "select reason from advisoryd_v1.quarantine";
+    assert_eq!(world.texts(reason).await, ["in other words"]);
 }
 
 /// Windows in which a ticket is too large: the cursor moves on, and it is not received again.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use advisoryd::simulate::{Damage, Fault, Rule as Broken};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule as Broken};
 
 use crate::support::World;
 use crate::support::settings::Rule;
@@ -45,7 +45,7 @@ async fn filled() -> World {
     }];
     world
         .simulator
-        .inject(Broken::new(Fault::Damaged(Damage::OneBadRecord)).times(1));
+        .inject(Broken::new(AnswerFault::Damaged(Damage::OneBadRecord)).times(1));
     world.pull_one().await;
     std::fs::write(folder.join("alpha.toml"), world.toml()).unwrap();
     let reason = "=1+1, \"planned\"\nwork";

@@ -5,8 +5,8 @@ use advisoryd::clock::Clock;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::health::check::check_health;
-use advisoryd::job::run::{Ran, Report};
-use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
+use advisoryd::job::run::{Ran, RunReport};
+use advisoryd::simulate::{FeedCounts, FeedOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::support::{Documents, Receiver, World, assert_reads, small};
 
 /// Two lists upstream, of which the first is followed.
 async fn world() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 120,
         watch_lists: 2,
         ..small()
@@ -26,7 +26,7 @@ async fn world() -> World {
 }
 
 /// A full pull of the one list.
-async fn full(world: &World) -> Report {
+async fn full(world: &World) -> RunReport {
     world.pull_back(LookBack::Full).await.remove(0)
 }
 
@@ -222,7 +222,7 @@ async fn an_advisory_that_is_in_no_list_any_more_raises_nothing() {
 #[tokio::test]
 async fn what_the_window_cannot_contain_stays_a_member() {
     for counts in [FeedCounts::Released, FeedCounts::Modified] {
-        let mut world = World::with(Options {
+        let mut world = World::with(SimulatorOptions {
             advisories: 120,
             feed: FeedOptions {
                 counts,

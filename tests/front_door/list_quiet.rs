@@ -4,11 +4,11 @@
 use advisoryd::clock::Clock;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::health::check::check_health;
-use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 use chrono::TimeDelta;
 
 use crate::support::settings::Schedule;
-use crate::support::{Documents, PATIENCE, World, eventually, get, small};
+use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, get, small};
 
 /// The text of a condition of list 1, while it holds.
 async fn holds(world: &World, what: &str) -> Option<String> {
@@ -52,7 +52,7 @@ async fn with_documents(days: impl Iterator<Item = i64>) -> (Documents, World) {
 
 #[tokio::test]
 async fn a_list_that_brings_nothing_for_longer_than_usual_is_quiet() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 200,
         ..small()
     })
@@ -108,7 +108,7 @@ async fn a_feed_that_goes_back_less_than_requested_is_told() {
     let summary = holds(&world, "window_not_honoured")
         .await
         .expect("it is told");
-    assert!(summary.contains("25 older members"), "{summary}");
+    assert_reads!(summary);
     let members = "select count(*) from advisoryd_v1.advisory_watch_lists where left_at is null";
     assert_eq!(world.count(members).await, 30);
     documents.set(1, all);
@@ -131,7 +131,7 @@ async fn a_source_that_was_never_read_has_an_age() {
     world.settings.schedule = Schedule::never();
     world
         .simulator
-        .inject(Rule::new(Fault::Status(500)).times(1000));
+        .inject(FaultRule::new(AnswerFault::Status(500)).times(1000));
     let _daemon = world.run().await;
     let age = async || metric(&get(port, "/metrics").await.1, AGE);
     let first = eventually("an age", PATIENCE, &age).await;
@@ -178,7 +178,7 @@ async fn while_the_database_is_away_ages_grow_and_nothing_else_is_shown() {
 
 #[tokio::test]
 async fn what_is_no_longer_followed_has_no_series() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

@@ -1,8 +1,10 @@
 //! Migrations are written once: what databases already have stays as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use sha2::{Digest as _, Sha384};
 
@@ -57,6 +59,53 @@ fn a_migration_is_never_edited() {
             "migrations/{name} is gone. Databases that have it refuse a program without it: \
              restore it, and add a new migration instead"
         );
+    }
+}
+
+/// The first commit whose migrations were released for good.
+const BASELINE: &str = "a600fdeb";
+
+/// What git prints, or why there is no answer.
+fn git(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR")])
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("git cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout).unwrap());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(format!("git {}: {}", arguments.join(" "), stderr.trim()))
+}
+
+/// The test above compares list and files of one commit, so it passes if both were edited.
+#[test]
+fn a_migration_of_an_earlier_commit_is_never_edited() {
+    if let Err(reason) = git(&["merge-base", "--is-ancestor", BASELINE, "HEAD"]) {
+        // Not `eprintln!`: the harness would keep it to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nSKIPPED, NOT TESTED: migrations of earlier commits. No history since {BASELINE}: {reason}"
+        );
+        return;
+    }
+    let range = format!("{BASELINE}..HEAD");
+    let edited = git(&["rev-list", "--full-history", &range, "--", LIST]).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(root.join(LIST)).unwrap();
+    let listed: BTreeSet<&str> = list.lines().collect();
+    for commit in edited.lines().chain([BASELINE]) {
+        let earlier = git(&["show", &format!("{commit}:{LIST}")]).unwrap();
+        assert!(!earlier.is_empty());
+        for line in earlier.lines() {
+            assert!(
+                listed.contains(line),
+                "{LIST} of commit {commit} has the line\n{line}\nwhich is gone or was edited. \
+                 Databases may have that migration: restore it, and add a new one instead. If \
+                 it was never on main, join the commits that add and edit it"
+            );
+        }
     }
 }
 

@@ -98,3 +98,19 @@ async fn a_list_of_alerts_tells_once_what_all_have() {
         "{shown}"
     );
 }
+
+#[tokio::test]
+async fn the_table_of_products_has_one_line_for_each() {
+    let world = refused().await;
+    let shown = shown(&world, &["products", "--limit", "20"]);
+    let rows: Vec<&str> = shown
+        .lines()
+        .filter(|line| !line.contains("it is not known"))
+        .collect();
+    for line in &rows {
+        assert!(measure_text_width(line) <= usize::from(COLUMNS), "{line}");
+    }
+    let heading = rows.iter().position(|line| line.starts_with("product"));
+    assert_eq!(heading, Some(0), "{shown}");
+    assert!(rows[0].contains("  released (EST)  watch l"), "{shown}");
+}

@@ -1,7 +1,7 @@
 //! Links to the next page that are relative to their page, that contradict each other, or that
 //! lead to another list.
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use axum::http::header::LINK;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn next(list: usize, page: usize) -> String {
     format!("<next>/api/xml-feed/?asset_list_id={list}&amp;page={page}</next>")
 }
 
-fn assert_fails(report: &Report, part: &str) {
+fn assert_fails(report: &RunReport, part: &str) {
     let error = report.outcome.error().unwrap_or_default();
     assert!(error.contains(part), "{report:?}");
 }

@@ -548,8 +548,8 @@ async fn names_of_fields_reasons_and_silences_are_stored_without_the_token() {
         "{{\"advisory_identifier\": \"SA1\", \"id\": 7, \"title\": \"T\", \"error\": \"your token is {token}\"}}"
     );
     sqlx::query(
-        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
-         select 1, 1, id, now(), 'SA1', 'the rules of then', sha256(convert_to($1, 'UTF8')), $1
+        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind)
+         select 1, 1, id, now(), 'SA1', 'the rules of then', sha256(convert_to($1, 'UTF8')), $1, 'json'
          from advisoryd.source
          where kind = 'details'",
     )

@@ -1,7 +1,7 @@
 //! Rows that are only a part of a ticket, and values that come in another type of JSON: neither
 //! is a change.
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn without(names: &[&str]) -> Value {
     row
 }
 
-async fn full(world: &World) -> Report {
+async fn full(world: &World) -> RunReport {
     let report = world.sync_tickets(FULL).await.remove(0);
     assert_eq!(report.outcome.name(), "ok", "{report:?}");
     report
@@ -75,6 +75,29 @@ async fn a_row_that_is_a_part_of_a_ticket_changes_nothing() {
         assert_eq!(world.texts(EVENTS).await, [""; 0], "{part}");
         assert_eq!(world.texts(KEYS).await, [""; 0], "{part}");
     }
+}
+
+#[tokio::test]
+async fn a_row_is_known_as_a_part_whatever_the_words_of_its_reason() {
+    let (world, paged) = world().await;
+    paged.set(TICKETS, tickets());
+    full(&world).await;
+    let mut rows = tickets();
+    rows[2] = json!({"id": 3, "modified": "2026-03-02T10:00:00Z"});
+    paged.set(TICKETS, rows);
+    full(&world).await;
+    sqlx::query("update advisoryd.quarantine set reason = 'in other words'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(world.texts(KEYS).await, ["3"], "{told:?}");
+    assert_eq!(world.texts(EVENTS).await, [""; 0], "{told:?}");
+    paged.shelf().asked.clear();
+    full(&world).await;
+    let asked = paged.shelf().asked.clone();
+    let is_alone = |path: &String| path.starts_with("/api/tickets/3/");
+    assert!(asked.iter().any(is_alone), "{asked:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use advisoryd::simulate::{Fault, FeedOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, FeedOptions, SimulatorOptions};
 use advisoryd::store::database;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -68,7 +68,7 @@ struct Trial {
 impl Trial {
     async fn begin(is_synchronous: bool) -> Self {
         let cluster = Patroni::start(is_synchronous).await;
-        let mut world = World::with(Options {
+        let mut world = World::with(SimulatorOptions {
             advisories: 800,
             watch_lists: usize::try_from(LISTS).unwrap(),
             max_page_size: 5,
@@ -178,7 +178,7 @@ impl Trial {
             }
         };
         let gate = GATE.to_owned();
-        let hold = Rule::new(Fault::Hold { after_bytes, gate });
+        let hold = FaultRule::new(AnswerFault::Hold { after_bytes, gate });
         self.world.simulator.inject(hold.on(text).after(skip));
         if work == Work::FirstLoad {
             self.follow_another();

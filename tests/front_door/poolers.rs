@@ -129,12 +129,8 @@ async fn a_pooler_that_refuses_options_of_the_url_is_named_by_check() {
     world.settings.database.url = Some(format!("{url}&options=-c%20work_mem%3D8MB"));
     let check = world.told(&["check"]);
     assert_eq!(check.code, 1);
-    assert!(
-        check
-            .stdout
-            .contains("unsupported startup parameter: options"),
-        "{check}"
-    );
+    let line = check.stdout.lines().find(|line| line.contains("options"));
+    assert_reads!(line.expect("the parameter is named"));
     let daemon = Running::start(&mut world.command(&["run"]));
     drop(daemon);
 }

@@ -1,7 +1,7 @@
 //! `products`: what watch lists contain, and which products advisories name.
 
 use advisoryd::job::lists::mirror;
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use serde_json::{Value, json};
 
 use crate::support::settings::WatchList;
@@ -9,7 +9,7 @@ use crate::support::{World, assert_reads, small};
 
 /// Two followed lists; that the second one contains something, nobody knows.
 async fn world() -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

@@ -3,7 +3,7 @@
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule};
 use chrono::TimeDelta;
 
 use crate::support::settings::Schedule;
@@ -16,8 +16,10 @@ const CURSOR: &str = "select coalesce(extract(epoch from max(upper(covered)))::b
 #[tokio::test]
 async fn promise_1_nothing_is_lost() {
     let world = World::new().await;
-    let damage = Fault::Damaged(Damage::OneBadRecord);
-    world.simulator.inject(Rule::new(damage).on("xml-feed"));
+    let damage = AnswerFault::Damaged(Damage::OneBadRecord);
+    world
+        .simulator
+        .inject(FaultRule::new(damage).on("xml-feed"));
     let report = world.pull_one().await;
     let kept = world
         .count("select count(*) from advisoryd_v1.advisories")
@@ -29,14 +31,14 @@ async fn promise_1_nothing_is_lost() {
     assert_eq!(u64::try_from(kept).unwrap(), received);
     let cursor = world.count(CURSOR).await;
 
-    let cut = Fault::Truncate {
+    let cut = AnswerFault::Truncate {
         after_bytes: 300,
         clean: true,
     };
     // Also when it is requested again within the run.
     world
         .simulator
-        .inject(Rule::new(cut).on("xml-feed").times(2));
+        .inject(FaultRule::new(cut).on("xml-feed").times(2));
     world.later(TimeDelta::hours(1));
     assert_eq!(world.pull_one().await.outcome.name(), "failed");
     assert_eq!(world.count(CURSOR).await, cursor, "it covers nothing new");
@@ -66,9 +68,11 @@ async fn promise_2_nothing_is_asked_twice_without_need() {
 async fn promise_3_nothing_stops_for_good() {
     let mut world = World::new().await;
     world.settings.schedule = Schedule::every_second();
-    world
-        .simulator
-        .inject(Rule::new(Fault::Status(500)).on("xml-feed").times(6));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::Status(500))
+            .on("xml-feed")
+            .times(6),
+    );
     let daemon = Running::start(&mut world.command(&["run"]));
     eventually("tickets in spite of the feed", PATIENCE, async || {
         let tickets = world
@@ -108,8 +112,8 @@ async fn promise_5_the_token_stays_home() {
     let thief = Documents::serve().await;
     thief.set(1, "<advisories/>");
     let world = World::new().await;
-    let away = Fault::RedirectTo(format!("{}/api/xml-feed/?asset_list_id=1", thief.base_url));
-    world.simulator.inject(Rule::new(away).on("xml-feed"));
+    let away = AnswerFault::RedirectTo(format!("{}/api/xml-feed/?asset_list_id=1", thief.base_url));
+    world.simulator.inject(FaultRule::new(away).on("xml-feed"));
     assert_eq!(world.pull_one().await.outcome.name(), "failed");
     assert_eq!(thief.asked(), 0, "nobody else hears of us");
     for request in world.simulator.requests() {

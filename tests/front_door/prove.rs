@@ -3,7 +3,7 @@
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::{Verification, verify};
-use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, LimitOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
@@ -40,7 +40,7 @@ async fn change(world: &World, sql: &str) -> u64 {
 
 /// Some runs of two lists and the tickets, with versions and changes.
 async fn lived() -> World {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })
@@ -101,14 +101,14 @@ async fn what_was_never_read_is_no_proof() {
 async fn failed_and_interrupted_runs_prove() {
     let world = lived().await;
     for fault in [
-        Fault::Status(500),
-        Fault::Html200,
-        Fault::Truncate {
+        AnswerFault::Status(500),
+        AnswerFault::Html200,
+        AnswerFault::Truncate {
             after_bytes: 10_000,
             clean: false,
         },
     ] {
-        world.simulator.inject(Rule::new(fault).times(4));
+        world.simulator.inject(FaultRule::new(fault).times(4));
         let reports = world.pull().await;
         assert!(
             reports
@@ -126,14 +126,14 @@ async fn failed_and_interrupted_runs_prove() {
 
 #[tokio::test]
 async fn a_process_that_was_killed_proves() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 1600,
         ..small()
     })
     .await;
     world.sync_tickets(TicketSync::Now).await;
     world.simulator.inject(
-        Rule::new(Fault::Hold {
+        FaultRule::new(AnswerFault::Hold {
             after_bytes: 4 * 1024 * 1024,
             gate: "mid".to_owned(),
         })
@@ -301,7 +301,7 @@ async fn no_end_of_the_chain_can_be_altered_unnoticed() {
 
 #[tokio::test]
 async fn a_dropped_page_of_tickets_is_no_proof() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         tickets: 350,
         ..small()
     })
@@ -313,7 +313,7 @@ async fn a_dropped_page_of_tickets_is_no_proof() {
         "{}/api/tickets/?page=3&page_size=100",
         world.simulator.base_url()
     );
-    let skip = Rule::new(Fault::EvilNext(url)).on("/api/tickets/?page_size=100");
+    let skip = FaultRule::new(AnswerFault::EvilNext(url)).on("/api/tickets/?page_size=100");
     // In each of three attempts it is read again after the third page, and at the end.
     world.simulator.inject(skip.times(9));
     let report = world.sync_tickets(FULL).await.remove(0);
@@ -460,7 +460,7 @@ async fn a_counter_that_is_gone_is_named() {
 /// Many runs at once, while somebody proves: one moment is seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn proving_beside_running_pulls_finds_nothing_wrong() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 600,
         watch_lists: 3,
         limits: LimitOptions {

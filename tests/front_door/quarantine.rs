@@ -1,7 +1,7 @@
 //! `advisoryd quarantine`: what could not be understood, told, read again, dropped.
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::simulate::{AnswerFault, Damage, FaultRule};
 use advisoryd::store::ledger::lock::SourceLock;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ async fn what_still_cannot_be_read_stays_with_its_reason() {
     let world = World::new().await;
     world
         .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::TooDeep)));
+        .inject(FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)));
     world.pull_one().await;
     let told = world.told(&["quarantine", "retry"]);
     assert_eq!(told.code, 1, "not all is done");
@@ -195,8 +195,8 @@ async fn a_ticket_that_reads_well_by_now_is_stored() {
     world.sync_tickets(TicketSync::Now).await;
     let known = world.simulator.ticket_ids()[0];
     let insert = format!(
-        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
-         select 1, 1, s.id, now(), null, 'the rules of then', convert_to(n.raw, 'UTF8'), n.raw
+        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind)
+         select 1, 1, s.id, now(), null, 'the rules of then', convert_to(n.raw, 'UTF8'), n.raw, 'json'
          from advisoryd.source s
          cross join (values
              ('{{\"id\": 990001, \"title\": \"late\"}}'),
@@ -215,6 +215,37 @@ async fn a_ticket_that_reads_well_by_now_is_stored() {
     let late = "select count(*) from advisoryd_v1.tickets where id = 990001 and title = 'late'";
     assert_eq!(world.count(late).await, 1);
     assert_eq!(world.count(KEPT).await, 1);
+}
+
+/// What is in quarantine from before the kind of a record was stored.
+#[tokio::test]
+async fn the_kind_of_older_records_is_told_by_the_migration() {
+    let world = World::new().await;
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    sqlx::raw_sql(
+        "alter table advisoryd.quarantine drop column kind;
+         insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
+         select 1, 1, s.id, now(), n.kind, n.reason, convert_to(n.kind, 'UTF8'), n.raw
+         from advisoryd.source s
+         join (values
+             ('watch_list', 'feed_record', 'no identifier', '<a/>'),
+             ('watch_list', 'feed_record_beginning', 'no identifier; only its beginning is kept: refused', '<a>'),
+             ('watch_list', 'json', 'no identifier', '{}'),
+             ('tickets', 'json_beginning', 'too large to be read: 9 bytes', '{\"id'),
+             ('tickets', 'part_of_ticket', 'only a part of the ticket: it lacks title', '{}'))
+             as n (source, kind, reason, raw) on n.source = s.kind;
+         delete from advisoryd._sqlx_migrations where version = 59",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let told = world.told(&["migrate"]);
+    assert_eq!(told.code, 0, "{told}");
+    let different = "select count(*) from advisoryd.quarantine where kind is distinct from key";
+    assert_eq!(world.count(different).await, 0);
+    let kinds = "select count(distinct kind) from advisoryd.quarantine";
+    assert_eq!(world.count(kinds).await, 5);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `-q`: only data and failures are printed.
 
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule};
 
 use crate::support::World;
 
@@ -20,7 +20,11 @@ async fn what_went_well_is_not_told_and_what_failed_is() {
             "{arguments:?}"
         );
     }
-    let rule = || Rule::new(Fault::Status(400)).on("xml-feed").times(9);
+    let rule = || {
+        FaultRule::new(AnswerFault::Status(400))
+            .on("xml-feed")
+            .times(9)
+    };
     world.simulator.inject(rule());
     let sync = world.told(&["-q", "sync", "feeds"]);
     assert_eq!((sync.code, sync.stdout.as_str()), (1, ""), "{sync:?}");

@@ -13,10 +13,7 @@ async fn an_invisible_character_in_an_identifier_can_be_seen() {
     assert_eq!(sync.code, 1);
     let reasons = "select reason from advisoryd_v1.quarantine";
     let reasons = world.texts(reasons).await;
-    assert!(
-        reasons[0].contains("`SA\\u{200b}2`, which is not of the form"),
-        "{reasons:?}"
-    );
+    assert_reads!(reasons[0]);
 }
 
 #[tokio::test]
@@ -38,11 +35,7 @@ async fn what_upstream_says_in_place_of_an_answer_is_quoted() {
         ["it carries no identifier; it says `Your licence has expired.`"]
     );
     let sync = world.told(&["sync", "tickets"]);
-    assert!(
-        sync.stderr
-            .contains("; it says `Your licence has expired.`"),
-        "{sync}"
-    );
+    assert_reads!(sync.stderr);
 }
 
 #[tokio::test]

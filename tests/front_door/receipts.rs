@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use serde_json::Value;
 
 use crate::support::settings::Rule;
@@ -173,7 +173,7 @@ async fn what_is_in_the_fetch_queue_says_when_it_is_due() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_as_json_and_is_in_no_followed_list_says_so() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

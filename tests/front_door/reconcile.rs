@@ -6,18 +6,18 @@ use advisoryd::clock::Clock;
 use advisoryd::config::{Config, Reconcile, Upstream};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::reconcile;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
+use advisoryd::simulate::{FeedCounts, FeedOptions, SimulatorOptions};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::support::{PATIENCE, Running, World, assert_reads, eventually, get, small};
 
 /// By release: a revision of an old advisory does not come through the feed.
 async fn by_release() -> World {
-    World::with(Options {
+    World::with(SimulatorOptions {
         advisories: 200,
         feed: FeedOptions {
             counts: FeedCounts::Released,
@@ -39,7 +39,7 @@ fn old(world: &World) -> String {
     saids.iter().find(is_old).unwrap().clone()
 }
 
-fn ended(ran: Option<Ran>) -> Report {
+fn ended(ran: Option<Ran>) -> RunReport {
     match ran {
         Some(Ran::Ended(report)) => report,
         other => panic!("{other:?}"),
@@ -47,7 +47,7 @@ fn ended(ran: Option<Ran>) -> Report {
 }
 
 /// Reads the one feed again, `days` back.
-async fn feed_again(world: &World, days: u64) -> Report {
+async fn feed_again(world: &World, days: u64) -> RunReport {
     let context = world.context().await;
     let (feed, _) = feeds(&context.config).remove(0);
     ended(
@@ -127,7 +127,7 @@ async fn what_is_new_is_no_drift() {
 
 #[tokio::test]
 async fn a_ticket_that_we_hold_otherwise_is_found_and_named() {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         tickets: 300,
         ..small()
     })
@@ -164,10 +164,10 @@ async fn a_failure_to_read_old_time_again_says_nothing_of_new_data() {
     let world = World::new().await;
     world.pull_one().await;
     let before = how_far(&world).await;
-    let fault = advisoryd::simulate::Fault::Html200;
+    let fault = advisoryd::simulate::AnswerFault::Html200;
     world
         .simulator
-        .inject(advisoryd::simulate::Rule::new(fault).times(1));
+        .inject(advisoryd::simulate::FaultRule::new(fault).times(1));
     assert_eq!(feed_again(&world, 10).await.outcome.name(), "failed");
     assert_eq!(how_far(&world).await, before);
 }

@@ -4,7 +4,9 @@
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::health::check::check_health;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule, ThrottleForm};
+use advisoryd::simulate::{
+    AnswerFault, FaultRule, FeedCounts, FeedOptions, SimulatorOptions, ThrottleForm,
+};
 use chrono::TimeDelta;
 
 use crate::support::{World, small};
@@ -12,8 +14,8 @@ use crate::support::{World, small};
 const WANTED: &str = "select count(*) from advisoryd.wanted_detail";
 const FETCHED: &str = "select count(*) from advisoryd.detail";
 
-fn with(feed: FeedOptions) -> Options {
-    Options { feed, ..small() }
+fn with(feed: FeedOptions) -> SimulatorOptions {
+    SimulatorOptions { feed, ..small() }
 }
 
 /// A world of 60 advisories whose details are all needed.
@@ -32,7 +34,7 @@ fn refuse(world: &World, said: &str) {
     let path = format!("/api/advisories/{said}/");
     world
         .simulator
-        .inject(Rule::new(Fault::Status(403)).on(&path));
+        .inject(FaultRule::new(AnswerFault::Status(403)).on(&path));
 }
 
 #[tokio::test]
@@ -78,7 +80,7 @@ async fn a_refused_one_alone_is_not_taken_for_all() {
     let paused = "select count(*) from advisoryd.source where rests_until is not null";
     assert_eq!(world.count(paused).await, 0);
     // Now to all.
-    let all = Rule::new(Fault::Status(403))
+    let all = FaultRule::new(AnswerFault::Status(403))
         .on("/api/advisories/SA")
         .times(10);
     world.simulator.inject(all);
@@ -96,11 +98,11 @@ async fn a_throttled_one_is_asked_for_after_the_others() {
                 order by attempts, modified_at desc nulls last, said limit 1";
     let said = world.texts(said).await.remove(0);
     let path = format!("/api/advisories/{said}/");
-    let throttled = Fault::Throttled {
+    let throttled = AnswerFault::Throttled {
         form: ThrottleForm::Seconds,
         seconds: 3600,
     };
-    world.simulator.inject(Rule::new(throttled).on(&path));
+    world.simulator.inject(FaultRule::new(throttled).on(&path));
     let report = world.fetch_details().await.remove(0);
     assert_eq!(report.outcome.name(), "failed");
     // Upstream's pause is waited for; after it the others come first.

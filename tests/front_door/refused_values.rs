@@ -164,7 +164,7 @@ async fn refused(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn a_ticket_that_the_database_refuses_stops_no_other_and_is_stored_later() {
-    let world = World::with(advisoryd::simulate::Options {
+    let world = World::with(advisoryd::simulate::SimulatorOptions {
         tickets: 250,
         ..small()
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Options, TicketOptions, TicketShape};
+use advisoryd::simulate::{SimulatorOptions, TicketOptions, TicketShape};
 use advisoryd::store::ledger::lock::SourceLock;
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -53,7 +53,7 @@ async fn corrected(world: &World) -> i64 {
 
 /// Advisories of several batches, and former versions of both kinds.
 async fn lived() -> World {
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         advisories: 1100,
         tickets: 40,
         ticket: TicketOptions {

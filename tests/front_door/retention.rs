@@ -6,7 +6,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::retention::{Dropped, maintain};
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{self, Damage, Fault};
+use advisoryd::simulate::{self, AnswerFault, Damage};
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -38,7 +38,7 @@ async fn lived() -> World {
     let world = World::new().await;
     world
         .simulator
-        .inject(simulate::Rule::new(Fault::Damaged(Damage::TooDeep)).on("xml-feed"));
+        .inject(simulate::FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)).on("xml-feed"));
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
@@ -175,7 +175,7 @@ async fn a_broken_ledger_is_not_dropped_so_that_it_can_be_seen() {
 #[tokio::test]
 async fn quarantine_goes_when_upstream_no_longer_sends_it() {
     let world = World::new().await;
-    let damaged = || simulate::Rule::new(Fault::Damaged(Damage::TooDeep)).on("xml-feed");
+    let damaged = || simulate::FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)).on("xml-feed");
     world.simulator.inject(damaged());
     world.pull_one().await;
     sqlx::raw_sql("update advisoryd.quarantine set at = at - interval '30 days'")

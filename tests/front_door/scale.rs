@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use advisoryd::job::alerts::evaluate::{Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{RuleSet, evaluate};
 use sqlx::AssertSqlSafe;
 
 use crate::support::settings::{Retention, Rule};
@@ -135,7 +135,7 @@ impl Size {
         self.sql(AGAIN).await;
         let context = self.world.context().await;
         let begun = Instant::now();
-        let done = evaluate(&context, &Rules::of(&context, false))
+        let done = evaluate(&context, &RuleSet::of(&context, false))
             .await
             .unwrap();
         self.times.push(("evaluation", begun.elapsed()));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule};
 use nix::sys::signal::Signal;
 
 use crate::support::settings::{EVERY_SECOND, Schedule};
@@ -56,7 +56,9 @@ async fn a_rejected_token_is_in_the_status_line_until_it_is_accepted() {
         ..Schedule::never()
     };
     // Of the feed, which is pulled again: the tickets are not.
-    let refused = Rule::new(Fault::Status(401)).on("xml-feed").times(10_000);
+    let refused = FaultRule::new(AnswerFault::Status(401))
+        .on("xml-feed")
+        .times(10_000);
     world.simulator.inject(refused);
     let mut manager = Manager::new();
     let mut daemon = daemon(&world, &manager);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use advisoryd::clock::Clock;
-use advisoryd::sink::{ANSWER_BYTES, Receipt, Refused, Sink};
+use advisoryd::sink::{ANSWER_BYTES, DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, Utc};
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
@@ -13,7 +13,7 @@ fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()
 }
 
-async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink) -> Result<DeliveryReceipt, Refused> {
     let message = message(vec![alert("SA1", "highly_critical")]);
     sink.send(&message, now()).await
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use advisoryd::model::Message;
-use advisoryd::sink::{ANSWER_BYTES, Receipt, Refused, Sink};
+use advisoryd::sink::{ANSWER_BYTES, DeliveryReceipt, Refused, Sink};
 use serde_json::Value;
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
@@ -26,7 +26,7 @@ fn command(dir: &Path, text: &str) -> Sink {
     ))
 }
 
-async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink) -> Result<DeliveryReceipt, Refused> {
     let now = "2026-03-01T13:37:00Z".parse().unwrap();
     sink.send(&message(vec![alert("SA1", "highly_critical")]), now)
         .await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use advisoryd::sink::{Receipt, Refused, Sink};
+use advisoryd::sink::{DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -82,7 +82,7 @@ fn login(dir: &Path, password: &str) -> String {
     )
 }
 
-async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink) -> Result<DeliveryReceipt, Refused> {
     let now: DateTime<Utc> = "2026-03-01T13:37:00Z".parse().unwrap();
     let alerts = vec![
         alert("SA1", "highly_critical"),

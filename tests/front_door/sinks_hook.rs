@@ -4,18 +4,18 @@ use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use advisoryd::model::Alert;
-use advisoryd::sink::{Receipt, Refused, Sink};
+use advisoryd::sink::{DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
-use crate::support::{Authority, Receiver, Reply, TlsFront, state_dir};
+use crate::support::{Authority, Receiver, Reply, TlsFront, assert_reads, state_dir};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()
 }
 
-async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink) -> Result<DeliveryReceipt, Refused> {
     let alerts = vec![
         alert("SA1", "highly_critical"),
         alert("SA2", "less_critical"),
@@ -256,7 +256,7 @@ async fn an_access_token_that_was_exchanged_is_never_shown_either() {
     let body = "you first used hunter6-exchanged and then hunter7-current".to_owned();
     api.usually(Reply::With(400, Vec::new(), body));
     let refused = send(&sink).await.unwrap_err();
-    assert!(refused.answer.contains("you first used"), "{refused:?}");
+    assert!(refused.answer.contains("first used"), "{refused:?}");
     assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
     // The server of tokens repeats it, or refuses with a token.
     for body in [
@@ -272,7 +272,7 @@ async fn an_access_token_that_was_exchanged_is_never_shown_either() {
     }
     grant(&tokens, &"hunter9".repeat(3000), 3600);
     let refused = send(&sink).await.unwrap_err();
-    assert!(refused.reason.contains("longer than 16 KiB"), "{refused:?}");
+    assert_reads!(refused.reason);
 }
 
 #[tokio::test]
@@ -287,19 +287,21 @@ async fn an_id_that_contains_a_secret_or_control_characters_is_not_remembered() 
             secret.display()
         ),
     );
-    for (id, why) in [
-        ("hunter5-in-an-id", "contains a secret"),
-        ("x-aHVudGVyNS1pbi1hbi1pZA==", "contains a secret"),
-        ("a\u{1b}[2Jb", "contains control characters"),
-        ("a\u{202e}b", "contains control characters"),
+    let mut reasons = Vec::new();
+    for id in [
+        "hunter5-in-an-id",
+        "x-aHVudGVyNS1pbi1hbi1pZA==",
+        "a\u{1b}[2Jb",
+        "a\u{202e}b",
     ] {
         let body = serde_json::json!({"id": id}).to_string();
         receiver.usually(Reply::With(200, Vec::new(), body));
         let refused = send(&sink).await.unwrap_err();
-        assert!(refused.reason.contains(why), "{id:?}: {refused:?}");
         assert!(refused.is_created, "{refused:?}");
         assert!(!format!("{refused:?}").contains("hunter5"), "{refused:?}");
+        reasons.push(refused.reason);
     }
+    assert_reads!(reasons.join("\n"));
 }
 
 #[tokio::test]
@@ -325,7 +327,7 @@ async fn a_client_certificate_is_shown_where_one_is_asked_for() {
         .unwrap();
     std::fs::write(&identity.key, "no key").unwrap();
     let error = try_sink(&hook_text(&front.base_url, &shown)).unwrap_err();
-    assert!(error.to_string().contains("a private key (PEM)"), "{error}");
+    assert_reads!(error);
 }
 
 #[tokio::test]
@@ -445,15 +447,13 @@ async fn what_a_receiver_finds_too_large_is_sent_in_halves() {
     assert_eq!(sizes, [5, 3, 2, 2, 1]);
     receiver.usually(413);
     let refused = sink.send(&message(many(1)), now()).await.unwrap_err();
-    assert!(
-        refused.reason.contains("too large for the receiver") && !refused.can_repeat,
-        "{refused}"
-    );
+    assert!(!refused.can_repeat, "{refused}");
+    assert_reads!(refused.reason);
 }
 
 #[test]
 fn a_form_of_lists_is_refused_when_the_sink_is_opened() {
     let text = "framing = \"form\"\ntemplate = '{\"a\": {{ title }}, \"b\": {{ alerts | map(attribute=\"key\") | list }}}'";
     let refused = try_sink(&hook_text("http://127.0.0.1:9", text)).unwrap_err();
-    assert!(refused.to_string().contains("as a form needs"), "{refused}");
+    assert_reads!(refused);
 }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use advisoryd::config::{Preset, presets};
-use advisoryd::model::{Alert, ChangedField, Message, Purpose, RemoteObject};
+use advisoryd::model::{Alert, ChangedField, Message, MessagePurpose, RemoteObject};
 use advisoryd::sink::Sink;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -179,9 +179,9 @@ async fn each_preset_sends_what_its_vendor_documents_whatever_the_message() {
         severity: None,
         ..alert("SA1", "unknown")
     }]);
-    health.purpose = Purpose::Health;
+    health.purpose = MessagePurpose::Health;
     let mut heartbeat = message(Vec::new());
-    heartbeat.purpose = Purpose::Heartbeat;
+    heartbeat.purpose = MessagePurpose::Heartbeat;
     heartbeat.title = "heartbeat".into();
     let mut long = message(longest('x', 3));
     long.title = "t".repeat(1000);

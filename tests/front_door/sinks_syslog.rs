@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use advisoryd::sink::{Receipt, Refused, Sink};
+use advisoryd::sink::{DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _};
 use nix::sys::signal::Signal;
@@ -22,7 +22,7 @@ fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()
 }
 
-async fn send(sink: &Sink, number: usize) -> Result<Receipt, Refused> {
+async fn send(sink: &Sink, number: usize) -> Result<DeliveryReceipt, Refused> {
     let mut one = alert(&format!("SA{number}"), "highly_critical");
     one.severity_rank = Some(4);
     one.cves = vec!["CVE-2026-1".to_owned(), "CVE-2026-2".to_owned()];

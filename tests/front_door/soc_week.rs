@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::{Advisory, Severity};
-use advisoryd::simulate::Options;
+use advisoryd::simulate::SimulatorOptions;
 use chrono::{DateTime, TimeDelta, Utc};
 use toml::toml;
 
@@ -81,7 +81,7 @@ struct Week {
 impl Week {
     async fn begin() -> Self {
         let receiver = Receiver::start().await;
-        let mut world = World::with(Options {
+        let mut world = World::with(SimulatorOptions {
             watch_lists: 2,
             advisories: 200,
             ..small()

@@ -3,10 +3,10 @@
 
 use advisoryd::job::context::Context;
 use advisoryd::job::details::revision_scan::scan_revisions;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
+use advisoryd::simulate::{AnswerFault, FaultRule, FeedCounts, FeedOptions, SimulatorOptions};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::support::settings::{EVERY_SECOND, Feeds};
 use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
 
 async fn counting(counts: FeedCounts) -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         feed: FeedOptions {
             counts,
             ..FeedOptions::default()
@@ -28,7 +28,7 @@ async fn counting(counts: FeedCounts) -> World {
     world
 }
 
-async fn swept(context: &Context) -> Option<Report> {
+async fn swept(context: &Context) -> Option<RunReport> {
     match scan_revisions(context)
         .await
         .expect("a run that is written down")?
@@ -80,7 +80,7 @@ async fn a_scan_that_never_succeeded_is_no_proof() {
     world.pull().await;
     // It has not run yet.
     assert_proven(&world).await;
-    let fails = Rule::new(Fault::Status(500)).on("/api/advisories/");
+    let fails = FaultRule::new(AnswerFault::Status(500)).on("/api/advisories/");
     world.simulator.inject(fails.times(20));
     let report = swept(&world.context().await).await.expect("a sweep");
     assert_eq!(report.outcome.name(), "failed");
@@ -178,7 +178,7 @@ async fn the_sweep_is_one_run_with_a_coverage_of_its_own() {
 async fn an_account_without_the_right_is_told_once_and_asked_rarely() {
     let world = counting(FeedCounts::Modified).await;
     world.pull().await;
-    let rule = Rule::new(Fault::Status(403))
+    let rule = FaultRule::new(AnswerFault::Status(403))
         .on("/api/advisories/?")
         .times(10);
     world.simulator.inject(rule);
@@ -197,7 +197,7 @@ async fn an_account_without_the_right_is_told_once_and_asked_rarely() {
 
 #[tokio::test]
 async fn a_daemon_with_nothing_configured_does_all_of_it() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         feed: FeedOptions {
             counts: FeedCounts::Released,
@@ -210,7 +210,7 @@ async fn a_daemon_with_nothing_configured_does_all_of_it() {
     world.settings.feeds = Feeds::default();
     world.source = "auto";
     world.settings.schedule.feeds = Some(EVERY_SECOND);
-    let html = Rule::new(Fault::Html200)
+    let html = FaultRule::new(AnswerFault::Html200)
         .on("asset_list_id=2")
         .times(10_000);
     world.simulator.inject(html);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{FeedOptions, Note, Options};
+use advisoryd::simulate::{FeedOptions, Note, SimulatorOptions};
 use console::measure_text_width;
 
 use crate::support::settings::{Upstream, WatchList};
@@ -136,7 +136,7 @@ async fn texts_of_show_end_between_words_on_a_terminal_and_are_whole_in_a_pipe()
     let wide = "これは長い説明です。".repeat(12);
     let words = "attackers can exploit this vulnerability ".repeat(9);
     let text = format!("{words}see {URL} and {wide} end");
-    let world = World::with(Options {
+    let world = World::with(SimulatorOptions {
         note: Some(Note {
             text: text.clone(),
             author: "Ada".to_owned(),
@@ -218,7 +218,7 @@ async fn a_wait_says_how_long_and_how_often() {
 
 #[tokio::test]
 async fn details_have_a_total_and_one_line() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         advisories: 150,
         feed: FeedOptions {
             is_sparse: true,
@@ -244,7 +244,7 @@ async fn details_have_a_total_and_one_line() {
 
 #[tokio::test]
 async fn tickets_have_a_total() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         max_page_size: 2,
         ..small()
     })
@@ -372,4 +372,44 @@ async fn chosen_columns_have_local_times_on_a_terminal_only() {
         machine.lines().nth(1).unwrap().starts_with(&stored),
         "{machine}"
     );
+}
+
+#[tokio::test]
+async fn programs_and_pipes_get_the_pages_that_terminals_link_to() {
+    let world = filled().await;
+    let said = &world.simulator.saids(1)[0];
+    let page = format!("https://svr.example.org/a/{said}?id=");
+    let table = piped(&world, &["advisories", "--csv"], &[]);
+    assert!(table.lines().next().unwrap().ends_with(",url"), "{table}");
+    let row = table.lines().find(|line| line.starts_with(said)).unwrap();
+    assert!(row.rsplit(',').next().unwrap().starts_with(&page), "{row}");
+    let lines = piped(
+        &world,
+        &["advisories", "--json", "--where", &format!("said = {said}")],
+        &[],
+    );
+    assert!(lines.contains(&format!("\"url\":\"{page}")), "{lines}");
+    let shown_page = piped(&world, &["show", said], &[]);
+    assert!(
+        shown_page.contains(&format!("Page: {page}")),
+        "{shown_page}"
+    );
+    let document = piped(&world, &["show", said, "--json"], &[]);
+    assert!(
+        document.contains(&format!("\"url\":\"{page}")),
+        "{document}"
+    );
+    let linked = shown(&world, &["show", said], &[]);
+    assert!(!linked.contains("Page: "), "it is a link there: {linked}");
+}
+
+#[tokio::test]
+async fn days_beyond_the_configured_limit_are_told() {
+    let world = World::new().await;
+    let told = world.told(&["sync", "feeds", "--days", "9999"]);
+    assert_eq!(told.code, 0, "{told}");
+    let note = "--days 9999 is more than [feeds] max_days: 3650 days are requested";
+    assert!(told.stderr.contains(note), "{told}");
+    let fewer = world.told(&["sync", "feeds", "--days", "30"]);
+    assert!(!fewer.stderr.contains("max_days"), "{fewer}");
 }

@@ -1,8 +1,10 @@
 //! Tickets: once in full, then only differences, and nothing lost in between.
 
-use advisoryd::job::run::Report;
+use advisoryd::job::run::RunReport;
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
+use advisoryd::simulate::{
+    AnswerFault, FaultRule, ListOrder, SimulatorOptions, TicketFilters, TicketOptions, TicketShape,
+};
 
 use crate::support::settings::{EVERY_SECOND, Schedule};
 use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small, without};
@@ -11,8 +13,8 @@ const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
 };
 
-fn many(tickets: usize) -> Options {
-    Options {
+fn many(tickets: usize) -> SimulatorOptions {
+    SimulatorOptions {
         advisories: 5,
         tickets,
         ..small()
@@ -20,14 +22,14 @@ fn many(tickets: usize) -> Options {
 }
 
 async fn with(ticket: TicketOptions, tickets: usize) -> World {
-    World::with(Options {
+    World::with(SimulatorOptions {
         ticket,
         ..many(tickets)
     })
     .await
 }
 
-fn outcomes(reports: &[Report]) -> Vec<(&str, &str)> {
+fn outcomes(reports: &[RunReport]) -> Vec<(&str, &str)> {
     reports
         .iter()
         .map(|report| (report.mode.name(), report.outcome.name()))
@@ -205,7 +207,7 @@ async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
         .simulator
         .touch_ticket(world.simulator.ticket_ids()[0]);
     // Windows of an hour ago hold none of what was made long before.
-    let ignored = Rule::new(Fault::IgnoredFilter).on("modified__");
+    let ignored = FaultRule::new(AnswerFault::IgnoredFilter).on("modified__");
     world.simulator.inject(ignored.times(1000));
     let failed = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(failed[0].outcome.name(), "failed");
@@ -227,7 +229,7 @@ async fn one_wrong_answer_to_the_test_of_the_filter_loses_no_change() {
     let world = World::with(many(50)).await;
     world.sync_tickets(TicketSync::Now).await;
     world.later(chrono::TimeDelta::hours(25));
-    let test = Rule::new(Fault::IgnoredFilter).on("modified__gte=4102444800");
+    let test = FaultRule::new(AnswerFault::IgnoredFilter).on("modified__gte=4102444800");
     world.simulator.inject(test);
     world
         .simulator
@@ -249,7 +251,7 @@ async fn one_wrong_answer_to_the_test_of_the_filter_loses_no_change() {
 
 #[tokio::test]
 async fn rows_that_move_between_pages_are_not_skipped() {
-    let order = Order::ModifiedDescending;
+    let order = ListOrder::ModifiedDescending;
     let world = with(
         TicketOptions {
             order,
@@ -259,7 +261,7 @@ async fn rows_that_move_between_pages_are_not_skipped() {
     )
     .await;
     world.simulator.inject(
-        Rule::new(Fault::RowsMove { rows: 3 })
+        FaultRule::new(AnswerFault::RowsMove { rows: 3 })
             .on("/tickets/")
             .after(4)
             .times(2),
@@ -276,9 +278,11 @@ async fn rows_that_move_between_pages_are_not_skipped() {
 #[tokio::test]
 async fn a_failed_page_moves_no_cursor_and_the_walk_goes_on_there() {
     let world = World::with(many(450)).await;
-    world
-        .simulator
-        .inject(Rule::new(Fault::Status(500)).on("page=4").times(10));
+    world.simulator.inject(
+        FaultRule::new(AnswerFault::Status(500))
+            .on("page=4")
+            .times(10),
+    );
     let failed = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(outcomes(&failed), [("full", "failed")]);
     assert_eq!(
@@ -341,7 +345,9 @@ async fn a_ticket_that_is_gone_is_found_by_the_scheduled_full_scan_although_the_
 async fn a_full_scan_that_always_fails_keeps_no_change_from_being_read() {
     let world = World::with(many(250)).await;
     world.sync_tickets(TicketSync::Now).await;
-    let broken = Rule::new(Fault::Status(500)).on("page=3").times(1000);
+    let broken = FaultRule::new(AnswerFault::Status(500))
+        .on("page=3")
+        .times(1000);
     world.simulator.inject(broken);
     let failed = world.sync_tickets(TicketSync::FullScan).await;
     assert_eq!(outcomes(&failed), [("full", "failed")]);
@@ -423,11 +429,13 @@ async fn a_full_scan_gets_its_turn_where_each_window_takes_longer_than_its_sched
     world.sync_tickets(TicketSync::Now).await;
     let runs = "select count(*) from advisoryd_v1.sync_runs where job = 'tickets'";
     let before = usize::try_from(world.count(runs).await).unwrap();
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 10,
         gate: "changes".to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("modified__lt"));
+    world
+        .simulator
+        .inject(FaultRule::new(hold).on("modified__lt"));
     world.settings.schedule = Schedule {
         full_walk: Some("*/3 * * * * *".to_owned()),
         ..Schedule::every_second()
@@ -464,11 +472,13 @@ async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
         .execute(world.pool())
         .await
         .unwrap();
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 10,
         gate: "changes".to_owned(),
     };
-    world.simulator.inject(Rule::new(hold).on("modified__lt"));
+    world
+        .simulator
+        .inject(FaultRule::new(hold).on("modified__lt"));
     world.settings.schedule = Schedule::never();
     let changes = async {
         let read = world.sync_tickets(TicketSync::Differences).await;
@@ -477,10 +487,11 @@ async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
     let scan = async {
         world.reached("changes").await;
         let daemon = world.run().await;
+        let holder = format!("process {} on", std::process::id());
         daemon
             .event("the full scan waits", |event| {
                 let message = event["message"].as_str().unwrap_or_default();
-                message.contains("the full scan waits for it")
+                event["source"] == "tickets" && message.contains(&holder)
             })
             .await;
         world.simulator.open("changes");
@@ -531,7 +542,7 @@ async fn throttling_in_mid_walk_is_waited_out() {
     let world = World::with(many(250)).await;
     world
         .simulator
-        .inject(Rule::new(Fault::Throttled { form, seconds: 1 }).on("page=2"));
+        .inject(FaultRule::new(AnswerFault::Throttled { form, seconds: 1 }).on("page=2"));
     let walked = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(walked[0].outcome.name(), "ok", "{:?}", walked[0].outcome);
     agree(&world).await;
@@ -544,7 +555,7 @@ async fn a_next_that_leads_elsewhere_is_not_followed() {
     let url = format!("{}/api/tickets/?page=2", elsewhere.simulator.base_url());
     world
         .simulator
-        .inject(Rule::new(Fault::EvilNext(url)).on("page_size=100"));
+        .inject(FaultRule::new(AnswerFault::EvilNext(url)).on("page_size=100"));
     let walked = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(walked[0].outcome.name(), "failed");
     assert!(
@@ -571,13 +582,13 @@ async fn a_rejected_token_is_one_request_and_a_clear_error() {
 #[tokio::test]
 async fn kill_9_during_the_first_walk_loses_nothing_and_goes_on_there() {
     let world = World::with(many(450)).await;
-    let hold = Fault::Hold {
+    let hold = AnswerFault::Hold {
         after_bytes: 100,
         gate: "mid-walk".to_owned(),
     };
     world
         .simulator
-        .inject(Rule::new(hold).on("page_size=100").after(4));
+        .inject(FaultRule::new(hold).on("page_size=100").after(4));
     let mut sync = Running::start(&mut world.command(&["sync", "tickets"]));
     world.reached("mid-walk").await;
     sync.kill9();

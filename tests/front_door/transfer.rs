@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::support::settings::WatchList;
-use crate::support::{PATIENCE, Running, World, empty_database, eventually};
+use crate::support::{
+    PATIENCE, Running, Told, World, assert_reads, binary, empty_database, eventually,
+};
 
 /// The answer of a question to the database of the configuration.
 fn advisories(world: &World) -> String {
@@ -103,12 +106,14 @@ async fn a_damaged_backup_changes_nothing() {
     use_private(&mut world);
     let whole = fs::read(&file).unwrap();
     let broken = world.dir().join("broken.dump");
+    let mut all = Vec::new();
     for length in [0, 3, whole.len() / 2, whole.len() - 1] {
         fs::write(&broken, &whole[..length]).unwrap();
         let told = world.told(&["database", "restore", path(&broken)]);
         assert_eq!(told.code, 1, "{length} bytes: {told}");
-        assert!(told.stderr.contains("is not a complete backup"), "{told}");
+        all.push(told.stderr);
     }
+    assert_reads!(all.join("\n"));
     let told = world.told(&["database", "restore", path(&file)]);
     assert_eq!(told.code, 0, "{told}");
     // What a replacement leaves that is killed between its two renames.
@@ -147,7 +152,7 @@ async fn all_data_moves_to_another_server_and_the_configuration_follows() {
     let empty = empty_database().await;
     let config = world.config_file();
     let run = |arguments: &[&str]| {
-        let mut command = crate::support::binary();
+        let mut command = binary();
         command.arg("--config").arg(&config).args(arguments);
         command.output().expect("the command")
     };
@@ -221,4 +226,134 @@ async fn an_upgrade_that_is_killed_loses_nothing() {
     }
     assert!(killed > 0, "it was never killed");
     assert_eq!(world.told(&["verify"]).stdout, verified);
+}
+
+/// Starts a command and kills it after a time that grows with `step`, unless it ends before;
+/// whether it ended.
+async fn is_over_before(step: u64, mut command: Command) -> bool {
+    let mut running = Running::start(&mut command);
+    tokio::select! {
+        status = running.ended() => {
+            assert!(status.success(), "step {step}: {}", running.stderr());
+            true
+        }
+        () = sleep(Duration::from_millis(step * 250)) => {
+            running.kill9();
+            false
+        }
+    }
+}
+
+/// Killed at many moments, the database has either the former data or that of the backup.
+#[tokio::test]
+async fn a_restore_that_is_killed_loses_nothing_and_can_be_repeated() {
+    let (mut world, file) = backed_up().await;
+    let restored = advisories(&world);
+    let state = use_private(&mut world);
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    world.simulator.publish(5);
+    let told = world.told(&["sync", "feeds"]);
+    assert_eq!(told.code, 0, "{told}");
+    let former = advisories(&world);
+    assert_ne!(former, restored);
+    let old = state.join("postgresql/data.old");
+    let restore = ["database", "restore", "--replace", "--yes", path(&file)];
+    let mut killed = 0;
+    for step in 1.. {
+        let is_over = is_over_before(step, world.command(&restore)).await;
+        killed += u32::from(!is_over);
+        let now = advisories(&world);
+        assert!(now == former || now == restored, "killed in step {step}");
+        if old.exists() {
+            assert_eq!(now, restored, "killed in step {step}");
+            fs::remove_dir_all(&old).unwrap();
+        }
+        if is_over {
+            break;
+        }
+    }
+    assert!(killed > 0, "it was never killed");
+    assert_eq!(advisories(&world), restored);
+    let verified = world.told(&["verify"]);
+    assert_eq!(verified.code, 0, "{verified}");
+}
+
+/// The same into a private database without data.
+#[tokio::test]
+async fn a_first_restore_that_is_killed_can_be_repeated() {
+    let (mut world, file) = backed_up().await;
+    let expected = advisories(&world);
+    use_private(&mut world);
+    let mut killed = 0;
+    for step in 1.. {
+        let restore = ["database", "restore", path(&file)];
+        if is_over_before(step, world.command(&restore)).await {
+            break;
+        }
+        killed += 1;
+        // Killed after everything was restored, it asks before it does so again.
+        let again = world.told(&["database", "restore", path(&file)]);
+        if again.code != 0 {
+            assert!(again.stderr.contains("use --replace"), "{again}");
+        }
+        assert_eq!(advisories(&world), expected, "killed in step {step}");
+        let state = world.dir().join(format!("state-{step}"));
+        world.settings.state.dir = Some(state.display().to_string());
+    }
+    assert!(killed > 0, "it was never killed");
+    assert_eq!(advisories(&world), expected);
+}
+
+/// Killed at many moments, the configuration names a database that has everything, and the
+/// same command completes the move.
+#[tokio::test]
+async fn a_move_that_is_killed_loses_nothing_and_can_be_repeated() {
+    let (mut world, file) = backed_up().await;
+    let expected = advisories(&world);
+    use_private(&mut world);
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    let config = world.config_file();
+    let original = fs::read_to_string(&config).unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = binary();
+        command.arg("--config").arg(&config).args(arguments);
+        command
+    };
+    let told = |arguments: &[&str]| Told::from(command(arguments).output().unwrap());
+    let all = ["advisories", "--json", "--limit", "0"];
+    let mut killed = 0;
+    for step in 1.. {
+        let empty = empty_database().await;
+        let is_over = is_over_before(step, command(&["database", "move", &empty.url])).await;
+        killed += u32::from(!is_over);
+        let text = fs::read_to_string(&config).unwrap();
+        assert!(text == original || text.contains(&empty.url), "{text}");
+        assert_eq!(told(&all).stdout, expected, "killed in step {step}");
+        if text == original {
+            let again = told(&["database", "move", &empty.url]);
+            assert_eq!(again.code, 0, "killed in step {step}: {again}");
+            assert_eq!(told(&all).stdout, expected, "killed in step {step}");
+        }
+        if is_over {
+            break;
+        }
+        fs::write(&config, &original).unwrap();
+    }
+    assert!(killed > 0, "it was never killed");
+}
+
+/// Only its own copy, of an attempt that was killed, is in a move's way no more.
+#[tokio::test]
+async fn a_move_to_other_data_of_advisoryd_is_refused() {
+    let (mut world, file) = backed_up().await;
+    let moved_to = empty_database().await;
+    let url = world.database.url.clone();
+    world.settings.database.url = Some(moved_to.url.clone());
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    world.settings.database.url = Some(url);
+    world.simulator.publish(1);
+    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    let refused = world.told(&["database", "move", &moved_to.url]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("with other data"), "{refused}");
 }

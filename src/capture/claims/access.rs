@@ -1,16 +1,16 @@
 //! Claims of contract §1 to §3: URLs, tokens, limits.
 
 use super::answers::{Answers, claim, status};
-use crate::capture::claim::Claim;
+use crate::capture::claim::ContractClaim;
 
-pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+pub(super) fn claims(answers: Answers<'_>) -> Vec<ContractClaim> {
     let mut claims = vec![slash(answers), wrong_token(answers), unknown_id(answers)];
     claims.extend(headers(answers));
     claims.push(throttling(answers));
     claims
 }
 
-fn slash(answers: Answers<'_>) -> Claim {
+fn slash(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("without-slash");
     let held = response.map(|response| matches!(response.status, Some(301 | 302 | 307 | 308)));
     let location = response.and_then(|response| response.header("location"));
@@ -30,7 +30,7 @@ fn slash(answers: Answers<'_>) -> Claim {
     )
 }
 
-fn wrong_token(answers: Answers<'_>) -> Claim {
+fn wrong_token(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("wrong-token");
     let held = response
         .map(|response| matches!(response.status, Some(401 | 403)) && response.detail().is_some());
@@ -45,7 +45,7 @@ fn wrong_token(answers: Answers<'_>) -> Claim {
     )
 }
 
-fn unknown_id(answers: Answers<'_>) -> Claim {
+fn unknown_id(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("unknown-id");
     let held = response.map(|response| response.status == Some(404) && response.detail().is_some());
     claim(
@@ -55,14 +55,14 @@ fn unknown_id(answers: Answers<'_>) -> Claim {
     )
 }
 
-fn headers(answers: Answers<'_>) -> Vec<Claim> {
+fn headers(answers: Answers<'_>) -> Vec<ContractClaim> {
     let all: Vec<_> = answers.starting("").collect();
     let with = |name: &str| {
         all.iter()
             .filter(|response| response.header(name).is_some())
             .count()
     };
-    let told = |count: usize| format!("{count} of {} responses", all.len());
+    let of_all = |count: usize| format!("{count} of {} responses", all.len());
     let dates = with("date");
     let cached = with("age");
     let cookies = with("set-cookie");
@@ -71,17 +71,17 @@ fn headers(answers: Answers<'_>) -> Vec<Claim> {
         claim(
             ("1", "INFER", "every response has a `Date`"),
             any.then_some(dates == all.len()),
-            format!("{}, {cached} with `Age`", told(dates)),
+            format!("{}, {cached} with `Age`", of_all(dates)),
         ),
         claim(
             ("2", "DOC", "cookies are set, which scripts must not store"),
             any.then_some(cookies > 0),
-            told(cookies),
+            of_all(cookies),
         ),
     ]
 }
 
-fn throttling(answers: Answers<'_>) -> Claim {
+fn throttling(answers: Answers<'_>) -> ContractClaim {
     let throttled = answers
         .starting("")
         .find(|response| response.status == Some(429));

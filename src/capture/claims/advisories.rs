@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answers::{Answers, claim, keys, kind, listed, status};
 use super::collections::number;
-use crate::capture::claim::Claim;
+use crate::capture::claim::ContractClaim;
 use crate::capture::response::CapturedResponse;
 use crate::capture::time::time;
 
@@ -12,7 +12,7 @@ use crate::capture::time::time;
 const LIST_KEYS: usize = 18;
 const SCORES: [&str; 3] = ["cvss_score", "cvss3_score", "threat_score"];
 
-pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+pub(super) fn claims(answers: Answers<'_>) -> Vec<ContractClaim> {
     let page = answers.get("advisories");
     let rows = page.map(CapturedResponse::rows).unwrap_or_default();
     let detail = answers
@@ -34,7 +34,7 @@ fn asked(target: &str, name: &str) -> Option<i64> {
     rest.split('&').next()?.parse().ok()
 }
 
-fn window(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
+fn window(page: Option<&CapturedResponse>, rows: &[Value]) -> ContractClaim {
     let target = page.map_or("", |page| page.target.as_str());
     let (from, to) = (
         asked(target, "modified__gte"),
@@ -59,7 +59,7 @@ fn window(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
     )
 }
 
-fn future(answers: Answers<'_>) -> Claim {
+fn future(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("advisories-in-2100");
     let count = response.and_then(CapturedResponse::count);
     claim(
@@ -69,7 +69,7 @@ fn future(answers: Answers<'_>) -> Claim {
     )
 }
 
-fn list_keys(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
+fn list_keys(page: Option<&CapturedResponse>, rows: &[Value]) -> ContractClaim {
     let names = rows.first().map(keys).unwrap_or_default();
     claim(
         ("7", "REAL", "an element of the list has 18 keys"),
@@ -78,7 +78,7 @@ fn list_keys(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
     )
 }
 
-fn scores(rows: &[Value], detail: Option<&Value>) -> Claim {
+fn scores(rows: &[Value], detail: Option<&Value>) -> ContractClaim {
     let kinds = |row: &Value| -> Vec<String> {
         let found = SCORES
             .iter()
@@ -101,7 +101,7 @@ fn scores(rows: &[Value], detail: Option<&Value>) -> Claim {
     )
 }
 
-fn whole(answers: Answers<'_>, detail: Option<&Value>) -> Claim {
+fn whole(answers: Answers<'_>, detail: Option<&Value>) -> ContractClaim {
     let names = detail.map(keys).unwrap_or_default();
     let custom = detail
         .map(|detail| keys(&detail["custom_info"]))

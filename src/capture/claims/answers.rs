@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::capture::claim::{Claim, Verdict};
+use crate::capture::claim::{ClaimVerdict, ContractClaim};
 use crate::capture::response::CapturedResponse;
 use crate::model::{one_line, shortened};
 
@@ -30,19 +30,23 @@ impl<'a> Answers<'a> {
 }
 
 /// Section, source and text of a statement.
-pub(super) type Statement = (&'static str, &'static str, &'static str);
+pub(super) type ContractStatement = (&'static str, &'static str, &'static str);
 
 /// A claim; `held` is `None` if the responses do not show it.
-pub(super) fn claim(statement: Statement, held: Option<bool>, seen: impl Into<String>) -> Claim {
+pub(super) fn claim(
+    statement: ContractStatement,
+    held: Option<bool>,
+    seen: impl Into<String>,
+) -> ContractClaim {
     let (section, known, statement) = statement;
-    Claim {
+    ContractClaim {
         section,
         known,
         statement,
         verdict: match held {
-            Some(true) => Verdict::Held,
-            Some(false) => Verdict::NotHeld,
-            None => Verdict::Open,
+            Some(true) => ClaimVerdict::Held,
+            Some(false) => ClaimVerdict::NotHeld,
+            None => ClaimVerdict::Open,
         },
         seen: seen.into(),
     }

@@ -1,13 +1,13 @@
 //! Claims of contract §4 and §8: pagination, filters, watch lists.
 
 use super::answers::{Answers, claim, keys, listed, status};
-use crate::capture::claim::Claim;
+use crate::capture::claim::ContractClaim;
 use crate::capture::response::CapturedResponse;
 
 /// As requested.
 const PAGE_SIZE: usize = 5;
 
-pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+pub(super) fn claims(answers: Answers<'_>) -> Vec<ContractClaim> {
     let pages: Vec<&CapturedResponse> = ["asset-lists", "tickets", "advisories"]
         .into_iter()
         .filter_map(|name| answers.get(name))
@@ -23,7 +23,7 @@ pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     ]
 }
 
-fn envelope(pages: &[&CapturedResponse]) -> Claim {
+fn envelope(pages: &[&CapturedResponse]) -> ContractClaim {
     let all = ["count", "next", "previous", "results"];
     let has = |response: &&&CapturedResponse| {
         let page = response.json().unwrap_or_default();
@@ -41,7 +41,7 @@ fn envelope(pages: &[&CapturedResponse]) -> Claim {
     )
 }
 
-fn page_size(pages: &[&CapturedResponse]) -> Claim {
+fn page_size(pages: &[&CapturedResponse]) -> ContractClaim {
     // A collection that fits on one page shows nothing.
     let large = pages
         .iter()
@@ -54,7 +54,7 @@ fn page_size(pages: &[&CapturedResponse]) -> Claim {
     )
 }
 
-fn next(pages: &[&CapturedResponse]) -> Claim {
+fn next(pages: &[&CapturedResponse]) -> ContractClaim {
     let links: Vec<String> = pages
         .iter()
         .filter_map(|response| Some(response.json()?["next"].as_str()?.to_owned()))
@@ -78,14 +78,14 @@ fn next(pages: &[&CapturedResponse]) -> Claim {
     )
 }
 
-fn past_the_end(answers: Answers<'_>) -> Claim {
+fn past_the_end(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("tickets-past-the-end");
-    let said = response
+    let text = response
         .and_then(CapturedResponse::detail)
         .unwrap_or_default()
         .to_lowercase();
     let held =
-        response.map(|response| response.status == Some(404) && said.contains("invalid page"));
+        response.map(|response| response.status == Some(404) && text.contains("invalid page"));
     claim(
         (
             "4",
@@ -97,7 +97,7 @@ fn past_the_end(answers: Answers<'_>) -> Claim {
     )
 }
 
-fn unknown_filter(answers: Answers<'_>) -> Claim {
+fn unknown_filter(answers: Answers<'_>) -> ContractClaim {
     let all = answers.get("tickets").and_then(CapturedResponse::count);
     let response = answers.get("tickets-unknown-filter");
     let filtered = response.and_then(CapturedResponse::count);
@@ -126,7 +126,7 @@ pub(super) fn number(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
-fn watch_lists(answers: Answers<'_>) -> Claim {
+fn watch_lists(answers: Answers<'_>) -> ContractClaim {
     let rows = answers
         .get("asset-lists")
         .map(CapturedResponse::rows)

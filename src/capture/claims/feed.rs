@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::answers::{Answers, claim, status};
-use crate::capture::claim::Claim;
-use crate::capture::response::{CapturedResponse, Form};
+use crate::capture::claim::ContractClaim;
+use crate::capture::response::{BodyFormat, CapturedResponse};
 use crate::model::Advisory;
 use crate::model::chain;
-use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
+use crate::source::xml::{FeedError, ParsedDocument, ParserRules, RecordReader, read_record};
 
 /// Tolerance for releases at the start of the window.
 const SLACK: TimeDelta = TimeDelta::hours(1);
@@ -18,7 +18,7 @@ const SLACK: TimeDelta = TimeDelta::hours(1);
 struct Feed<'a> {
     response: &'a CapturedResponse,
     days: i64,
-    document: Result<Document, FeedError>,
+    document: Result<ParsedDocument, FeedError>,
     advisories: Vec<Advisory>,
     unreadable: usize,
 }
@@ -27,10 +27,10 @@ struct Feed<'a> {
 /// within an element of the root.
 pub(crate) fn has_records(response: &CapturedResponse) -> bool {
     let text = response.text.as_deref().unwrap_or_default();
-    response.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
+    response.form() != BodyFormat::Xml || text.contains("SA") && text.matches("</").count() > 2
 }
 
-pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
+pub(super) fn claims(answers: Answers<'_>, rules: &Arc<ParserRules>) -> Vec<ContractClaim> {
     let feeds: Vec<Feed<'_>> = answers
         .starting("feed-")
         .filter(|response| response.status == Some(200))
@@ -59,7 +59,7 @@ pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
     ]
 }
 
-fn read<'a>(response: &'a CapturedResponse, rules: &Arc<Rules>) -> Feed<'a> {
+fn read<'a>(response: &'a CapturedResponse, rules: &Arc<ParserRules>) -> Feed<'a> {
     let (mut advisories, mut unreadable) = (Vec::new(), 0);
     let mut take = |record: &[u8]| match read_record(rules, record) {
         Ok(advisory) => advisories.push(advisory),
@@ -83,7 +83,7 @@ fn read<'a>(response: &'a CapturedResponse, rules: &Arc<Rules>) -> Feed<'a> {
     }
 }
 
-fn types(feeds: &[Feed<'_>]) -> Claim {
+fn types(feeds: &[Feed<'_>]) -> ContractClaim {
     let mut types: Vec<&str> = feeds
         .iter()
         .map(|feed| feed.response.header("content-type").unwrap_or("none"))
@@ -105,8 +105,8 @@ fn types(feeds: &[Feed<'_>]) -> Claim {
     )
 }
 
-fn transport(feeds: &[Feed<'_>]) -> Claim {
-    let told = feeds.iter().map(|feed| {
+fn transport(feeds: &[Feed<'_>]) -> ContractClaim {
+    let descriptions = feeds.iter().map(|feed| {
         let response = feed.response;
         let text = response.text.as_deref().unwrap_or_default().trim_start();
         let declaration = text
@@ -124,18 +124,18 @@ fn transport(feeds: &[Feed<'_>]) -> Claim {
             response.header("content-encoding").unwrap_or("none")
         )
     });
-    let mut told: Vec<String> = told.collect();
-    told.sort();
-    told.dedup();
+    let mut descriptions: Vec<String> = descriptions.collect();
+    descriptions.sort();
+    descriptions.dedup();
     claim(
         ("5", "UNKNOWN", "the feed is UTF-8"),
         (!feeds.is_empty()).then(|| feeds.iter().all(|feed| feed.response.encoding() == "UTF-8")),
-        told.join("; "),
+        descriptions.join("; "),
     )
 }
 
-fn structure(feeds: &[Feed<'_>]) -> Claim {
-    let told: Vec<String> = feeds
+fn structure(feeds: &[Feed<'_>]) -> ContractClaim {
+    let descriptions: Vec<String> = feeds
         .iter()
         .map(|feed| match &feed.document {
             Ok(document) => format!(
@@ -161,12 +161,12 @@ fn structure(feeds: &[Feed<'_>]) -> Claim {
         ("5", "UNKNOWN", "the feed's structure is recognised"),
         (!with_records.is_empty())
             .then(|| with_records.iter().filter(good).count() == with_records.len()),
-        told.join("; "),
+        descriptions.join("; "),
     )
 }
 
-fn paging(feeds: &[Feed<'_>]) -> Claim {
-    let documents: Vec<&Document> = feeds
+fn paging(feeds: &[Feed<'_>]) -> ContractClaim {
+    let documents: Vec<&ParsedDocument> = feeds
         .iter()
         .filter(|feed| !feed.response.is_cut)
         .filter_map(|feed| feed.document.as_ref().ok())
@@ -185,7 +185,7 @@ fn paging(feeds: &[Feed<'_>]) -> Claim {
 /// What `days` counts, as far as advisories show it: one released before the window
 /// shows that it does not count releases; one last modified before the window shows
 /// that it does not count modifications either.
-fn days_count(feeds: &[Feed<'_>]) -> Claim {
+fn days_count(feeds: &[Feed<'_>]) -> ContractClaim {
     let (mut count, mut released, mut changed) = (0, 0, 0);
     for feed in feeds {
         let Some(date) = feed.response.date else {
@@ -212,7 +212,7 @@ fn days_count(feeds: &[Feed<'_>]) -> Claim {
     )
 }
 
-fn cvss(feeds: &[Feed<'_>]) -> Claim {
+fn cvss(feeds: &[Feed<'_>]) -> ContractClaim {
     let all = || feeds.iter().flat_map(|feed| &feed.advisories);
     let three = all()
         .filter(|advisory| advisory.cvss3.score.is_some())

@@ -10,14 +10,14 @@ mod tickets;
 use std::sync::Arc;
 
 use self::answers::Answers;
-use super::claim::Claim;
+use super::claim::ContractClaim;
 use super::response::CapturedResponse;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 
 pub(super) use feed::has_records;
 
 /// All claims, in the order of the contract.
-pub(super) fn all(response: &[CapturedResponse], rules: &Arc<Rules>) -> Vec<Claim> {
+pub(super) fn all(response: &[CapturedResponse], rules: &Arc<ParserRules>) -> Vec<ContractClaim> {
     let answers = Answers(response);
     let mut claims = access::claims(answers);
     claims.extend(collections::claims(answers));

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::answers::{Answers, claim, keys, kind, listed, quoted, status};
 use super::collections::number;
-use crate::capture::claim::Claim;
+use crate::capture::claim::ContractClaim;
 use crate::capture::response::CapturedResponse;
 use crate::model::parse_time;
 
-pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+pub(super) fn claims(answers: Answers<'_>) -> Vec<ContractClaim> {
     let mut rows = answers
         .get("tickets")
         .map(CapturedResponse::rows)
@@ -37,7 +37,7 @@ pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     ]
 }
 
-fn identity(answers: Answers<'_>, rows: &[Value]) -> Claim {
+fn identity(answers: Answers<'_>, rows: &[Value]) -> ContractClaim {
     let has = |row: &Value| row["id"].is_i64() && row.get("pretty_id").is_some();
     let good = rows.iter().filter(|row| has(row)).count();
     claim(
@@ -52,7 +52,7 @@ fn identity(answers: Answers<'_>, rows: &[Value]) -> Claim {
 }
 
 /// The JSON types of each key's values.
-fn fields(rows: &[Value]) -> Claim {
+fn fields(rows: &[Value]) -> ContractClaim {
     let mut shapes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for row in rows {
         for (name, value) in row.as_object().into_iter().flatten() {
@@ -62,7 +62,7 @@ fn fields(rows: &[Value]) -> Claim {
     let assumed = [
         "title", "status", "priority", "queue", "created", "modified",
     ];
-    let told: Vec<String> = shapes
+    let descriptions: Vec<String> = shapes
         .iter()
         .map(|(name, kinds)| {
             let kinds: Vec<&str> = kinds.iter().copied().collect();
@@ -76,11 +76,11 @@ fn fields(rows: &[Value]) -> Claim {
             "a ticket has `title`, `status`, `priority`, `queue`, `created`, `modified`",
         ),
         (!rows.is_empty()).then(|| assumed.iter().all(|name| shapes.contains_key(*name))),
-        told.join(", "),
+        descriptions.join(", "),
     )
 }
 
-fn times(rows: &[Value]) -> Claim {
+fn times(rows: &[Value]) -> ContractClaim {
     let mut names = BTreeSet::new();
     let mut is_whole = true;
     for row in rows {
@@ -100,7 +100,11 @@ fn times(rows: &[Value]) -> Claim {
     )
 }
 
-fn filter(answers: Answers<'_>, name: &str, statement: super::answers::Statement) -> Claim {
+fn filter(
+    answers: Answers<'_>,
+    name: &str,
+    statement: super::answers::ContractStatement,
+) -> ContractClaim {
     let all = answers.get("tickets").and_then(CapturedResponse::count);
     let response = answers.get(name);
     let found = response.and_then(CapturedResponse::count);
@@ -117,7 +121,7 @@ fn filter(answers: Answers<'_>, name: &str, statement: super::answers::Statement
     claim(statement, held, seen)
 }
 
-fn options(answers: Answers<'_>) -> Claim {
+fn options(answers: Answers<'_>) -> ContractClaim {
     let response = answers.get("tickets-options");
     let metadata = response
         .and_then(CapturedResponse::json)

@@ -8,13 +8,13 @@ use crate::config::Config;
 use crate::startup::Opened;
 use crate::store::ledger::lease;
 use crate::store::trust::contents::{TableContents, contents, server_major};
-use crate::transfer::Server;
+use crate::transfer::DatabaseServer;
 
 /// The database's server, with the programs for it.
-pub(super) async fn server(config: &Config, pool: &PgPool) -> anyhow::Result<Server> {
+pub(super) async fn server(config: &Config, pool: &PgPool) -> anyhow::Result<DatabaseServer> {
     let major = server_major(&mut *pool.acquire().await?).await?;
     let search = ClusterOptions::new(Role::Client).search;
-    Ok(Server {
+    Ok(DatabaseServer {
         programs: ClientPrograms::find(&search, major)?,
         environment: config.database.libpq(&pool.connect_options())?,
     })

@@ -11,16 +11,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::shared::Shared;
+use super::shared::GlobalArgs;
 
 #[derive(Debug, Args)]
-pub(super) struct Database {
+pub(super) struct DatabaseArgs {
     #[command(subcommand)]
-    what: What,
+    what: DatabaseCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum DatabaseCommand {
     /// Write a backup of all data to a file
     ///
     /// The daemon can keep running. The file is an archive of pg_dump in custom format. It is
@@ -85,21 +85,21 @@ enum What {
     },
 }
 
-pub(super) async fn run(shared: Shared, wanted: Database) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: GlobalArgs, wanted: DatabaseArgs) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
-        What::Backup { file, overwrite } => backup::run(&config, &file, overwrite).await,
-        What::Restore { file, replace, yes } => {
+        DatabaseCommand::Backup { file, overwrite } => backup::run(&config, &file, overwrite).await,
+        DatabaseCommand::Restore { file, replace, yes } => {
             restore::run(&config, &file, restore::Ask { replace, yes }).await
         }
-        What::Move {
+        DatabaseCommand::Move {
             url,
             password_file,
             no_switch,
         } => {
-            let target = switch::Target { url, password_file };
+            let target = switch::DatabaseTarget { url, password_file };
             relocate::run(&config, &target, !no_switch).await
         }
-        What::Upgrade { rewrite } => upgrade::run(&config, rewrite).await,
+        DatabaseCommand::Upgrade { rewrite } => upgrade::run(&config, rewrite).await,
     }
 }

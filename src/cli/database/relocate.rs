@@ -6,19 +6,19 @@ use anyhow::Context as _;
 use sqlx::PgTransaction;
 
 use super::common::{compare, refuse_if_used, server};
-use super::switch::{NextFile, Target};
+use super::switch::{DatabaseTarget, NextFile};
 use crate::cli::ask;
 use crate::cli::output::{print_error, print_line};
 use crate::cluster::Role;
 use crate::config::{Config, process_environment};
 use crate::model::counted;
 use crate::startup::Opened;
-use crate::store::trust::contents::{drop_empty_schemas, hold_writes, occupied};
+use crate::store::trust::contents::{block_writes, drop_empty_schemas, occupied};
 use crate::transfer;
 
 pub(super) async fn run(
     config: &Config,
-    target: &Target,
+    target: &DatabaseTarget,
     is_switched: bool,
 ) -> anyhow::Result<bool> {
     let file = config
@@ -63,12 +63,12 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    tell(config, file, (tables, rows), is_switched);
+    print_result(config, file, (tables, rows), is_switched);
     Ok(true)
 }
 
 /// Says what was done and what to do next.
-fn tell(config: &Config, file: &Path, (tables, rows): (usize, i64), is_switched: bool) {
+fn print_result(config: &Config, file: &Path, (tables, rows): (usize, i64), is_switched: bool) {
     print_line(&format!(
         "copied and compared {} with {}",
         counted(tables, "table"),
@@ -115,11 +115,14 @@ async fn copied(
     let to = server(next, &new.pool).await.context("the new database")?;
     let mut there = new.pool.acquire().await?;
     let found = occupied(&mut there).await?;
-    anyhow::ensure!(
-        !found.has_tables,
-        "the new database already has the schemas of advisoryd; give an empty one"
-    );
-    if found.has_schema {
+    // Left by a move that was interrupted after the copy, or the data of somebody else: the
+    // comparison tells.
+    let is_copied = found.has_tables;
+    if is_copied {
+        refuse_if_used(new, &mut there)
+            .await
+            .context("the new database")?;
+    } else if found.has_schema {
         drop_empty_schemas(&mut there)
             .await
             .context("the new database")?;
@@ -127,13 +130,20 @@ async fn copied(
     let from = server(config, &old.pool).await?;
     drop(connection);
     let mut holding = old.pool.begin().await?;
-    hold_writes(&mut holding)
+    block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;
-    print_error("copying the database");
-    transfer::copy(&from, &to).await?;
+    if !is_copied {
+        print_error("copying the database");
+        transfer::copy(&from, &to).await?;
+    }
     print_error("comparing all tables");
-    let compared = compare(&old.pool, &new.pool).await?;
+    let compared = match compare(&old.pool, &new.pool).await {
+        Err(_) if is_copied => anyhow::bail!(
+            "the new database already has the schemas of advisoryd, with other data; give an empty one"
+        ),
+        compared => compared?,
+    };
     drop(there);
     ask::migrate(next, new).await.context("the new database")?;
     if let Some(next_file) = next_file {

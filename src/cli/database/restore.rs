@@ -12,7 +12,7 @@ use crate::startup::Opened;
 use crate::store::database;
 use crate::store::ledger::daemon;
 use crate::store::trust::contents::{drop_empty_schemas, occupied};
-use crate::transfer::{self, Server};
+use crate::transfer::{self, DatabaseServer};
 
 /// What the user allowed.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +93,7 @@ async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow
             ClusterOptions::new(Role::Client),
         )
         .await?;
-        let beside = Server {
+        let beside = DatabaseServer {
             environment: LibpqEnvironment::new(&next.connect_options()),
             ..server
         };

@@ -10,7 +10,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value, value};
 
 /// Where the database will be.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct DatabaseTarget {
     /// `[database] url`.
     pub url: String,
     /// `[database] password_file`.
@@ -34,7 +34,7 @@ impl Drop for NextFile {
 
 impl NextFile {
     /// Writes it, with the owner and mode of the one in use.
-    pub(super) fn write(current: &Path, target: &Target) -> anyhow::Result<Self> {
+    pub(super) fn write(current: &Path, target: &DatabaseTarget) -> anyhow::Result<Self> {
         let current = fs::canonicalize(current)
             .with_context(|| format!("cannot read {}", current.display()))?;
         let text = fs::read_to_string(&current)
@@ -77,7 +77,7 @@ impl NextFile {
 }
 
 /// The text with `url` and `password_file` of the target under `[database]`.
-fn edited(text: &str, target: &Target) -> anyhow::Result<String> {
+fn edited(text: &str, target: &DatabaseTarget) -> anyhow::Result<String> {
     let mut document: DocumentMut = text.parse().context("the configuration file is not TOML")?;
     let database = document
         .entry("database")
@@ -113,10 +113,10 @@ fn set(table: &mut dyn TableLike, key: &str, text: &str) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
-    use super::{Target, edited};
+    use super::{DatabaseTarget, edited};
 
-    fn target() -> Target {
-        Target {
+    fn target() -> DatabaseTarget {
+        DatabaseTarget {
             url: "postgres:///new?host=/run/postgresql".to_owned(),
             password_file: None,
         }

@@ -13,8 +13,8 @@ use crate::config::{Config, LibpqEnvironment};
 use crate::model::counted;
 use crate::startup;
 use crate::store::database::{self, Servers};
-use crate::store::trust::contents::hold_writes;
-use crate::transfer::{self, Server};
+use crate::store::trust::contents::block_writes;
+use crate::transfer::{self, DatabaseServer};
 
 /// Connections to each of the two servers: one for the comparison, one that holds writes.
 const CONNECTIONS: u32 = 2;
@@ -83,7 +83,7 @@ struct Copied {
 async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<Copied> {
     let search = ClusterOptions::new(Role::Client).search;
     let programs = ClientPrograms::find(&search, newest)?;
-    let server = |cluster: &Cluster| Server {
+    let server = |cluster: &Cluster| DatabaseServer {
         programs: programs.clone(),
         environment: LibpqEnvironment::new(&cluster.connect_options()),
     };
@@ -91,7 +91,7 @@ async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<Copie
         |cluster: &Cluster| database::pool(Servers::from(cluster.connect_options()), CONNECTIONS);
     let (old, new) = (pool(from), pool(to));
     let mut holding = old.begin().await?;
-    hold_writes(&mut holding)
+    block_writes(&mut holding)
         .await
         .context("another process writes to the database")?;
     print_error("copying the database");

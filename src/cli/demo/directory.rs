@@ -73,7 +73,7 @@ impl DemoDirectory {
 impl Drop for DemoDirectory {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            tracing::warn!(%error, "{} could not be removed", self.dir.display());
+            tracing::warn!(%error, "{} could not be removed: {error}", self.dir.display());
         }
     }
 }

@@ -16,23 +16,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::directory::DemoDirectory;
-use self::show::Show;
+use self::show::DemoDisplay;
 use super::output::print_line;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
 use crate::daemon::{self, StartOptions};
-use crate::simulate::{self, LimitOptions, Simulator};
+use crate::simulate::{self, DEMO_LISTS, Simulator};
 use crate::store::database::{self, SchemaState};
 
-/// Large enough to look real, small enough to be there in seconds.
-const ADVISORIES: usize = 3000;
-const TICKETS: usize = 400;
-const WATCH_LISTS: usize = 3;
+/// The CVE in the documentation, which is in the demo's KEV catalogue and has a high score.
+const EXPLOITED: &str = "CVE-2026-1234";
 /// How often the simulated world changes.
 const CHANGE_EVERY: Duration = Duration::from_secs(3);
 /// How often the screen says what is going on.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// First start of the database on a slow machine.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
@@ -41,7 +39,7 @@ const ENDED: &str = "The demo has ended; its database and files are removed.";
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct DemoOptions {
     /// End after the first complete pass.
     pub once: bool,
     /// End after this time.
@@ -51,9 +49,10 @@ pub struct Options {
 }
 
 /// Runs the demo to its end; false when `once` was asked and the pass failed.
-pub async fn run(options: Options) -> anyhow::Result<bool> {
+pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let directory = DemoDirectory::make()?;
-    let simulator = upstream(options.port).await?;
+    let world = simulate::SimulatorOptions::of_demo();
+    let simulator = upstream(options.port, world.clone()).await?;
     if !options.once {
         simulator.keep_changing(CHANGE_EVERY);
     }
@@ -61,7 +60,10 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let text = configuration(&simulator, &directory);
     directory.write_config(&text)?;
     print_line(&format!(
-        "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets listens on {}.",
+        "A simulated upstream with {} advisories in {} watch lists and {} tickets listens on {}.",
+        world.advisories,
+        world.watch_lists,
+        world.tickets,
         simulator.base_url()
     ));
     print_line("Starting a private PostgreSQL and the daemon; this takes some seconds.");
@@ -95,22 +97,17 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     watched
 }
 
-async fn upstream(port: u16) -> anyhow::Result<Simulator> {
-    let options = simulate::Options {
+async fn upstream(port: u16, world: simulate::SimulatorOptions) -> anyhow::Result<Simulator> {
+    let options = simulate::SimulatorOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        advisories: ADVISORIES,
-        tickets: TICKETS,
-        watch_lists: WATCH_LISTS,
-        // The demo asks far more often than anyone would ask the vendor.
-        limits: LimitOptions {
-            per_minute: 0,
-            ..LimitOptions::default()
-        },
-        ..simulate::Options::default()
+        ..world
     };
-    simulate::start(options)
+    let simulator = simulate::start(options)
         .await
-        .context("the simulated upstream")
+        .context("the simulated upstream")?;
+    simulator.add_to_kev([EXPLOITED], false);
+    simulator.set_score(EXPLOITED, 0.9);
+    Ok(simulator)
 }
 
 fn configuration(simulator: &Simulator, directory: &DemoDirectory) -> String {
@@ -129,32 +126,37 @@ tickets = "*/3 * * * * *"
 first_days = 365
 [tickets]
 closed_statuses = ["Handled", "Irrelevant", "Färdig"]
+[enrichment]
+kev = "{}"
+epss = "{}"
 [http]
 listen = ""
 [[alerts.sinks]]
 name = "log"
 kind = "log"
 [[alerts.rules]]
-name = "serious"
+name = "soc"
 severity = "highly_critical"
 sinks = ["log"]
 "#,
         simulator.base_url(),
         directory.token_file().display(),
         directory.state_dir().display(),
+        simulator.kev_url(),
+        simulator.epss_url(),
     );
-    for (id, name) in (1..).zip(["Linux servers", "Workstations", "Mail & groupware"]) {
+    for (id, name) in (1..).zip(DEMO_LISTS) {
         // Writing to a string cannot fail.
         let _ = write!(text, "[[watch_lists]]\nid = {id}\nname = \"{name}\"\n");
     }
     text
 }
 
-/// Watches the database from beside the daemon and tells what happens.
-async fn watch(directory: &DemoDirectory, options: &Options) -> anyhow::Result<bool> {
+/// Watches the database from beside the daemon and prints what happens.
+async fn watch(directory: &DemoDirectory, options: &DemoOptions) -> anyhow::Result<bool> {
     let cluster = join(directory).await?;
     let pool = database::pool(cluster.connect_options(), 2);
-    let mut show = Show::new(pool);
+    let mut show = DemoDisplay::new(pool);
     let began = Instant::now();
     let mut introduced = false;
     loop {
@@ -180,7 +182,7 @@ async fn watch(directory: &DemoDirectory, options: &Options) -> anyhow::Result<b
             }
             return Ok(true);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -198,7 +200,7 @@ async fn join(directory: &DemoDirectory) -> anyhow::Result<Cluster> {
             Instant::now() < deadline,
             "the private database did not become ready"
         );
-        tokio::time::sleep(LOOK_EVERY / 5).await;
+        tokio::time::sleep(POLL_INTERVAL / 5).await;
     }
     Ok(cluster)
 }

@@ -42,7 +42,7 @@ const COMMANDS: [&str; 3] = [
 ];
 
 /// Follows the ledger.
-pub(crate) struct Show {
+pub(crate) struct DemoDisplay {
     pool: PgPool,
     last_run: i64,
     last_alert: DateTime<Utc>,
@@ -63,7 +63,7 @@ struct Run {
     error: Option<String>,
 }
 
-impl Show {
+impl DemoDisplay {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self {
             pool,
@@ -72,7 +72,7 @@ impl Show {
         }
     }
 
-    /// Tells the runs that ended since the last look and did something.
+    /// Prints the runs that ended since the last poll and did something.
     pub(crate) async fn runs(&mut self) -> anyhow::Result<()> {
         let mut runs: Vec<Run> = sqlx::query_as(
             "select id, finished_at,
@@ -104,7 +104,7 @@ impl Show {
         Ok(())
     }
 
-    /// Tells the alerts that were raised since the last look.
+    /// Prints the alerts that were raised since the last poll.
     pub(crate) async fn alerts(&mut self) -> anyhow::Result<()> {
         let alerts: Vec<(DateTime<Utc>, String, String, String)> = sqlx::query_as(
             "select raised_at, key, title, summary

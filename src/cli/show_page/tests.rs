@@ -4,15 +4,15 @@ use serde_json::json;
 
 use super::page;
 use crate::cli::times::Times;
-use crate::model::{Receipt, RecordKind};
+use crate::model::{RecordKind, RecordReceipt};
 
 #[test]
 fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
     let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
         "exploit_count": 7, "description": "text"});
-    let receipt = Receipt {
+    let receipt = RecordReceipt {
         is_stored: true,
-        ..Receipt::default()
+        ..RecordReceipt::default()
     };
     assert_eq!(
         page(
@@ -30,9 +30,9 @@ fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
 fn what_is_documented_hides_nothing_odd() {
     let page = |unrecognised: serde_json::Value| {
         let document = json!({"said": "SA1", "title": "x", "unrecognised": unrecognised});
-        let receipt = Receipt {
+        let receipt = RecordReceipt {
             is_stored: true,
-            ..Receipt::default()
+            ..RecordReceipt::default()
         };
         page(
             RecordKind::Advisory,
@@ -68,9 +68,9 @@ fn no_field_forges_a_line() {
             for value in [json!(FORGED), json!([FORGED]), json!([item]), item.clone()] {
                 let mut document = json!({"said": "SA1", "id": 1, "title": "t"});
                 document[field] = value;
-                let receipt = Receipt {
+                let receipt = RecordReceipt {
                     is_stored: true,
-                    ..Receipt::default()
+                    ..RecordReceipt::default()
                 };
                 let page = page(
                     kind,

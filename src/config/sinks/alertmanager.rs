@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::super::environment::Environment;
 use super::super::section::Section;
 use super::super::values::duration;
-use super::target::{Target, pairs};
+use super::target::{PostTarget, pairs};
+use crate::config::advice::Advice;
 
 /// A shorter time would end an alert before anybody sees it; a longer one means forever.
 const ACTIVE_FOR: RangeInclusive<Duration> =
@@ -17,18 +18,18 @@ const RESERVED_LABELS: [&str; 6] = ["alertname", "key", "kind", "purpose", "rule
 
 /// `kind = "alertmanager"`: Prometheus Alertmanager, API version 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alertmanager {
+pub struct AlertmanagerSettings {
     /// URL of Alertmanager, without `/api/v2/alerts`.
-    pub target: Target,
+    pub target: PostTarget,
     /// Additional labels of every alert.
     pub labels: BTreeMap<String, String>,
     /// How long an alert stays active if it is not resolved. Default: 24 h.
     pub active_for: Duration,
 }
 
-impl Alertmanager {
+impl AlertmanagerSettings {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
-        let target = Target::read(section, env);
+        let target = PostTarget::read(section, env);
         if let Some(target) = &target {
             target.refuse_templates(section);
         }
@@ -43,7 +44,7 @@ impl Alertmanager {
     }
 }
 
-fn label(name: &str, _: &str) -> Result<String, String> {
+fn label(name: &str, _: &str) -> Result<String, Advice> {
     if RESERVED_LABELS.contains(&name) {
         return Err("remove it; advisoryd sets it".into());
     }

@@ -3,22 +3,23 @@
 use nix::unistd::User;
 
 use super::super::section::Section;
-use super::super::tree::Node;
+use super::super::tree::SettingNode;
 use super::super::values::{text, texts};
+use crate::config::advice::Advice;
 
 /// Maximum length of a command line, in arguments.
 const MAX_WORDS: usize = 64;
 
 /// `kind = "command"`: a program that reads the message as JSON from standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
+pub struct CommandSettings {
     /// An absolute path and its arguments; no shell is involved.
     pub program: Vec<String>,
     /// The user whose rights the program has; that of the daemon if none is named.
     pub user: Option<String>,
 }
 
-impl Command {
+impl CommandSettings {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         if !section.has("program") {
             let advice = "add path and arguments, such as `program = [\"/usr/local/bin/page\"]`";
@@ -33,7 +34,7 @@ impl Command {
     }
 }
 
-fn user(node: &Node) -> Result<String, String> {
+fn user(node: &SettingNode) -> Result<String, Advice> {
     let name = text(node)?;
     match User::from_name(&name) {
         Ok(Some(_)) => Ok(name),
@@ -41,7 +42,7 @@ fn user(node: &Node) -> Result<String, String> {
     }
 }
 
-fn program(node: &Node) -> Result<Vec<String>, String> {
+fn program(node: &SettingNode) -> Result<Vec<String>, Advice> {
     let advice = "expected a list of strings that starts with an absolute path, \
                   such as `[\"/usr/local/bin/page\", \"--team\", \"soc\"]`";
     let words = texts(node).map_err(|_| advice)?;

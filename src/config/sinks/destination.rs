@@ -2,9 +2,9 @@
 //! arguments of a program.
 
 use super::super::setting_error::shown_path;
-use super::{Address, Sink, SinkKind, SyslogTransport, Target};
+use super::{Address, PostTarget, SinkKind, SinkSettings, SyslogTransport};
 
-impl Sink {
+impl SinkSettings {
     /// In words, for lists of sinks.
     pub fn destination(&self) -> String {
         match &self.kind {
@@ -23,7 +23,7 @@ impl Sink {
     }
 }
 
-fn of_target(target: &Target) -> String {
+fn of_target(target: &PostTarget) -> String {
     match &target.address {
         Address::Url(url) => url.origin().ascii_serialization(),
         Address::File(file) => format!("the URL in {}", shown_path(&file.path)),

@@ -8,8 +8,9 @@ use url::Host;
 use super::super::environment::Environment;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::tree::Node;
+use super::super::tree::SettingNode;
 use super::super::values::{absolute_path, boolean, is_loopback_host, number, text, texts};
+use crate::config::advice::Advice;
 
 /// Many servers accept no more recipients per mail; use the address of a mailing list instead.
 const MAX_RECIPIENTS: usize = 50;
@@ -18,7 +19,7 @@ const MAX_ADDRESS_CHARS: usize = 320;
 
 /// `kind = "email"`: email over SMTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Email {
+pub struct EmailSettings {
     /// Host name or IP address of the server.
     pub host: String,
     /// TCP port. Default: 587 for `starttls`, 465 for `tls`, 25 for `none`.
@@ -55,7 +56,7 @@ pub struct Login {
     pub password: SecretFile,
 }
 
-impl Email {
+impl EmailSettings {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         for (key, advice) in [
             (
@@ -132,16 +133,16 @@ pub(super) fn login(section: &mut Section<'_>, env: &Environment) -> Option<Logi
     }
 }
 
-fn tls(node: &Node) -> Result<SmtpTls, String> {
+fn tls(node: &SettingNode) -> Result<SmtpTls, Advice> {
     match text(node)?.as_str() {
         "starttls" => Ok(SmtpTls::StartTls),
         "tls" => Ok(SmtpTls::Tls),
         "none" => Ok(SmtpTls::None),
-        _ => Err("expected `starttls`, `tls` or `none`".into()),
+        _ => Err(Advice::choice("expected `starttls`, `tls` or `none`")),
     }
 }
 
-fn host(node: &Node) -> Result<Host, String> {
+fn host(node: &SettingNode) -> Result<Host, Advice> {
     let text = text(node)?;
     // An IPv6 address is also accepted without brackets.
     text.parse()
@@ -150,7 +151,7 @@ fn host(node: &Node) -> Result<Host, String> {
         .map_err(|_| "expected a host name such as `mail.example.org`, or an IP address".into())
 }
 
-fn address(node: &Node) -> Result<Mailbox, String> {
+fn address(node: &SettingNode) -> Result<Mailbox, Advice> {
     text(node)
         .ok()
         .and_then(|text| mailbox(&text))
@@ -159,16 +160,18 @@ fn address(node: &Node) -> Result<Mailbox, String> {
         })
 }
 
-fn addresses(node: &Node) -> Result<Vec<Mailbox>, String> {
+fn addresses(node: &SettingNode) -> Result<Vec<Mailbox>, Advice> {
     let advice = format!(
         "expected a list of 1 to {MAX_RECIPIENTS} addresses such as `[\"soc@example.org\"]`"
     );
     let list = texts(node).map_err(|_| advice.clone())?;
     if list.is_empty() || list.len() > MAX_RECIPIENTS {
-        return Err(advice);
+        return Err(advice.into());
     }
     list.iter()
-        .map(|text| mailbox(text).ok_or_else(|| format!("expected an email address, got `{text}`")))
+        .map(|text| {
+            mailbox(text).ok_or_else(|| format!("expected an email address, got `{text}`").into())
+        })
         .collect()
 }
 

@@ -19,25 +19,27 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-pub use alertmanager::Alertmanager;
-pub use command::Command;
-pub use email::{Email, Login, SmtpTls};
+pub use alertmanager::AlertmanagerSettings;
+pub use command::CommandSettings;
+pub use email::{EmailSettings, Login, SmtpTls};
 pub use hook::{
-    Framing, Hook, HookRequest, Lookup, Method, Oauth2, Oauth2Login, Per, SuccessTest, scalar_text,
+    Framing, HookRequest, HookSettings, Lookup, Method, Oauth2, Oauth2Login, Per, SuccessTest,
+    scalar_text,
 };
 pub use preset::{Preset, presets};
 pub use reach::{is_public, may_be_public};
-pub use syslog::{Syslog, SyslogFormat, SyslogTransport};
-pub use target::{Address, Auth, ClientCert, Target, header_line, is_secret_header, parse_url};
-pub use template::Template;
-pub use webhook::Webhook;
+pub use syslog::{SyslogFormat, SyslogSettings, SyslogTransport};
+pub use target::{Address, Auth, ClientCert, PostTarget, header_line, is_secret_header, parse_url};
+pub use template::TemplateSettings;
+pub use webhook::WebhookSettings;
 
 use super::environment::Environment;
 use super::secret_file::SecretFile;
 use super::section::Section;
 use super::setting_error::{close_to, quoted};
-use super::tree::Node;
+use super::tree::SettingNode;
 use super::values::{boolean, duration, number, text};
+use crate::config::advice::Advice;
 
 /// More sinks than any site needs.
 const MAX_SINKS: usize = 100;
@@ -64,7 +66,7 @@ const RATES: RangeInclusive<u32> = 6..=6000;
 
 /// One entry of `[[alerts.sinks]]`: a receiver of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sink {
+pub struct SinkSettings {
     /// Name used by rules and commands; unique.
     pub name: String,
     /// Timeout of one delivery attempt. Default: 15 s.
@@ -82,25 +84,28 @@ pub struct Sink {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkKind {
     /// Standard Webhooks: signed JSON.
-    Webhook(Webhook),
+    Webhook(WebhookSettings),
     /// Prometheus Alertmanager.
-    Alertmanager(Alertmanager),
+    Alertmanager(AlertmanagerSettings),
     /// Email over SMTP.
-    Email(Email),
+    Email(EmailSettings),
     /// HTTP requests rendered from templates: chats, paging, ticket systems, SIEM.
-    Hook(Box<Hook>),
+    Hook(Box<HookSettings>),
     /// Syslog (RFC 5424).
-    Syslog(Syslog),
+    Syslog(SyslogSettings),
     /// A local program.
-    Command(Command),
+    Command(CommandSettings),
     /// The log of advisoryd.
     Log,
 }
 
-impl Sink {
+impl SinkSettings {
     /// A program that has all rights of root, if it is one.
     pub(super) fn warning(&self) -> Option<String> {
-        let is_open = matches!(&self.kind, SinkKind::Command(Command { user: None, .. }));
+        let is_open = matches!(
+            &self.kind,
+            SinkKind::Command(CommandSettings { user: None, .. })
+        );
         (is_open && geteuid().is_root()).then(|| {
             format!(
                 "sink `{}`: its program runs as root and can read the token and all other secrets; set `user`, or run advisoryd as a user of its own",
@@ -144,7 +149,10 @@ impl SinkKind {
 /// Reads `[[alerts.sinks]]`.
 /// The sinks, and the names of all of them, also of those with errors: a rule that names
 /// one is not wrong.
-pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> (Vec<Sink>, BTreeSet<String>) {
+pub(super) fn sinks(
+    section: &mut Section<'_>,
+    env: &Environment,
+) -> (Vec<SinkSettings>, BTreeSet<String>) {
     let mut seen = BTreeSet::new();
     let mut sinks = section.each("sinks", |section| sink(section, env, &mut seen));
     if sinks.len() > MAX_SINKS {
@@ -155,7 +163,11 @@ pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> (Vec<Sink>,
     (sinks, seen)
 }
 
-fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>) -> Option<Sink> {
+fn sink(
+    mut section: Section<'_>,
+    env: &Environment,
+    seen: &mut BTreeSet<String>,
+) -> Option<SinkSettings> {
     let has_name = section.has("name");
     let name = section.optional("name", name);
     if let Some(name) = &name {
@@ -178,18 +190,20 @@ fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>
         return None;
     };
     let kind = match word {
-        "webhook" => Webhook::read(&mut section, env).map(SinkKind::Webhook),
-        "alertmanager" => Alertmanager::read(&mut section, env).map(SinkKind::Alertmanager),
-        "email" => Email::read(&mut section, env).map(SinkKind::Email),
-        "command" => Command::read(&mut section).map(SinkKind::Command),
-        "syslog" => Syslog::read(&mut section, env).map(SinkKind::Syslog),
+        "webhook" => WebhookSettings::read(&mut section, env).map(SinkKind::Webhook),
+        "alertmanager" => AlertmanagerSettings::read(&mut section, env).map(SinkKind::Alertmanager),
+        "email" => EmailSettings::read(&mut section, env).map(SinkKind::Email),
+        "command" => CommandSettings::read(&mut section).map(SinkKind::Command),
+        "syslog" => SyslogSettings::read(&mut section, env).map(SinkKind::Syslog),
         "log" => Some(SinkKind::Log),
-        hook => Hook::read(&mut section, env, hook).map(|hook| SinkKind::Hook(Box::new(hook))),
+        hook => {
+            HookSettings::read(&mut section, env, hook).map(|hook| SinkKind::Hook(Box::new(hook)))
+        }
     };
     let requests_per_minute = section.optional("requests_per_minute", number(RATES));
     let is_ordered = section.value("ordered", false, boolean);
     section.close();
-    Some(Sink {
+    Some(SinkSettings {
         name: name?,
         timeout,
         requests_per_minute,
@@ -205,24 +219,24 @@ fn kinds() -> String {
     )
 }
 
-fn kind(node: &Node) -> Result<&'static str, String> {
+fn kind(node: &SettingNode) -> Result<&'static str, Advice> {
     let word = text(node)?;
     let all = || KINDS.into_iter().chain(presets().map(|preset| preset.name));
     all()
         .find(|kind| *kind == word)
         .ok_or_else(|| match close_to(&word, all()) {
-            Some(kind) => format!("did you mean `{kind}`?"),
-            None => format!("expected {}", kinds()),
+            Some(kind) => format!("did you mean `{kind}`?").into(),
+            None => Advice::choice(format!("expected {}", kinds())),
         })
 }
 
-fn name(node: &Node) -> Result<String, String> {
+fn name(node: &SettingNode) -> Result<String, Advice> {
     let name = text(node)?;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.len() > MAX_NAME_CHARS || !name.chars().all(fits) {
-        return Err(format!(
-            "expected at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
-        ));
+        return Err(
+            format!("expected at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`").into(),
+        );
     }
     Ok(name)
 }

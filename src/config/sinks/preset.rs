@@ -1,12 +1,13 @@
 //! Presets of hooks: shipped sinks for Slack, PagerDuty, Jira and others. Each is a TOML
 //! file that can be appended to the configuration as it is.
 
+use crate::config::advice::Advice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::section::Section;
 use super::super::setting_error::close_to;
-use super::super::tree::{Node, Said};
+use super::super::tree::{SettingNode, SettingValue};
 use super::super::values::text;
 
 /// A shipped sink.
@@ -62,8 +63,8 @@ impl Preset {
                 let all: Vec<&str> = presets().map(|preset| preset.name).collect();
                 let name = text(node)?;
                 named(&name).ok_or_else(|| match close_to(&name, all.iter().copied()) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("expected one of {}", all.join(", ")),
+                    Some(close) => format!("did you mean `{close}`?").into(),
+                    None => Advice::choice(format!("expected one of {}", all.join(", "))),
                 })
             })?
         } else {
@@ -83,7 +84,7 @@ impl Preset {
             if key == "reopen" && !reopens {
                 continue;
             }
-            if let ("vars", Said::Table(vars)) = (key.as_str(), &mut node.value) {
+            if let ("vars", SettingValue::Table(vars)) = (key.as_str(), &mut node.value) {
                 vars.retain(|name, _| !self.needs().any(|need| need == format!("vars.{name}")));
             }
             let is_needed = self
@@ -103,20 +104,24 @@ impl Preset {
     }
 
     /// The keys of its entry.
-    fn entry(self) -> BTreeMap<String, Node> {
+    fn entry(self) -> BTreeMap<String, SettingNode> {
         let origin: Arc<str> = Arc::from(format!("preset `{}`", self.name));
-        let mut found = Node::parse(&origin, self.text).ok().map(|node| node.value);
+        let mut found = SettingNode::parse(&origin, self.text)
+            .ok()
+            .map(|node| node.value);
         for key in ["alerts", "sinks"] {
             found = match found {
-                Some(Said::Table(mut table)) => table.remove(key).map(|node| node.value),
+                Some(SettingValue::Table(mut table)) => table.remove(key).map(|node| node.value),
                 other => other,
             };
         }
         match found {
-            Some(Said::List(list)) => match list.into_iter().next().map(|node| node.value) {
-                Some(Said::Table(entry)) => entry,
-                _ => BTreeMap::new(),
-            },
+            Some(SettingValue::List(list)) => {
+                match list.into_iter().next().map(|node| node.value) {
+                    Some(SettingValue::Table(entry)) => entry,
+                    _ => BTreeMap::new(),
+                }
+            }
             _ => BTreeMap::new(),
         }
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::super::environment::Environment;
 use super::super::secret_file::SecretFile;
 use super::super::section::Section;
-use super::super::tree::Node;
+use super::super::tree::SettingNode;
 use super::super::values::{absolute_path, boolean, duration, is_loopback_host, number, text};
 use super::target::ClientCert;
+use crate::config::advice::Advice;
 use url::{Host, Url};
 
 /// Names of facilities that are not the operating system's own, and their numbers.
@@ -44,7 +45,7 @@ const MAX_HOSTNAME_CHARS: usize = 255;
 
 /// `kind = "syslog"`: one message per alert, RFC 5424.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Syslog {
+pub struct SyslogSettings {
     /// Where messages are sent. Default: `unix:///dev/log`.
     pub transport: SyslogTransport,
     /// CA certificates (PEM) that are trusted in addition to those of the system.
@@ -91,7 +92,7 @@ pub enum SyslogFormat {
     Cef,
 }
 
-impl Syslog {
+impl SyslogSettings {
     /// The files with secrets that it needs.
     pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
         self.client_cert.iter().map(|client| &client.key).collect()
@@ -150,12 +151,12 @@ impl Syslog {
     }
 }
 
-fn transport(node: &Node) -> Result<SyslogTransport, String> {
+fn transport(node: &SettingNode) -> Result<SyslogTransport, Advice> {
     let advice = "expected an address such as `tls://siem.example.org:6514`, `tcp://…`, \
                   `udp://…`, `unix:///dev/log` or `unix-stream:///run/siem.sock`";
-    let said = text(node).map_err(|_| advice)?;
+    let given = text(node).map_err(|_| advice)?;
     for (scheme, is_stream) in [("unix://", false), ("unix-stream://", true)] {
-        if let Some(path) = said.strip_prefix(scheme) {
+        if let Some(path) = given.strip_prefix(scheme) {
             let path = PathBuf::from(path);
             return match (path.is_absolute(), is_stream) {
                 (true, true) => Ok(SyslogTransport::UnixStream(path)),
@@ -164,7 +165,7 @@ fn transport(node: &Node) -> Result<SyslogTransport, String> {
             };
         }
     }
-    let url: Url = said.parse().map_err(|_| advice)?;
+    let url: Url = given.parse().map_err(|_| advice)?;
     let is_plain = matches!(url.path(), "" | "/")
         && url.username().is_empty()
         && url.password().is_none()
@@ -181,29 +182,31 @@ fn transport(node: &Node) -> Result<SyslogTransport, String> {
     }
 }
 
-fn format(node: &Node) -> Result<SyslogFormat, String> {
+fn format(node: &SettingNode) -> Result<SyslogFormat, Advice> {
     match text(node)?.as_str() {
         "rfc5424" => Ok(SyslogFormat::Rfc5424),
         "cef" => Ok(SyslogFormat::Cef),
-        _ => Err("expected `rfc5424` or `cef`".into()),
+        _ => Err(Advice::choice("expected `rfc5424` or `cef`")),
     }
 }
 
-fn facility(node: &Node) -> Result<u8, String> {
-    let said = text(node)?;
-    let known = FACILITIES.iter().find(|(name, _)| *name == said);
+fn facility(node: &SettingNode) -> Result<u8, Advice> {
+    let given = text(node)?;
+    let known = FACILITIES.iter().find(|(name, _)| *name == given);
     known.map(|(_, number)| *number).ok_or_else(|| {
         let names: Vec<&str> = FACILITIES.iter().map(|(name, _)| *name).collect();
-        format!("expected one of {}", names.join(", "))
+        Advice::choice(format!("expected one of {}", names.join(", ")))
     })
 }
 
-fn printable(most: usize) -> impl FnOnce(&Node) -> Result<String, String> {
+fn printable(most: usize) -> impl FnOnce(&SettingNode) -> Result<String, Advice> {
     move |node| {
-        let said = text(node)?;
-        let is_plain = said.chars().all(|letter| letter.is_ascii_graphic());
-        (is_plain && said.len() <= most)
-            .then_some(said)
-            .ok_or_else(|| format!("expected at most {most} ASCII characters without spaces"))
+        let given = text(node)?;
+        let is_plain = given.chars().all(|letter| letter.is_ascii_graphic());
+        (is_plain && given.len() <= most)
+            .then_some(given)
+            .ok_or_else(|| {
+                format!("expected at most {most} ASCII characters without spaces").into()
+            })
     }
 }

@@ -10,12 +10,13 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::setting_error::{NOT_SHOWN, looks_secret};
-use super::super::tree::Node;
+use super::super::setting_error::{NOT_SHOWN, resembles_secret};
+use super::super::tree::SettingNode;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
+use crate::config::advice::Advice;
 use crate::model::keep_secret;
 
 /// Maximum number of user-defined headers or labels.
@@ -38,7 +39,7 @@ const SECRET_HEADERS: [&str; 2] = ["authorization", "cookie"];
 
 /// Where messages are posted, and how the connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct PostTarget {
     /// `url` or `url_file`.
     pub address: Address,
     /// Authentication; if omitted, none.
@@ -110,7 +111,7 @@ pub enum Auth {
     Bearer(SecretFile),
 }
 
-impl Target {
+impl PostTarget {
     /// The files with secrets that it needs.
     pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
         let address = match &self.address {
@@ -240,7 +241,7 @@ pub fn parse_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-fn url(node: &Node) -> Result<Url, String> {
+fn url(node: &SettingNode) -> Result<Url, Advice> {
     Ok(parse_url(&text(node)?)?)
 }
 
@@ -255,7 +256,7 @@ pub fn is_secret_header(name: &str, value: &str) -> bool {
         "key", "token", "auth", "secret", "pass", "cookie", "session", "sign",
     ];
     let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|word| name.contains(word)) || looks_secret(value)
+    NAMES.iter().any(|word| name.contains(word)) || resembles_secret(value)
 }
 
 /// A line of `headers_file`: name in lower case, and value. The error does not repeat it.
@@ -275,7 +276,7 @@ pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), &'static str
     Ok((name, value))
 }
 
-fn header(name: &str, value: &str) -> Result<String, String> {
+fn header(name: &str, value: &str) -> Result<String, Advice> {
     let name = name.to_ascii_lowercase();
     if SECRET_HEADERS.contains(&name.as_str()) && !value.contains("{{") {
         return Err("it is a secret; use `bearer_file`, `password_file` or `headers_file`".into());
@@ -294,13 +295,13 @@ fn header(name: &str, value: &str) -> Result<String, String> {
 /// shown: headers may contain passwords.
 pub(super) fn pairs(
     mut section: Section<'_>,
-    check: impl Fn(&str, &str) -> Result<String, String>,
+    check: impl Fn(&str, &str) -> Result<String, Advice>,
 ) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     for (key, node) in section.rest() {
         let pair = text(&node).and_then(|value| {
             if value.chars().count() > MAX_VALUE_CHARS {
-                return Err(format!("expected at most {MAX_VALUE_CHARS} characters"));
+                return Err(format!("expected at most {MAX_VALUE_CHARS} characters").into());
             }
             Ok((check(&key, &value)?, value))
         });

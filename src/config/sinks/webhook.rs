@@ -3,21 +3,21 @@
 use super::super::environment::Environment;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::target::Target;
-use super::template::{Template, template};
+use super::target::PostTarget;
+use super::template::{TemplateSettings, template};
 
 /// `kind = "webhook"`: JSON, signed according to Standard Webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
+pub struct WebhookSettings {
     /// URL and HTTP settings.
-    pub target: Target,
+    pub target: PostTarget,
     /// One secret, or two while they are rotated.
     pub secret: SecretFile,
     /// Template of the body; if omitted, the body is the message as JSON.
-    pub template: Option<Template>,
+    pub template: Option<TemplateSettings>,
 }
 
-impl Webhook {
+impl WebhookSettings {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         section.refuse(
             "secret",
@@ -28,7 +28,7 @@ impl Webhook {
                           `echo whsec_$(openssl rand -base64 32)`";
             section.missing("secret_file", advice);
         }
-        let target = Target::read(section, env);
+        let target = PostTarget::read(section, env);
         if let Some(target) = &target {
             target.refuse_templates(section);
         }

@@ -52,8 +52,8 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
             .needs()
             .any(|need| need.contains("url") || need.contains('.'))
         {
-            let said = wrong(&format!("kind = \"{name}\""));
-            assert!(said.contains("has no "), "{name}: {said}");
+            let message = wrong(&format!("kind = \"{name}\""));
+            assert!(message.contains("has no "), "{name}: {message}");
         }
     }
 }
@@ -140,22 +140,22 @@ fn every_mistake_in_a_hook_says_what_to_write_instead() {
         ),
     ];
     for (more, advice) in cases {
-        let said = wrong(&format!("{hook}{more}"));
-        assert!(said.contains(advice), "{more}\nsays: {said}");
+        let message = wrong(&format!("{hook}{more}"));
+        assert!(message.contains(advice), "{more}\nsays: {message}");
     }
     for (url, advice) in [
         ("https://{{ vars.host }}/x", "templates only in the path"),
         ("https://x.example/{{ secrets.a", "invalid template, line 1"),
     ] {
-        let said = wrong(&format!(
+        let message = wrong(&format!(
             "kind = \"hook\"\nurl = \"{url}\"\ntemplate = \"{{}}\""
         ));
-        assert!(said.contains(advice), "{url}\nsays: {said}");
+        assert!(message.contains(advice), "{url}\nsays: {message}");
     }
 }
 
 #[test]
-fn syslog_is_read_with_its_defaults_and_its_mistakes_are_told() {
+fn syslog_is_read_with_its_defaults_and_its_mistakes_are_reported() {
     let SinkKind::Syslog(syslog) = one("kind = \"syslog\"").kind else {
         panic!("syslog");
     };

@@ -65,7 +65,7 @@ pub(super) fn with(root: &Table, path: &[String], new: Value) -> String {
 }
 
 /// All that is said of a configuration.
-pub(super) fn said(text: &str) -> String {
+pub(super) fn message_of(text: &str) -> String {
     match Config::from_text("c.toml", text) {
         Ok(config) => config.warnings().join("\n"),
         Err(error) => format!("{error}\n{error:?}"),
@@ -89,14 +89,14 @@ fn a_secret_in_any_key_is_not_repeated() {
                 Value::Table(table.clone()),
                 Value::Array(vec![Value::Table(table)]),
             ] {
-                let said = said(&with(&root, path, value));
-                assert!(!said.contains(part), "{path:?} = {pasted}: {said}");
+                let message = message_of(&with(&root, path, value));
+                assert!(!message.contains(part), "{path:?} = {pasted}: {message}");
             }
         }
         let key = path.last().unwrap().as_str();
         if SECRET_KEYS.contains(&key) || path.iter().any(|key| key == "headers" || key == "query") {
-            let said = said(&with(&root, path, Value::from("hunter 2,")));
-            assert!(!said.contains("hunter 2"), "{path:?}: {said}");
+            let message = message_of(&with(&root, path, Value::from("hunter 2,")));
+            assert!(!message.contains("hunter 2"), "{path:?}: {message}");
         }
     }
 }
@@ -114,17 +114,33 @@ fn a_password_where_a_number_or_a_word_belongs_is_not_repeated() {
         (&format!("{list}source = "), "source"),
         ("[[alerts.sinks]]\nname = \"x\"\nkind = ", "kind"),
         ("[[alerts.rules]]\nname = \"r\"\nsinks = ", "sinks"),
+        (
+            "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+            "threat_score",
+        ),
+        ("[enrichment]\nepss_threshold = ", "epss_threshold"),
+        ("[reconcile]\nshare = ", "share"),
     ] {
         for password in ["S3cr3tPa55w0rd", "hunter2hunter2"] {
-            let said = said(&format!("{text}\"{password}\""));
-            assert!(said.contains(key) && !said.contains(password), "{said}");
+            let message = message_of(&format!("{text}\"{password}\""));
+            assert!(
+                message.contains(key) && !message.contains(password),
+                "{message}"
+            );
         }
     }
-    let said = said("[database]\nmax_connections = \"Hunter2\"");
-    assert!(
-        said.contains("[not shown]") && !said.contains("Hunter2"),
-        "{said}"
-    );
+    for text in [
+        "[database]\nmax_connections = ",
+        "[enrichment]\nepss_threshold = ",
+        "[reconcile]\nshare = ",
+        "[[alerts.rules]]\nname = \"r\"\nthreat_score = ",
+    ] {
+        let message = message_of(&format!("{text}\"Hunter2\""));
+        assert!(
+            message.contains("[not shown]") && !message.contains("Hunter2"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -193,10 +209,10 @@ fn a_secret_in_the_place_of_a_key_or_a_name_is_not_repeated() {
         format!("[[watch_lists]]\nid = \"{token}\""),
         format!("[feeds.aliases]\n{token} = [\"x\"]"),
     ] {
-        let said = said(&text);
+        let message = message_of(&text);
         assert!(
-            !said.is_empty() && !said.contains(&token[..12]),
-            "{text}: {said}"
+            !message.is_empty() && !message.contains(&token[..12]),
+            "{text}: {message}"
         );
     }
 }
@@ -224,11 +240,11 @@ fn a_secret_in_any_variable_is_not_repeated() {
                 format!("{{x=\"{pasted}\"}}"),
             ] {
                 let loaded = Config::load(None, variables(&[(name, &text)]));
-                let said = match loaded {
+                let message = match loaded {
                     Ok(config) => config.warnings().join("\n"),
                     Err(error) => error.to_string(),
                 };
-                assert!(!said.contains(part), "{name}={text}: {said}");
+                assert!(!message.contains(part), "{name}={text}: {message}");
             }
         }
     }

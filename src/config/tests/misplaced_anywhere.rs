@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::super::Config;
 use super::example::complete;
-use super::misplaced::{leaves, said, with};
+use super::misplaced::{leaves, message_of, with};
 use super::variables;
 
 /// Tokens and a password that must not be repeated, whatever they are put in the place of.
@@ -81,8 +81,8 @@ fn a_secret_instead_of_any_key_or_value_is_not_repeated() {
                 }
             }
             for text in texts {
-                let said = said(&text);
-                assert!(!said.contains(&secret[..9]), "{said}\n{text}");
+                let message = message_of(&text);
+                assert!(!message.contains(&secret[..9]), "{message}\n{text}");
             }
         }
     }
@@ -98,13 +98,13 @@ fn a_secret_in_the_name_of_a_variable_or_file_is_not_repeated() {
             format!("ADVISORYD_UPSTREAM__{secret}"),
             format!("ADVISORYD_UPSTREAM_{secret}"),
         ] {
-            let said = match Config::load(None, variables(&[(&name, "1")])) {
+            let message = match Config::load(None, variables(&[(&name, "1")])) {
                 Ok(config) => config.warnings().join("\n"),
                 Err(error) => error.to_string(),
             };
             let part = &secret[..9];
-            let is_shown = said.contains(part) || said.contains(&part.to_lowercase());
-            assert!(!is_shown && said.contains("ADVISORYD_"), "{said}");
+            let is_shown = message.contains(part) || message.contains(&part.to_lowercase());
+            assert!(!is_shown && message.contains("ADVISORYD_"), "{message}");
         }
         let file = dir.path().join("c.toml");
         for text in [
@@ -143,8 +143,8 @@ fn ordinary_names_and_values_are_shown() {
             "soc-mail",
         ),
     ] {
-        let said = said(text);
-        assert!(said.contains(shown), "{said}");
+        let message = message_of(text);
+        assert!(message.contains(shown), "{message}");
     }
 }
 

@@ -11,11 +11,11 @@ mod http;
 mod log;
 mod misplaced;
 mod misplaced_anywhere;
+mod reported;
 mod rules;
 mod sinks;
 mod sources;
 mod token;
-mod told;
 
 use super::Config;
 

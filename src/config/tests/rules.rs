@@ -1,6 +1,6 @@
 //! Alert rules: reading, defaults and errors.
 
-use super::super::Config;
+use super::super::{Config, ListNames};
 use super::errors;
 use crate::model::{AttackVector, ChangeKind, Clause, Missing, Severity};
 
@@ -56,7 +56,7 @@ shadow = true
 }
 
 #[test]
-fn a_rule_of_a_name_alone_asks_for_what_is_usual_and_tells_nobody() {
+fn a_rule_of_a_name_alone_asks_for_what_is_usual_and_notifies_nobody() {
     let config = Config::from_text("c.toml", "[[alerts.rules]]\nname = \"x\"").unwrap();
     let rule = config.alerts.rules[0].rule();
     let kinds: Vec<&str> = rule.on.iter().map(|kind| kind.name()).collect();
@@ -119,43 +119,43 @@ fn a_clause_that_could_mean_all_or_nothing_is_refused() {
         "attack_vector",
         "solution_status",
     ] {
-        let said = wrong(&format!("{clause} = []"));
+        let message = wrong(&format!("{clause} = []"));
         let advice = format!(
             "rule `r` has {clause} `[…]`; expected at least one entry; remove the key to match all"
         );
-        assert!(said.contains(&advice), "{clause} says: {said}");
+        assert!(message.contains(&advice), "{clause} says: {message}");
     }
     for not in ["{}", "[{}]", "[{ title = \"x\" }, {}]"] {
-        let said = wrong(&format!("not = {not}"));
+        let message = wrong(&format!("not = {not}"));
         let advice = "rule `r` has a not that is empty and would exclude everything; add";
-        assert!(said.contains(advice), "{not} says: {said}");
+        assert!(message.contains(advice), "{not} says: {message}");
     }
     assert!(wrong("on = []").contains("expected at least one of appeared, "));
 }
 
 #[test]
 fn a_title_that_is_no_regular_expression_says_so() {
-    let said = wrong("title = \"(\"");
+    let message = wrong("title = \"(\"");
     let advice = "`alerts.rules[1].title`: rule `r` has a title that is invalid; \
                   expected a regular expression such as `(?i)vpn` (unclosed group)";
-    assert!(said.contains(advice), "{said}");
+    assert!(message.contains(advice), "{message}");
 }
 
 #[test]
-fn a_rule_that_can_tell_nobody_is_a_warning() {
+fn a_rule_that_can_notify_nobody_is_a_warning() {
     let warned = |text: &str| {
         let config = Config::from_text("c", text).unwrap();
-        let mut warnings = config.rules_of_unknown_lists();
+        let mut warnings = config.rules_of_unknown_lists(&ListNames::default());
         warnings.extend(config.warnings());
         warnings.join("\n")
     };
     let lists = "[[watch_lists]]\nid = 4\n[[alerts.rules]]\nname = \"r\"\n";
-    let said = warned(lists);
-    assert!(said.contains("rule `r` has no sinks"), "{said}");
-    let said = warned(&format!("{lists}shadow = true\nwatch_lists = [4, 9]"));
+    let message = warned(lists);
+    assert!(message.contains("rule `r` has no sinks"), "{message}");
+    let message = warned(&format!("{lists}shadow = true\nwatch_lists = [4, 9]"));
     assert!(
-        said.starts_with("rule `r` names watch list 9, which is not followed"),
-        "{said}"
+        message.starts_with("rule `r` names watch list 9, which is not followed"),
+        "{message}"
     );
     let named = "[[watch_lists]]\nid = 4\nname = \"Linux servers\"\n[[alerts.rules]]\nname = \"r\"\nshadow = true\n";
     let filtered = |text: &str| warned(&format!("{named}where = '{text}'"));
@@ -165,7 +165,7 @@ fn a_rule_that_can_tell_nobody_is_a_warning() {
     assert_eq!(
         filtered("list = \"Linxu servers\" or list = 9"),
         "rule `r` names watch list 9, which is not followed: this part of `where` can never match; add it under `[[watch_lists]]`, or remove it from the rule\n\
-         rule `r` names the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: linux servers"
+         rule `r` names the watch list `linxu servers`, but no followed list has this name: this part of `where` can never match; known: Linux servers"
     );
     let of_tickets = warned(&format!("{named}not = {{ ticket_status = [\"Closed\"] }}"));
     assert!(

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Address, Auth, Config, Framing, Per, Sink, SinkKind, SmtpTls};
+use super::super::{Address, Auth, Config, Framing, Per, SinkKind, SinkSettings, SmtpTls};
 use super::{errors, variables};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
-pub(super) fn one(text: &str) -> Sink {
+pub(super) fn one(text: &str) -> SinkSettings {
     let text = format!("[[alerts.sinks]]\nname = \"s\"\n{text}");
     let mut config = Config::from_text("c.toml", &text).unwrap();
     config.alerts.sinks.remove(0)
@@ -70,8 +70,8 @@ fn each_kind_is_read_with_its_defaults() {
 /// Each text and what its error must contain.
 pub(super) fn assert_advice(cases: &[(&str, &str)]) {
     for (text, advice) in cases {
-        let said = wrong(text);
-        assert!(said.contains(advice), "{text}\nsays: {said}");
+        let message = wrong(text);
+        assert!(message.contains(advice), "{text}\nsays: {message}");
     }
 }
 
@@ -206,10 +206,10 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "kind = \"email\"\nhost = \"h\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\npassword = \"hunter2\"",
         "kind = \"alertmanager\"\nurl = \"https://x.example\"\nbearer = \"hunter2\"",
     ] {
-        let said = wrong(text);
+        let message = wrong(text);
         assert!(
-            said.contains("belong") && !said.contains("hunter2"),
-            "{said}"
+            message.contains("belong") && !message.contains("hunter2"),
+            "{message}"
         );
     }
 }
@@ -242,11 +242,11 @@ fn a_template_with_a_mistake_is_refused_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.j2");
     std::fs::write(&path, "{\n{% if x %}\n}").unwrap();
-    let said = wrong(&format!(
+    let message = wrong(&format!(
         "kind = \"hook\"\nurl = \"https://x.example/\"\ntemplate_file = \"{}\"",
         path.display()
     ));
-    assert!(said.contains("invalid template, line 2"), "{said}");
+    assert!(message.contains("invalid template, line 2"), "{message}");
 }
 
 /// Every key of each kind must be in the example; the keys are taken from the error for an unknown key.
@@ -261,8 +261,8 @@ fn the_example_names_every_key_of_every_kind() {
         "command",
         "log",
     ] {
-        let said = wrong(&format!("kind = \"{kind}\"\nno_such_key_at_all = 1"));
-        let known = said.split("expected one of: ").nth(1).unwrap();
+        let message = wrong(&format!("kind = \"{kind}\"\nno_such_key_at_all = 1"));
+        let known = message.split("expected one of: ").nth(1).unwrap();
         for key in known.lines().next().unwrap().split(", ") {
             assert!(EXAMPLE.contains(&format!("{key} = ")), "{key} of {kind}");
         }
@@ -278,8 +278,11 @@ fn a_password_in_the_wrong_place_is_not_repeated() {
         "url = \"https://x.example/\"\nheaders = { Authorization = \"Bearer hunter2\" }",
         "url = \"https://x.example/\"\nheaders = { Cookie = \"a=hunter2\" }",
     ] {
-        let said = wrong(&format!("{webhook}{text}"));
-        assert!(said.contains("`[not shown]`; "), "{text}\nsays: {said}");
-        assert!(!said.contains("hunter2"), "{text}\nsays: {said}");
+        let message = wrong(&format!("{webhook}{text}"));
+        assert!(
+            message.contains("`[not shown]`; "),
+            "{text}\nsays: {message}"
+        );
+        assert!(!message.contains("hunter2"), "{text}\nsays: {message}");
     }
 }

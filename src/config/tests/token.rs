@@ -4,7 +4,7 @@ use std::fs;
 
 use secrecy::SecretString;
 
-use super::super::{Config, SecretFile, Token, TokenError, TokenSources};
+use super::super::{ApiToken, Config, SecretFile, TokenError, TokenSources};
 use super::variables;
 use crate::model::chain;
 
@@ -19,12 +19,12 @@ fn a_token_is_accepted_in_every_form_people_paste() {
         format!("\u{feff}  {TOKEN}\r\n\r\n"),
         format!("\nToken {TOKEN}\n"),
     ] {
-        let token = Token::parse(&text).unwrap();
+        let token = ApiToken::parse(&text).unwrap();
         assert_eq!(token.expose(), TOKEN, "{text:?}");
-        assert!(token.looks_usual());
+        assert!(token.has_usual_form());
         assert_eq!(format!("{token:?}"), "[redacted]");
     }
-    assert!(!Token::parse("sesame").unwrap().looks_usual());
+    assert!(!ApiToken::parse("sesame").unwrap().has_usual_form());
 }
 
 #[test]
@@ -38,8 +38,11 @@ fn what_is_no_token_is_refused_without_being_shown() {
         ("hun\u{1}ter2", "characters"),
         ("hünter2", "characters"),
     ] {
-        let said = Token::parse(text).unwrap_err();
-        assert!(said.contains(why) && !said.contains("hunter"), "{said}");
+        let message = ApiToken::parse(text).unwrap_err();
+        assert!(
+            message.contains(why) && !message.contains("hunter"),
+            "{message}"
+        );
     }
 }
 
@@ -53,7 +56,7 @@ fn the_token_comes_from_the_first_source_that_has_one_and_is_read_anew() {
         file: Some(file.clone()),
         credentials_dir: Some(dir.path().to_owned()),
         variable: Some(SecretString::from("from-variable")),
-        fallback: None,
+        ..TokenSources::default()
     };
     assert_eq!(sources.read().unwrap().expose(), "from-file");
     fs::write(&file, "renewed").unwrap();
@@ -71,6 +74,28 @@ fn the_token_comes_from_the_first_source_that_has_one_and_is_read_anew() {
     sources.file = Some(file);
     sources.variable = Some(SecretString::from("from-variable"));
     assert!(matches!(sources.read(), Err(TokenError::Unreadable { .. })));
+}
+
+#[test]
+fn a_command_beside_the_service_takes_the_credential_of_the_unit_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("advisoryd.service");
+    let mut sources = TokenSources {
+        fallback: Some(dir.path().join("token")),
+        unit_credentials: Some(unit.clone()),
+        ..TokenSources::default()
+    };
+    let error = sources.read().unwrap_err().to_string();
+    assert!(error.contains("token.cred advisoryd"), "{error}");
+    fs::create_dir(&unit).unwrap();
+    fs::write(unit.join("upstream-token"), "of-the-unit").unwrap();
+    assert_eq!(sources.read().unwrap().expose(), "of-the-unit");
+    fs::write(dir.path().join("token"), "of-the-file").unwrap();
+    assert_eq!(sources.read().unwrap().expose(), "of-the-file");
+    // The service itself has what systemd has passed, and nothing else.
+    sources.fallback = None;
+    sources.credentials_dir = Some(dir.path().join("passed"));
+    assert!(matches!(sources.read(), Err(TokenError::Missing { .. })));
 }
 
 #[test]

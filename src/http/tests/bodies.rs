@@ -5,7 +5,7 @@ use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use tokio::io::AsyncWriteExt;
 
 use super::super::{Answer, ClientError};
-use super::server::{Act, Server, answer, xml};
+use super::server::{Act, ByteServer, answer, xml};
 use super::{as_json, client, client_with, feed, page, settings};
 
 /// The data read from a body, and its result.
@@ -54,7 +54,7 @@ async fn every_compression_is_undone_and_counted() {
     ] {
         let wire = body.len() as u64;
         let reply = packed_answer(encoding, &body);
-        let server = Server::start(move |_, _| Act::Say(reply.clone())).await;
+        let server = ByteServer::start(move |_, _| Act::Say(reply.clone())).await;
         let client = client(&server.base);
         let answer = client.get(&feed()).await.unwrap();
         assert_eq!(answer.content_length, Some(wire), "{encoding}");
@@ -81,7 +81,7 @@ async fn json_with_too_many_values_is_refused_while_it_arrives() {
         let encoding = format!("Content-Encoding: {encoding}");
         let headers = ["Content-Type: application/json", &encoding];
         let reply = answer("200 OK", &headers, body);
-        let server = Server::start(move |_, _| Act::Say(reply.clone())).await;
+        let server = ByteServer::start(move |_, _| Act::Say(reply.clone())).await;
         let client = client(&server.base);
         let error = client.get_whole(&page()).await.unwrap_err();
         assert!(
@@ -105,7 +105,7 @@ async fn a_bomb_is_cut_at_the_limit_whatever_its_compression() {
         ("identity", zeros.clone()),
     ] {
         let reply = packed_answer(encoding, &body);
-        let server = Server::start(move |_, _| Act::Say(reply.clone())).await;
+        let server = ByteServer::start(move |_, _| Act::Say(reply.clone())).await;
         let mut settings = settings(&server.base);
         settings.max_body_bytes = LIMIT;
         let client = client_with(&settings);
@@ -134,7 +134,7 @@ async fn a_bomb_is_cut_at_the_limit_whatever_its_compression() {
 #[tokio::test]
 async fn a_body_of_exactly_the_limit_is_whole() {
     let body = format!("<{}>", "x".repeat(2046));
-    let server = Server::start(move |_, _| xml(&body)).await;
+    let server = ByteServer::start(move |_, _| xml(&body)).await;
     let mut settings = settings(&server.base);
     settings.max_body_bytes = 2048;
     let (all, end) = drain(client_with(&settings).get(&feed()).await.unwrap()).await;
@@ -150,7 +150,7 @@ async fn a_body_cut_short_is_an_error_after_what_came() {
     let half = answer("200 OK", &["Content-Type: application/xml"], &whole);
     let half = half[..half.len() / 2].to_vec();
     for reply in [packed_answer("gzip", &cut), half] {
-        let server = Server::start(move |_, _| Act::Say(reply.clone())).await;
+        let server = ByteServer::start(move |_, _| Act::Say(reply.clone())).await;
         let (all, end) = drain(client(&server.base).get(&feed()).await.unwrap()).await;
         let error = end.unwrap_err();
         assert!(matches!(error, ClientError::CutShort { .. }), "{error:?}");
@@ -167,7 +167,7 @@ async fn silence_in_the_middle_is_a_timeout() {
         "<".repeat(10_000),
     );
     let half = whole[..whole.len() / 2].to_vec();
-    let server = Server::start(move |_, _| Act::Stall(half.clone())).await;
+    let server = ByteServer::start(move |_, _| Act::Stall(half.clone())).await;
     let (all, end) = drain(client(&server.base).get(&feed()).await.unwrap()).await;
     let error = end.unwrap_err();
     assert!(
@@ -179,7 +179,7 @@ async fn silence_in_the_middle_is_a_timeout() {
 
 #[tokio::test]
 async fn a_page_cut_short_is_asked_for_again() {
-    let server = Server::start(|number, _| {
+    let server = ByteServer::start(|number, _| {
         let whole = answer(
             "200 OK",
             &["Content-Type: application/json"],
@@ -199,7 +199,7 @@ async fn a_page_cut_short_is_asked_for_again() {
 
 #[tokio::test]
 async fn what_cannot_be_unpacked_or_read_is_named() {
-    let server = Server::start(|number, _| match number {
+    let server = ByteServer::start(|number, _| match number {
         0 => Act::Say(packed_answer("compress", b"x")),
         _ => Act::Say(packed_answer("gzip", b"this is not gzip at all")),
     })

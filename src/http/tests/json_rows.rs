@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::json_rows::{PageRows, Rows, SeenRows, TooMuch};
+use super::super::json_rows::{PageRows, RowHashes, SeenRows, TooMuch};
 use super::super::json_values::MOST_VALUES;
 
 const MOST: u64 = 1000;
 
-fn read(page: &str, seen: &SeenRows, piece: usize) -> (String, Rows) {
+fn read(page: &str, seen: &SeenRows, piece: usize) -> (String, RowHashes) {
     let mut rows = PageRows::new(MOST, Arc::clone(seen));
     for piece in page.as_bytes().chunks(piece) {
         assert_eq!(rows.add(piece), Ok(piece.len()), "{page:.200}");

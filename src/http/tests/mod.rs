@@ -11,8 +11,8 @@ mod server;
 
 use std::time::Duration;
 
-use super::{Answer, Client, Kind, Request};
-use crate::config::{Backoff, Token, Upstream};
+use super::{Answer, BodyType, Client, Request};
+use crate::config::{ApiToken, BackoffSettings, Upstream};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -23,7 +23,7 @@ fn settings(base: &str) -> Upstream {
         read_timeout: Duration::from_millis(400),
         connect_timeout: Duration::from_secs(2),
         max_attempts: 3,
-        backoff: Backoff {
+        backoff: BackoffSettings {
             first: Duration::from_millis(1),
             longest: Duration::from_millis(5),
         },
@@ -34,7 +34,7 @@ fn settings(base: &str) -> Upstream {
 fn client_with(settings: &Upstream) -> Client {
     Client::new(
         settings,
-        Token::parse(TOKEN).unwrap(),
+        ApiToken::parse(TOKEN).unwrap(),
         Vec::new(),
         crate::clock::Clock::system(),
     )
@@ -52,9 +52,9 @@ async fn as_json(answer: &mut Answer) -> serde_json::Value {
 }
 
 fn feed() -> Request {
-    Request::new("/api/xml-feed/", Kind::Xml).with("days", "1")
+    Request::new("/api/xml-feed/", BodyType::Xml).with("days", "1")
 }
 
 fn page() -> Request {
-    Request::new("/api/tickets/", Kind::Json).with("page", "1")
+    Request::new("/api/tickets/", BodyType::Json).with("page", "1")
 }

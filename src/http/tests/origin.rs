@@ -1,9 +1,9 @@
 //! Origin: redirects, `next` links, token and proxy.
 
-use super::super::{ClientError, Kind, SeenRows};
-use super::server::{Act, Server, answer, json};
+use super::super::{BodyType, ClientError, SeenRows};
+use super::server::{Act, ByteServer, answer, json};
 use super::{TOKEN, as_json, client, client_with, page, settings};
-use crate::config::Token;
+use crate::config::ApiToken;
 
 fn redirect(status: &str, target: &str) -> Act {
     Act::Say(answer(status, &[&format!("Location: {target}")], ""))
@@ -11,7 +11,7 @@ fn redirect(status: &str, target: &str) -> Act {
 
 #[tokio::test]
 async fn every_request_carries_token_accept_and_agent_and_no_cookie() {
-    let server = Server::start(|number, _| match number {
+    let server = ByteServer::start(|number, _| match number {
         0 => Act::Say(answer(
             "301 Moved",
             &[
@@ -66,9 +66,9 @@ async fn every_request_carries_token_accept_and_agent_and_no_cookie() {
 
 #[tokio::test]
 async fn a_redirect_elsewhere_is_not_followed_and_the_token_stays_home() {
-    let other = Server::start(|_, _| json("200 OK", "{}")).await;
+    let other = ByteServer::start(|_, _| json("200 OK", "{}")).await;
     let target = format!("{}/api/tickets/", other.base);
-    let server = Server::start(move |_, _| redirect("302 Found", &target)).await;
+    let server = ByteServer::start(move |_, _| redirect("302 Found", &target)).await;
     let error = client(&server.base).get(&page()).await.unwrap_err();
     assert!(matches!(error, ClientError::Elsewhere { .. }), "{error}");
     assert!(
@@ -84,7 +84,7 @@ async fn a_redirect_elsewhere_is_not_followed_and_the_token_stays_home() {
 
 #[tokio::test]
 async fn redirects_in_a_circle_end() {
-    let server = Server::start(|_, _| redirect("307 Again", "/api/tickets/?page=1")).await;
+    let server = ByteServer::start(|_, _| redirect("307 Again", "/api/tickets/?page=1")).await;
     let error = client(&server.base).get(&page()).await.unwrap_err();
     assert!(
         matches!(error, ClientError::TooManyRedirects { .. }),
@@ -95,8 +95,8 @@ async fn redirects_in_a_circle_end() {
 
 #[tokio::test]
 async fn an_evil_next_is_not_followed_and_a_versioned_one_is() {
-    let other = Server::start(|_, _| json("200 OK", "{}")).await;
-    let server = Server::start(|_, _| json("200 OK", "{}")).await;
+    let other = ByteServer::start(|_, _| json("200 OK", "{}")).await;
+    let server = ByteServer::start(|_, _| json("200 OK", "{}")).await;
     let client = client(&server.base);
     for next in [
         format!("{}/api/tickets/?page=2", other.base),
@@ -104,7 +104,7 @@ async fn an_evil_next_is_not_followed_and_a_versioned_one_is() {
         server.base.replace("http://", "https://"),
         server.base.replace("http://", "http://evil.example@"),
     ] {
-        let error = client.get_url(&next, Kind::Json).await.unwrap_err();
+        let error = client.get_url(&next, BodyType::Json).await.unwrap_err();
         assert!(
             matches!(error, ClientError::Elsewhere { .. }),
             "{next}: {error}"
@@ -113,7 +113,7 @@ async fn an_evil_next_is_not_followed_and_a_versioned_one_is() {
     assert!(server.requests().is_empty() && other.requests().is_empty());
     let next = format!("{}/api/v1/tickets/?page=2", server.base);
     client
-        .get_url_rest(&next, Kind::Json, SeenRows::default())
+        .get_url_rest(&next, BodyType::Json, SeenRows::default())
         .await
         .unwrap();
     assert!(server.requests()[0].starts_with("GET /api/v1/tickets/?page=2 "));
@@ -121,7 +121,7 @@ async fn an_evil_next_is_not_followed_and_a_versioned_one_is() {
 
 #[tokio::test]
 async fn the_proxy_of_the_settings_is_used_and_its_password_not_shown() {
-    let proxy = Server::start(|_, _| json("200 OK", "{\"by\": \"proxy\"}")).await;
+    let proxy = ByteServer::start(|_, _| json("200 OK", "{\"by\": \"proxy\"}")).await;
     let url = proxy.base.replace("http://", "http://me:hunter2@");
     let mut settings = settings("http://upstream.example");
     settings.allow_http = true;
@@ -138,7 +138,7 @@ async fn the_proxy_of_the_settings_is_used_and_its_password_not_shown() {
 
 #[tokio::test]
 async fn the_proxys_password_comes_from_its_file_and_is_not_shown() {
-    let proxy = Server::start(|_, _| json("200 OK", "{\"by\": \"proxy\"}")).await;
+    let proxy = ByteServer::start(|_, _| json("200 OK", "{\"by\": \"proxy\"}")).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("password");
     let mut settings = settings("http://upstream.example");
@@ -146,7 +146,7 @@ async fn the_proxys_password_comes_from_its_file_and_is_not_shown() {
     let url = proxy.base.replace("http://", "http://me@");
     settings.proxy = Some(crate::config::SecretUrl::new(&url.parse().unwrap()));
     settings.proxy_password_file = Some(crate::config::SecretFile::at(&file));
-    let token = Token::parse(TOKEN).unwrap();
+    let token = ApiToken::parse(TOKEN).unwrap();
     let clock = crate::clock::Clock::system();
     let error = super::Client::new(&settings, token, Vec::new(), clock).unwrap_err();
     assert!(error.to_string().contains("proxy_password_file"), "{error}");
@@ -162,7 +162,7 @@ async fn the_proxys_password_comes_from_its_file_and_is_not_shown() {
 
 #[tokio::test]
 async fn plain_http_to_another_machine_makes_no_client() {
-    let token = Token::parse(TOKEN).unwrap();
+    let token = ApiToken::parse(TOKEN).unwrap();
     let remote = settings("http://upstream.example");
     let error = super::Client::new(
         &remote,

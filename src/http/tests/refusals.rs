@@ -1,7 +1,7 @@
 //! Error responses and unexpected types.
 
 use super::super::ClientError;
-use super::server::{Act, Server, answer, json};
+use super::server::{Act, ByteServer, answer, json};
 use super::{TOKEN, client, feed, page};
 
 /// The client's error for a response to a JSON request, and the number of requests.
@@ -10,7 +10,7 @@ async fn ask(
     headers: &'static [&'static str],
     body: String,
 ) -> (ClientError, usize) {
-    let server = Server::start(move |_, _| Act::Say(answer(status, headers, &body))).await;
+    let server = ByteServer::start(move |_, _| Act::Say(answer(status, headers, &body))).await;
     let error = client(&server.base).get(&page()).await.unwrap_err();
     (error, server.requests().len())
 }
@@ -89,7 +89,7 @@ async fn a_web_page_with_status_200_is_named_and_no_answer() {
 
 #[tokio::test]
 async fn the_wrong_type_is_an_error_that_names_it_and_a_vague_one_is_not() {
-    let server = Server::start(|number, _| match number {
+    let server = ByteServer::start(|number, _| match number {
         0 => json("200 OK", "{\"results\": []}"),
         1 => Act::Say(answer(
             "200 OK",

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::TimeDelta;
 
 use super::super::ClientError;
-use super::server::{Act, Server, answer, json, xml};
+use super::server::{Act, ByteServer, answer, json, xml};
 use super::{as_json, client, client_with, feed, page, settings};
-use crate::config::{Backoff, Token};
+use crate::config::{ApiToken, BackoffSettings};
 
 #[tokio::test]
 async fn what_passes_by_itself_is_tried_again() {
-    let server = Server::start(|number, _| match number {
+    let server = ByteServer::start(|number, _| match number {
         0 => Act::Reset,
         1 => json("503 Service Unavailable", "{}"),
         _ => json("200 OK", "{\"ok\": true}"),
@@ -28,14 +28,14 @@ async fn what_passes_by_itself_is_tried_again() {
 }
 
 #[tokio::test]
-async fn attempts_end_and_the_last_error_is_told() {
+async fn attempts_end_and_the_last_error_is_reported() {
     for status in [
         "500 Oops",
         "502 Bad Gateway",
         "408 Request Timeout",
         "425 Too Early",
     ] {
-        let server = Server::start(move |_, _| json(status, "{\"detail\": \"oh\"}")).await;
+        let server = ByteServer::start(move |_, _| json(status, "{\"detail\": \"oh\"}")).await;
         let error = client(&server.base).get(&page()).await.unwrap_err();
         assert!(
             matches!(&error, ClientError::Server { detail, .. } if detail == "oh"),
@@ -47,7 +47,7 @@ async fn attempts_end_and_the_last_error_is_told() {
 }
 
 #[tokio::test]
-async fn no_connection_is_tried_again_and_then_told() {
+async fn no_connection_is_tried_again_and_then_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -62,7 +62,7 @@ async fn no_connection_is_tried_again_and_then_told() {
 
 #[tokio::test]
 async fn silence_before_the_answer_is_a_timeout_and_tried_again() {
-    let server = Server::start(|number, _| match number {
+    let server = ByteServer::start(|number, _| match number {
         0 => Act::Stall(Vec::new()),
         1 => Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".to_vec()),
         _ => xml("<feed/>"),
@@ -75,7 +75,7 @@ async fn silence_before_the_answer_is_a_timeout_and_tried_again() {
 /// What came of it can be used; whoever reads it asks again.
 #[tokio::test]
 async fn the_beginning_of_a_body_is_handed_out_before_its_error() {
-    let server = Server::start(|_, _| {
+    let server = ByteServer::start(|_, _| {
         Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<fe".to_vec())
     })
     .await;
@@ -96,7 +96,7 @@ type Header = fn() -> String;
 async fn throttled(header: Header, body: &'static str) -> Duration {
     let seen = Arc::new(AtomicUsize::new(0));
     let asked = Arc::clone(&seen);
-    let server = Server::start(move |_, head| {
+    let server = ByteServer::start(move |_, head| {
         if head.contains("/tickets/") && asked.fetch_add(1, Ordering::SeqCst) == 0 {
             return Act::Say(answer("429 Too Many Requests", &[&header()], body));
         }
@@ -123,7 +123,7 @@ async fn throttled(header: Header, body: &'static str) -> Duration {
 }
 
 #[tokio::test]
-async fn a_429_in_any_of_its_forms_holds_back_all_requests() {
+async fn a_429_in_any_of_its_forms_pauses_all_requests() {
     let forms: [(Header, &str); 3] = [
         (|| "Retry-After: 1".into(), "slow down"),
         (
@@ -146,9 +146,10 @@ fn in_three_seconds() -> String {
 }
 
 #[tokio::test]
-async fn a_429_that_never_ends_is_told_with_its_wait() {
+async fn a_429_that_never_ends_is_reported_with_its_wait() {
     let server =
-        Server::start(|_, _| Act::Say(answer("429 Too Many", &["Retry-After: 86400"], ""))).await;
+        ByteServer::start(|_, _| Act::Say(answer("429 Too Many", &["Retry-After: 86400"], "")))
+            .await;
     let mut settings = settings(&server.base);
     settings.max_attempts = 1;
     let client = client_with(&settings);
@@ -169,7 +170,8 @@ async fn a_wait_of_nothing_is_none() {
     for header in ["Retry-After: 0".to_owned(), past()] {
         for status in ["503 Oops", "408 Late"] {
             let header = header.clone();
-            let server = Server::start(move |_, _| Act::Say(answer(status, &[&header], ""))).await;
+            let server =
+                ByteServer::start(move |_, _| Act::Say(answer(status, &[&header], ""))).await;
             let mut settings = settings(&server.base);
             settings.max_attempts = 1;
             let client = client_with(&settings);
@@ -183,14 +185,14 @@ async fn a_wait_of_nothing_is_none() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_given_up_in_its_pause_holds_nobody_back() {
-    let server = Server::start(|number, _| match number {
+async fn a_request_that_is_given_up_in_its_pause_pauses_nobody() {
+    let server = ByteServer::start(|number, _| match number {
         0 => json("500 Oops", "{}"),
         _ => json("200 OK", "{}"),
     })
     .await;
     let mut settings = settings(&server.base);
-    settings.backoff = Backoff {
+    settings.backoff = BackoffSettings {
         first: Duration::from_hours(1000),
         longest: Duration::from_hours(1000),
     };
@@ -203,11 +205,11 @@ async fn a_request_that_is_given_up_in_its_pause_holds_nobody_back() {
 
 #[tokio::test]
 async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
-    let server = Server::start(|_, _| json("200 OK", "{}")).await;
+    let server = ByteServer::start(|_, _| json("200 OK", "{}")).await;
     let mut settings = settings(&server.base);
     settings.requests_per_day = 10;
     let earlier = machine_now() - TimeDelta::hours(23);
-    let token = Token::parse("x").unwrap();
+    let token = ApiToken::parse("x").unwrap();
     let client = super::Client::new(
         &settings,
         token,
@@ -231,8 +233,8 @@ async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
 }
 
 #[tokio::test]
-async fn requests_keep_the_pace_of_the_settings() {
-    let server = Server::start(|_, _| json("200 OK", "{}")).await;
+async fn requests_keep_the_rate_of_the_settings() {
+    let server = ByteServer::start(|_, _| json("200 OK", "{}")).await;
     let mut settings = settings(&server.base);
     settings.requests_per_minute = 1200;
     let client = client_with(&settings);
@@ -252,7 +254,7 @@ async fn requests_keep_the_pace_of_the_settings() {
 async fn upstreams_clock_is_taken_from_its_answers() {
     let date = httpdate::fmt_http_date(SystemTime::from(machine_now()) + Duration::from_hours(2));
     let headers = format!("Date: {date}");
-    let server = Server::start(move |_, _| Act::Say(answer("200 OK", &[&headers], "{}"))).await;
+    let server = ByteServer::start(move |_, _| Act::Say(answer("200 OK", &[&headers], "{}"))).await;
     let client = client(&server.base);
     let answer = client.get(&page()).await.unwrap();
     assert!(answer.date.is_some());

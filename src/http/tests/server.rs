@@ -17,19 +17,19 @@ pub(super) enum Act {
 }
 
 /// A server that simulates upstream byte by byte and records the requests.
-pub(super) struct Server {
+pub(super) struct ByteServer {
     pub(super) base: String,
     requests: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Server {
+impl Drop for ByteServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Server {
+impl ByteServer {
     /// `act` gets the number of the request, from 0, and its head.
     pub(super) async fn start(act: impl Fn(usize, &str) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,9 +14,9 @@ use crate::store::alerts::raised::Raised;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Arrivals {
     last: HashMap<(String, String), (Uuid, DateTime<Utc>)>,
-    /// The first alert by which a rule told of an advisory, under whatever definition: what
-    /// was told does not appear again.
-    told: HashMap<(String, String), (Uuid, DateTime<Utc>)>,
+    /// The first alert by which a rule reported an advisory, under whatever definition: what
+    /// was reported does not appear again.
+    first_reported: HashMap<(String, String), (Uuid, DateTime<Utc>)>,
     /// All ids: an alert that exists already is not raised again, so that nothing can be
     /// added to it.
     known: HashSet<Uuid>,
@@ -32,9 +32,12 @@ impl Arrivals {
             arrivals.known.insert(one.id);
             let (entry, rule_and_key) = ((one.id, one.at), (one.rule, one.key));
             if !one.is_silenced {
-                arrivals.told.entry(rule_and_key.clone()).or_insert(entry);
+                arrivals
+                    .first_reported
+                    .entry(rule_and_key.clone())
+                    .or_insert(entry);
             }
-            if one.is_told {
+            if one.is_reported {
                 arrivals.last.insert(rule_and_key, entry);
             }
         }
@@ -62,7 +65,7 @@ impl Arrivals {
         let id = alert_id(rule, &seen);
         if subject.is_new_in_source
             && seen.what == ChangeKind::Appeared
-            && let Some((first, at)) = self.told.get(&rule_and_key)
+            && let Some((first, at)) = self.first_reported.get(&rule_and_key)
             && *first != id
         {
             let list = subject.through;
@@ -81,7 +84,9 @@ impl Arrivals {
         }
         if self.known.insert(id) {
             let entry = (id, subject.at);
-            self.told.entry(rule_and_key.clone()).or_insert(entry);
+            self.first_reported
+                .entry(rule_and_key.clone())
+                .or_insert(entry);
             self.last.insert(rule_and_key, entry);
         }
         verdict
@@ -90,7 +95,7 @@ impl Arrivals {
     /// What was raised is silenced, so that it reports nothing.
     pub(crate) fn forget(&mut self, raised: &Raised) {
         let rule_and_key = (raised.rule.clone(), raised.alert.key.clone());
-        for reported in [&mut self.last, &mut self.told] {
+        for reported in [&mut self.last, &mut self.first_reported] {
             let one = reported.get(&rule_and_key);
             if one.is_some_and(|(id, _)| *id == raised.id) {
                 reported.remove(&rule_and_key);

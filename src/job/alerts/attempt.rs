@@ -7,14 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::parts::{self, LEASE, Learned, SETTLE_RETRY};
+use super::lease::within_lease;
+use super::parts::{self, Learned};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
 #[cfg(feature = "otlp")]
 use crate::model::FailureReason;
-use crate::sink::{Receipt, Refused, Sink};
-use crate::store::alerts::delivery::{self, Attempt, Claim};
+use crate::sink::{DeliveryReceipt, Refused, Sink};
+use crate::store::alerts::delivery::{self, ClaimedDelivery, DeliveryAttempt};
 use crate::store::alerts::{remote_object, sink_state};
 
 /// Pause after each failure; one more failure makes a dead letter. The schedule of
@@ -42,12 +43,12 @@ pub(crate) struct Attempted {
 pub(crate) async fn attempt(
     context: &Context,
     sink: &Sink,
-    claim: Claim,
+    claim: ClaimedDelivery,
 ) -> Result<Attempted, Failure> {
     let at = context.clock.now();
     let began = Instant::now();
     let (sent, learned) = parts::send(context, sink, &claim, at).await?;
-    let attempt = Attempt {
+    let attempt = DeliveryAttempt {
         at,
         latency: TimeDelta::from_std(began.elapsed()).unwrap_or(TimeDelta::MAX),
         status: match &sent {
@@ -74,7 +75,7 @@ pub(crate) async fn attempt(
 }
 
 /// The next state of a delivery.
-fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
+fn ending(sent: &Result<DeliveryReceipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
     let Err(refused) = sent else {
         return Ending::Delivered;
     };
@@ -98,8 +99,8 @@ fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) ->
 
 /// Makes the span of an attempt.
 #[cfg(feature = "otlp")]
-fn trace(claim: &Claim, attempt: &Attempt, failure: Option<FailureReason>) {
-    crate::traces::attempted(&crate::traces::Attempt {
+fn trace(claim: &ClaimedDelivery, attempt: &DeliveryAttempt, failure: Option<FailureReason>) {
+    crate::traces::attempted(&crate::traces::EndedAttempt {
         sink: &claim.sink,
         message_id: &claim.message.id,
         rule: &claim.message.rule,
@@ -111,7 +112,7 @@ fn trace(claim: &Claim, attempt: &Attempt, failure: Option<FailureReason>) {
     });
 }
 
-fn log_outcome(claim: &Claim, ending: &Ending) {
+fn log_outcome(claim: &ClaimedDelivery, ending: &Ending) {
     let (sink, id) = (&claim.sink, &claim.message.id);
     let title = &claim.message.title;
     match ending {
@@ -130,37 +131,28 @@ fn log_outcome(claim: &Claim, ending: &Ending) {
     }
 }
 
-/// Records the outcome, retrying while the database is unreachable, but only while the
-/// lease is valid: after that the message is sent again.
+/// Records the outcome while the lease is valid.
 async fn settle_with_retries(
     context: &Context,
-    claim: &Claim,
-    (attempt, learned): (&Attempt, Option<&Learned>),
+    claim: &ClaimedDelivery,
+    (attempt, learned): (&DeliveryAttempt, Option<&Learned>),
 ) -> Result<(), Failure> {
-    let until = Instant::now() + LEASE;
-    loop {
-        match settle(context, claim, (attempt, learned)).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < until => {
-                tokio::time::sleep(SETTLE_RETRY).await;
-            }
-            Err(failure) => {
-                error!(
-                    sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
-                    "the outcome of message {} could not be recorded; it will be sent again with the same id: {}",
-                    claim.message.id, failure.chain()
-                );
-                return Err(failure);
-            }
-            Ok(()) => return Ok(()),
-        }
+    let settled = within_lease(|| settle(context, claim, (attempt, learned))).await;
+    if let Err(failure) = &settled {
+        error!(
+            sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
+            "the outcome of message {} could not be recorded; it will be sent again with the same id: {}",
+            claim.message.id, failure.chain()
+        );
     }
+    settled
 }
 
 /// Records the outcome of an attempt, and the object that it created, in one transaction.
 pub async fn settle(
     context: &Context,
-    claim: &Claim,
-    (attempt, learned): (&Attempt, Option<&Learned>),
+    claim: &ClaimedDelivery,
+    (attempt, learned): (&DeliveryAttempt, Option<&Learned>),
 ) -> Result<(), Failure> {
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;

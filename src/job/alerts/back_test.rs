@@ -11,15 +11,15 @@ use uuid::Uuid;
 
 use super::arrivals::Arrivals;
 use super::by_clock::{self as clock, kind_of_alert};
-use super::line::Line;
-use super::published::Published;
+use super::line::BackTestAlert;
+use super::published::PublishedSample;
 use super::silenced::{self, Silenced};
 use super::timing::Timing;
 use super::unknown::Unknown;
 use crate::config::MuteTime;
-use crate::model::{Alert, Matcher, Rule, Subject, Verdict, alert_id, alert_of};
-use crate::store::alerts::by_clock::{self, Acknowledged, Asked};
-use crate::store::alerts::subject::{self, Span};
+use crate::model::{Alert, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of};
+use crate::store::alerts::by_clock::{self, Acknowledged, CandidateFilter};
+use crate::store::alerts::subject::{self, ChangeSpan};
 
 /// Changes per query.
 const PAGE: i64 = 5000;
@@ -28,7 +28,7 @@ const MAX_REMINDERS: usize = 1000;
 
 /// The time that is replayed, and when messages would have been sent in it.
 #[derive(Debug, Clone, Copy)]
-pub struct Replay<'a> {
+pub struct BackTestPeriod<'a> {
     /// Its beginning.
     pub since: DateTime<Utc>,
     /// Its end.
@@ -45,7 +45,7 @@ pub struct BackTest {
     /// Its name.
     pub rule: String,
     /// The messages that it would have sent, in order.
-    pub messages: Vec<Would>,
+    pub messages: Vec<BackTestMessage>,
     /// The number of changes by verdict.
     pub verdicts: BTreeMap<String, u64>,
     /// How many of the alerts there are only because a value is unknown.
@@ -53,23 +53,23 @@ pub struct BackTest {
     /// The active silences that match some of the alerts.
     pub silenced: Vec<Silenced>,
     /// The same for what is stored, by publication date; `None` if it was not asked for.
-    pub published: Option<Published>,
+    pub published: Option<PublishedSample>,
     #[serde(skip)]
     arrivals: Arrivals,
     /// Ids of the alerts so far: a change that has the id of an earlier one makes no alert.
     #[serde(skip)]
     ids: HashSet<Uuid>,
     #[serde(skip)]
-    lines: Vec<Line>,
+    lines: Vec<BackTestAlert>,
 }
 
 /// One message that would have been sent.
 #[derive(Debug, Clone, Serialize)]
-pub struct Would {
+pub struct BackTestMessage {
     /// When it would have been sent.
     pub at: DateTime<Utc>,
     /// Its alerts.
-    pub alerts: Vec<Line>,
+    pub alerts: Vec<BackTestAlert>,
 }
 
 /// Evaluates rules for the changes of that time, and by the clock. First loads are a
@@ -77,7 +77,7 @@ pub struct Would {
 pub async fn back_test(
     connection: &mut PgConnection,
     matchers: &[&Matcher],
-    replay: Replay<'_>,
+    replay: BackTestPeriod<'_>,
 ) -> Result<Vec<BackTest>, sqlx::Error> {
     let silences = silenced::active(connection, replay.now).await?;
     let products = matchers.iter().any(|one| one.needs_products())
@@ -90,7 +90,7 @@ pub async fn back_test(
     let mut after = subject::first_since(connection, replay.since).await? - 1;
     let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
     while after < last {
-        let span = Span {
+        let span = ChangeSpan {
             after,
             to: last.min(after + PAGE),
             key: None,
@@ -114,7 +114,7 @@ pub async fn back_test(
     Ok(tried)
 }
 
-impl<'a> Replay<'a> {
+impl<'a> BackTestPeriod<'a> {
     fn at(&self, now: DateTime<Utc>) -> Timing<'a> {
         Timing {
             mute_times: self.mute_times,
@@ -160,7 +160,12 @@ impl BackTest {
         if verdict == Verdict::Matched {
             let alert = alert_of(&rule.name, &seen);
             self.count(matcher, subject, &alert);
-            self.lines.push(Line::of(subject.seq, subject.at, alert));
+            self.lines.push(BackTestAlert::of(
+                subject.kind(),
+                subject.seq,
+                subject.at,
+                alert,
+            ));
         }
     }
 
@@ -177,7 +182,7 @@ impl BackTest {
         &mut self,
         connection: &mut PgConnection,
         matcher: &Matcher,
-        replay: Replay<'_>,
+        replay: BackTestPeriod<'_>,
     ) -> Result<(), sqlx::Error> {
         let rule = matcher.rule();
         if rule.clock.is_empty() {
@@ -185,9 +190,9 @@ impl BackTest {
         }
         let mut after_key = String::new();
         loop {
-            let asked = Asked {
+            let asked = CandidateFilter {
                 after_key: &after_key,
-                ..Asked::again(&rule.name, (replay.since, replay.now))
+                ..CandidateFilter::again(&rule.name, (replay.since, replay.now))
             };
             let (kind, overdue) = clock::candidates(connection, rule, asked).await?;
             let Some(last) = overdue.last().map(|one| one.key.clone()) else {
@@ -209,7 +214,8 @@ impl BackTest {
                     subject.at = one.due_at;
                     let alert = one.alert(&rule.name, kind_of_alert(rule), &subject);
                     self.count(matcher, &subject, &alert);
-                    self.lines.push(Line::of(None, one.due_at, alert));
+                    self.lines
+                        .push(BackTestAlert::of(kind, None, one.due_at, alert));
                 }
             }
             after_key = last;
@@ -221,16 +227,15 @@ impl BackTest {
         &mut self,
         connection: &mut PgConnection,
         rule: &Rule,
-        replay: Replay<'_>,
+        replay: BackTestPeriod<'_>,
     ) -> Result<(), sqlx::Error> {
         let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
         let Some(repeat) = TimeDelta::try_seconds(repeat).filter(|repeat| !repeat.is_zero()) else {
             return Ok(());
         };
-        let mut first: BTreeMap<String, Line> = BTreeMap::new();
+        let mut first: BTreeMap<String, BackTestAlert> = BTreeMap::new();
         for line in &self.lines {
-            let is_advisory = line.key.parse::<i64>().is_err();
-            if is_advisory && line.what != "rejected" {
+            if line.kind == RecordKind::Advisory && !line.resolved {
                 first
                     .entry(line.key.clone())
                     .or_insert_with(|| line.clone());
@@ -250,27 +255,28 @@ impl BackTest {
                     std::iter::successors(Some(from + repeat), move |at| Some(*at + repeat));
                 times.take_while(move |at| *at < to)
             });
-            self.lines.extend(times.take(MAX_REMINDERS).map(|at| Line {
-                seq: None,
-                at,
-                what: "reminder".to_owned(),
-                summary: "reminder: not acknowledged".to_owned(),
-                ..line.clone()
-            }));
+            self.lines
+                .extend(times.take(MAX_REMINDERS).map(|at| BackTestAlert {
+                    seq: None,
+                    at,
+                    what: "reminder".to_owned(),
+                    summary: "reminder: not acknowledged".to_owned(),
+                    ..line.clone()
+                }));
         }
         Ok(())
     }
 
     /// Puts the alerts into messages: at once, after `group`, or at the next digest, and not
     /// within a mute time.
-    fn group(&mut self, rule: &Rule, replay: Replay<'_>) {
+    fn group(&mut self, rule: &Rule, replay: BackTestPeriod<'_>) {
         self.lines.sort_by_key(|line| line.at);
         for line in std::mem::take(&mut self.lines) {
             let (at, held_by) = replay.at(line.at).sent_at(rule);
             let collects = held_by.is_some() || rule.group_seconds > 0;
             match self.messages.last_mut() {
                 Some(open) if collects && open.at > line.at => open.alerts.push(line),
-                _ => self.messages.push(Would {
+                _ => self.messages.push(BackTestMessage {
                     at,
                     alerts: vec![line],
                 }),

@@ -3,7 +3,7 @@
 
 use tracing::info;
 
-use super::evaluate::{Rules, raised_of};
+use super::evaluate::{RuleSet, raised_of};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of, counted};
@@ -12,13 +12,13 @@ use crate::store::alerts::details;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::rule;
 use crate::store::alerts::silence;
-use crate::store::alerts::subject::{self, Stored};
+use crate::store::alerts::subject::{self, StoredPage};
 
 /// Advisories per query.
 pub(super) const PAGE: i64 = 1000;
 
 /// Counts the stored advisories that each new rule matches.
-pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
+pub async fn count(context: &Context, rules: &RuleSet<'_>) -> Result<(), Failure> {
     let mut connection = context.pool.acquire().await?;
     let current = rule::current(&mut connection).await?;
     drop(connection);
@@ -46,7 +46,7 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
 /// later are evaluated as changes.
 async fn match_stored(
     context: &Context,
-    rules: &Rules<'_>,
+    rules: &RuleSet<'_>,
     matcher: &Matcher,
     after_seq: i64,
 ) -> Result<Option<i64>, Failure> {
@@ -61,7 +61,7 @@ async fn match_stored(
             return Ok(None);
         }
         let mut connection = context.pool.acquire().await?;
-        let page = Stored {
+        let page = StoredPage {
             after: &after,
             limit: PAGE,
             existing_at: after_seq,
@@ -94,7 +94,7 @@ pub(super) fn selects_new_ones(matcher: &Matcher) -> bool {
 
 async fn raise(
     context: &Context,
-    rules: &Rules<'_>,
+    rules: &RuleSet<'_>,
     matcher: &Matcher,
     found: &[&Subject],
 ) -> Result<(), Failure> {
@@ -107,7 +107,7 @@ async fn raise(
     let raised = found.iter().map(|subject| {
         let alert = alert_of(&rule.name, subject);
         let mut raised = raised_of(rule, subject, alert, &silences);
-        timing.hold(rule, &mut raised);
+        timing.delay(rule, &mut raised);
         raised
     });
     let links = &context.config.upstream.links;

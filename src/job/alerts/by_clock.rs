@@ -5,36 +5,36 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::clock_baseline::{Baseline, Progress};
-use super::evaluate::Rules;
+use super::clock_baseline::{Baseline, RuleProgress};
+use super::evaluate::RuleSet;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, Matcher, Overdue, Purpose, RecordKind, Rule, Silence, Subject, Verdict, counted,
+    Alert, Matcher, MessagePurpose, Overdue, RecordKind, Rule, Silence, Subject, Verdict, counted,
 };
-use crate::store::alerts::by_clock::{self, Asked};
+use crate::store::alerts::by_clock::{self, CandidateFilter};
 use crate::store::alerts::raised::Raised;
-use crate::store::alerts::subject::{self, Span, Stored};
+use crate::store::alerts::subject::{self, ChangeSpan, StoredPage};
 use crate::store::alerts::{alert, clock_baseline, details, evaluation, rule, silence};
 
 /// Candidates per transaction.
 const PAGE: i64 = 500;
 
 /// Evaluates the rules with clauses about time; returns the number of alerts.
-pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
+pub async fn evaluate(context: &Context, rules: &RuleSet<'_>) -> Result<u64, Failure> {
     evaluate_some(context, rules, |_| true).await
 }
 
 /// The same for rules that are new or were changed, before anything else is stored: what is
 /// overdue now is their baseline.
-pub async fn take_baselines(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
-    evaluate_some(context, rules, Progress::is_new).await
+pub(crate) async fn take_baselines(context: &Context, rules: &RuleSet<'_>) -> Result<u64, Failure> {
+    evaluate_some(context, rules, RuleProgress::is_new).await
 }
 
 async fn evaluate_some(
     context: &Context,
-    rules: &Rules<'_>,
-    is_wanted: impl Fn(&Progress) -> bool,
+    rules: &RuleSet<'_>,
+    is_wanted: impl Fn(&RuleProgress) -> bool,
 ) -> Result<u64, Failure> {
     let mut connection = context.pool.acquire().await?;
     let current = rule::current(&mut connection).await?;
@@ -46,7 +46,7 @@ async fn evaluate_some(
         if !is_timed(matcher.rule()) {
             continue;
         }
-        let progress = Progress::of(&mut connection, one).await?;
+        let progress = RuleProgress::of(&mut connection, one).await?;
         if let Some(progress) = progress.filter(&is_wanted) {
             timed.push((matcher, progress));
         }
@@ -91,7 +91,7 @@ pub(super) fn kind_of_alert(rule: &Rule) -> &'static str {
 pub(super) async fn candidates(
     connection: &mut PgConnection,
     rule: &Rule,
-    asked: Asked<'_>,
+    asked: CandidateFilter<'_>,
 ) -> Result<(RecordKind, Vec<Overdue>), sqlx::Error> {
     if let Some(open_for) = rule.clock.ticket_open_for {
         let found = by_clock::tickets(connection, open_for, asked).await?;
@@ -125,7 +125,7 @@ pub(super) async fn subjects(
     }
     let mut subjects = Vec::new();
     if kind == RecordKind::Advisory {
-        let page = Stored {
+        let page = StoredPage {
             after: "",
             limit: i64::try_from(keys.len()).unwrap_or(PAGE),
             existing_at: i64::MAX,
@@ -135,7 +135,7 @@ pub(super) async fn subjects(
         subjects = subject::stored(connection, page).await?;
     } else {
         for seq in by_clock::last_changes(connection, &keys).await? {
-            let span = Span {
+            let span = ChangeSpan {
                 after: seq - 1,
                 to: seq,
                 key: None,
@@ -157,9 +157,9 @@ pub(super) async fn subjects(
 /// A page of candidates of a rule.
 struct Page<'a> {
     context: &'a Context,
-    rules: &'a Rules<'a>,
+    rules: &'a RuleSet<'a>,
     matcher: &'a Matcher,
-    progress: Progress,
+    progress: RuleProgress,
 }
 
 impl Page<'_> {
@@ -187,7 +187,7 @@ impl Page<'_> {
         let now = self.context.clock.now();
         let mut transaction = self.context.pool.begin().await?;
         evaluation::wait_and_lock(&mut transaction).await?;
-        let asked = Asked {
+        let asked = CandidateFilter {
             rule: &self.matcher.rule().name,
             after: self.progress.after(),
             changed_after: self.progress.changed_after(self.matcher),
@@ -245,7 +245,7 @@ impl Page<'_> {
         let mut raised = Raised {
             id,
             rule: rule.name.clone(),
-            purpose: Purpose::Alert,
+            purpose: MessagePurpose::Alert,
             seq: None,
             through: None,
             silences: Silence::matching(silences, &rule.name, &alert, subject),
@@ -255,7 +255,7 @@ impl Page<'_> {
             group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
             held_by: None,
         };
-        self.rules.timing(now).hold(rule, &mut raised);
+        self.rules.timing(now).delay(rule, &mut raised);
         raised
     }
 }

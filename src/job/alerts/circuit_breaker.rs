@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_holds_back_all_messages_but_not_for_ever() {
+    fn retry_after_pauses_all_messages_but_not_for_ever() {
         let now = Instant::now();
         let mut breaker = CircuitBreaker::default();
         breaker.record(&failed(), Some(Duration::from_mins(2)), now);

@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Clause, Matcher, Overdue, RecordKind, Subject, Verdict};
-use crate::store::alerts::clock_baseline::{self, Ages, Early, Evaluated};
+use crate::store::alerts::clock_baseline::{self, Ages, Early, EvaluatedRule};
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::subject;
 
 /// Since when a rule exists, and how far it was evaluated.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(super) struct RuleProgress {
     ages: Ages,
     /// The last change of the last evaluation; `None` if the baseline is to be taken.
     seq: Option<i64>,
@@ -23,10 +23,10 @@ pub(super) struct Progress {
     /// What the rule was before, if its baseline is to be taken again.
     former: Option<Matcher>,
     /// This evaluation.
-    pub present: Evaluated,
+    pub present: EvaluatedRule,
 }
 
-impl Progress {
+impl RuleProgress {
     /// Of a rule; `None` if it is not stored.
     pub async fn of(
         connection: &mut PgConnection,
@@ -47,7 +47,7 @@ impl Progress {
             seq,
             is_first: last.is_none(),
             former,
-            present: Evaluated {
+            present: EvaluatedRule {
                 definition_id: rule.id,
                 seq: subject::last_seq(connection).await?,
             },
@@ -75,7 +75,7 @@ impl Progress {
     }
 
     /// Whether the baseline takes what matches now. What the former definition matched is
-    /// none: it was told, or will be.
+    /// none: it was reported, or will be.
     fn takes(&self, overdue: &Overdue, subject: &Subject) -> bool {
         let is_old = self.is_first && overdue.due_at <= self.ages.exists_since;
         let former = self.former.as_ref();
@@ -95,7 +95,7 @@ async fn definition(
 
 /// The baseline of a rule for a page of candidates.
 pub(super) struct Baseline<'a> {
-    progress: &'a Progress,
+    progress: &'a RuleProgress,
     early: HashMap<String, Early>,
     kept: Vec<&'a Overdue>,
     released: Vec<&'a Overdue>,
@@ -106,7 +106,7 @@ impl<'a> Baseline<'a> {
         connection: &mut PgConnection,
         rule: &str,
         (kind, overdue): (RecordKind, &[Overdue]),
-        progress: &'a Progress,
+        progress: &'a RuleProgress,
     ) -> Result<Self, sqlx::Error> {
         let is_early = |one: &&Overdue| one.due_at <= progress.after();
         let early: Vec<&Overdue> = overdue.iter().filter(is_early).collect();

@@ -14,12 +14,12 @@ use tracing::{error, warn};
 
 use super::attempt::{Attempted, attempt};
 use super::circuit_breaker::{CircuitBreaker, MAX_CONCURRENT};
-use super::parts::LEASE;
+use super::lease::LEASE;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
 use crate::sink::Sink;
-use crate::store::alerts::delivery::{self, Claim};
+use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::sink_state;
 use crate::store::database;
 
@@ -141,7 +141,7 @@ fn start_attempts(
     in_progress: &mut InProgress,
     context: &Context,
     sink: &Arc<Sink>,
-    claims: Vec<Claim>,
+    claims: Vec<ClaimedDelivery>,
 ) {
     for claim in claims {
         let (context, sink) = (context.clone(), Arc::clone(sink));
@@ -194,7 +194,11 @@ pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Fa
 }
 
 /// Claims at most `limit` due deliveries of a sink.
-pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<Claim>, Failure> {
+pub async fn claim(
+    context: &Context,
+    sink: &Sink,
+    limit: usize,
+) -> Result<Vec<ClaimedDelivery>, Failure> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -202,12 +206,11 @@ pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<C
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut transaction = context.pool.begin().await?;
     delivery::seal(&mut transaction, now).await?;
-    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let claims = delivery::claim(
         &mut transaction,
         (sink.name(), sink.order()),
         limit,
-        (now, lease),
+        (now, LEASE),
     )
     .await?;
     transaction.commit().await?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::back_test::BackTest;
-use super::line::Line;
+use super::line::BackTestAlert;
 
 /// An alert that only one of two sets of rules would have raised.
 #[derive(Debug, Clone, Serialize)]
@@ -15,12 +15,12 @@ pub struct Only {
     pub rules: Vec<String>,
     /// The alert.
     #[serde(flatten)]
-    pub alert: Line,
+    pub alert: BackTestAlert,
 }
 
 /// The difference between two sets of rules.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Difference {
+pub struct RuleSetDifference {
     /// What only the old rules would have sent.
     pub removed: Vec<Only>,
     /// What only the new rules would have sent.
@@ -33,14 +33,14 @@ type Key = (DateTime<Utc>, String, String);
 
 /// Compares what was replayed, and what is stored by publication date. The same event is the
 /// same alert, whichever rule raises it.
-pub fn difference(old: &[BackTest], new: &[BackTest]) -> Difference {
+pub fn difference(old: &[BackTest], new: &[BackTest]) -> RuleSetDifference {
     let (old, new) = (events(old), events(new));
     let only = |these: &BTreeMap<Key, Only>, others: &BTreeMap<Key, Only>| {
         let missing = these.iter().filter(|(key, _)| !others.contains_key(*key));
         missing.map(|(_, only)| only.clone()).collect::<Vec<Only>>()
     };
     let removed = only(&old, &new);
-    Difference {
+    RuleSetDifference {
         both: old.len() - removed.len(),
         added: only(&new, &old),
         removed,
@@ -51,7 +51,7 @@ fn events(all: &[BackTest]) -> BTreeMap<Key, Only> {
     let mut events: BTreeMap<Key, Only> = BTreeMap::new();
     for one in all {
         let replayed = one.messages.iter().flat_map(|message| &message.alerts);
-        let replayed: Vec<&Line> = replayed.collect();
+        let replayed: Vec<&BackTestAlert> = replayed.collect();
         let published = one.published.iter().flat_map(|published| &published.lines);
         // What came as a change is not counted again by its publication.
         let published = published.filter(|line| {

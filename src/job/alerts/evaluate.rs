@@ -10,19 +10,19 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
-pub use super::rules::Rules;
+pub use super::rules::RuleSet;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, ChangeKind, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
-    counted, words as of_rules,
+    Alert, ChangeKind, Matcher, MessagePurpose, Rule, Silence, Subject, Verdict, alert_id,
+    alert_of, counted, words as of_rules,
 };
-use crate::store::alerts::alert::{self, Former};
-use crate::store::alerts::evaluation::{self, Found};
+use crate::store::alerts::alert::{self, EarlierAlerts};
+use crate::store::alerts::evaluation::{self, ChangeVerdicts};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
-use crate::store::alerts::subject::{self, Span};
+use crate::store::alerts::subject::{self, ChangeSpan};
 use crate::store::alerts::{arrival, details};
 
 /// Changes per transaction: enough to make its commit cheap, few enough that a second
@@ -34,7 +34,7 @@ const MAX_ALERTS: usize = 5000;
 
 /// The result of evaluating changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Evaluated {
+pub struct EvaluatedChanges {
     /// Changes evaluated.
     pub changes: u64,
     /// Alerts created, including silenced ones and those of shadow rules.
@@ -45,8 +45,8 @@ pub struct Evaluated {
 
 /// Evaluates all changes that were not evaluated yet. Does nothing while another process
 /// is evaluating.
-pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<Evaluated, Failure> {
-    let mut all = Evaluated::default();
+pub async fn evaluate(context: &Context, rules: &RuleSet<'_>) -> Result<EvaluatedChanges, Failure> {
+    let mut all = EvaluatedChanges::default();
     while !context.stop.is_cancelled() {
         let Some(batch) = evaluate_batch(context, rules).await? else {
             break;
@@ -61,7 +61,7 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<Evaluated,
     Ok(all)
 }
 
-fn log_result(all: &Evaluated) {
+fn log_result(all: &EvaluatedChanges) {
     for (rule, matches) in &all.baseline {
         info!(
             rule.name = %rule, matches,
@@ -82,8 +82,8 @@ fn log_result(all: &Evaluated) {
 /// One batch in one transaction; `None` if there is none, or another process evaluates.
 async fn evaluate_batch(
     context: &Context,
-    rules: &Rules<'_>,
-) -> Result<Option<Evaluated>, Failure> {
+    rules: &RuleSet<'_>,
+) -> Result<Option<EvaluatedChanges>, Failure> {
     let mut transaction = context.pool.begin().await?;
     let Some(evaluated) = evaluation::lock(&mut transaction).await? else {
         return Ok(None);
@@ -102,7 +102,7 @@ async fn evaluate_batch(
         return Ok(None);
     };
     let words = evaluator.words();
-    let span = Span {
+    let span = ChangeSpan {
         after: evaluated,
         to,
         key: None,
@@ -124,7 +124,7 @@ async fn evaluate_batch(
     let raised = details::complete(&mut transaction, result.raised, &rules.links).await?;
     let raised = alert::raise(&mut transaction, raised, now).await?;
     transaction.commit().await?;
-    Ok(Some(Evaluated {
+    Ok(Some(EvaluatedChanges {
         changes: u64::try_from(to - evaluated).unwrap_or(0),
         raised,
         baseline: result.baseline,
@@ -132,7 +132,7 @@ async fn evaluate_batch(
 }
 
 /// Former alerts of the advisories that are withdrawn in a batch, by rule and key.
-type FormerAlerts = HashMap<(String, String), Former>;
+type FormerAlerts = HashMap<(String, String), EarlierAlerts>;
 
 async fn former(
     connection: &mut PgConnection,
@@ -165,7 +165,7 @@ async fn arrivals(
 
 /// The rules as stored in the database, and the silences at one moment.
 struct Evaluator<'a> {
-    rules: &'a Rules<'a>,
+    rules: &'a RuleSet<'a>,
     pairs: Vec<(Cow<'a, Matcher>, Current)>,
     silences: Vec<Silence>,
     now: DateTime<Utc>,
@@ -174,7 +174,7 @@ struct Evaluator<'a> {
 /// The result of a batch.
 #[derive(Default)]
 struct BatchResult {
-    found: Vec<Found>,
+    found: Vec<ChangeVerdicts>,
     raised: Vec<Raised>,
     baseline: BTreeMap<String, u64>,
     /// Alerts of former batches, and the lists that their advisories have joined since.
@@ -188,7 +188,7 @@ impl<'a> Evaluator<'a> {
     /// version then evaluates.
     async fn begin(
         connection: &mut PgConnection,
-        rules: &'a Rules<'a>,
+        rules: &'a RuleSet<'a>,
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, sqlx::Error> {
         let mut pairs = Vec::new();
@@ -251,7 +251,7 @@ impl<'a> Evaluator<'a> {
                     result.raised.push(raised);
                 }
             }
-            result.found.push(Found {
+            result.found.push(ChangeVerdicts {
                 seq,
                 verdicts,
                 actual,
@@ -287,7 +287,7 @@ impl<'a> Evaluator<'a> {
             let key = (rule.name.clone(), subject.key.clone());
             former_alerts.get(&key).cloned().unwrap_or_default()
         } else {
-            Former::default()
+            EarlierAlerts::default()
         };
         let mut sinks = rule.sinks.clone();
         if verdict != Verdict::Matched {
@@ -303,7 +303,7 @@ impl<'a> Evaluator<'a> {
         alert.raised_severities = former.severities;
         let mut raised = raised_of(rule, &seen, alert, &self.silences);
         raised.sinks = sinks;
-        self.rules.timing(self.now).hold(rule, &mut raised);
+        self.rules.timing(self.now).delay(rule, &mut raised);
         if verdict != Verdict::Matched {
             // It goes to fewer sinks than the other alerts of its group.
             raised.group = TimeDelta::zero();
@@ -341,7 +341,7 @@ pub(crate) fn raised_of(
     Raised {
         id: alert_id(&rule.name, subject),
         rule: rule.name.clone(),
-        purpose: Purpose::Alert,
+        purpose: MessagePurpose::Alert,
         seq: subject.seq,
         through: subject.through,
         silences: Silence::matching(silences, &rule.name, &alert, subject),

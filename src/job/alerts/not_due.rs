@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::by_clock::candidates;
 use crate::model::Rule;
 use crate::store::alerts::acknowledgement;
-use crate::store::alerts::by_clock::{self, Asked};
+use crate::store::alerts::by_clock::{self, CandidateFilter};
 
 /// So far ahead, everything is overdue that can be.
 const FAR: TimeDelta = TimeDelta::days(100 * 365);
@@ -24,9 +24,9 @@ pub(super) async fn why(
     if let Some((length, reminders)) = escalates.or(reminders) {
         return unacknowledged(connection, (&rule.name, length, reminders), key, now).await;
     }
-    let asked = Asked {
+    let asked = CandidateFilter {
         only: Some(key),
-        ..Asked::again(&rule.name, (DateTime::UNIX_EPOCH, now + FAR))
+        ..CandidateFilter::again(&rule.name, (DateTime::UNIX_EPOCH, now + FAR))
     };
     let (_, later) = candidates(connection, rule, asked).await?;
     Ok(match later.first() {
@@ -52,12 +52,12 @@ async fn unacknowledged(
 ) -> Result<String, sqlx::Error> {
     if let Some(ack) = acknowledgement::in_force(connection, said, now).await? {
         let until = ack.until.map_or_else(
-            || "until that is withdrawn".to_owned(),
+            || "until the acknowledgement is removed".to_owned(),
             |until| format!("until {}", at(until)),
         );
         let by = &ack.by;
         return Ok(format!(
-            "does not apply: acknowledged by {by} {until}; the time begins anew then"
+            "does not apply: acknowledged by {by} {until}; the time starts again then"
         ));
     }
     let asked = (rule, reminders);

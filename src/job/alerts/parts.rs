@@ -2,23 +2,15 @@
 //! and what is too large for a receiver is sent in pieces.
 //! What was accepted is recorded before the next one, so that no attempt repeats it.
 
-use std::time::Duration;
+use chrono::{DateTime, Utc};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
-
+use super::lease::{LEASE, within_lease};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::RemoteObject;
-use crate::sink::{Receipt, Refused, Sent, Sink};
-use crate::store::alerts::delivery::{self, Claim};
+use crate::sink::{DeliveryReceipt, Refused, Sent, Sink};
+use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::remote_object;
-
-/// Length of the lease of a claim: longer than any sink may take (a minute), so that
-/// two daemons do not send the same message.
-pub(crate) const LEASE: Duration = Duration::from_mins(3);
-/// Pause between two attempts to record an outcome.
-pub(super) const SETTLE_RETRY: Duration = Duration::from_secs(1);
 
 /// An object outside, with rule and key.
 pub type Learned = ((String, String), RemoteObject);
@@ -28,9 +20,9 @@ pub type Learned = ((String, String), RemoteObject);
 pub(super) async fn send(
     context: &Context,
     sink: &Sink,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     now: DateTime<Utc>,
-) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
+) -> Result<(Result<DeliveryReceipt, Refused>, Option<Learned>), Failure> {
     let mut division = sink.division(&claim.message, claim.parts_done);
     let mut nameless = None;
     loop {
@@ -57,7 +49,7 @@ pub(super) async fn send(
                 }
                 // The other alerts do not wait for someone to find its id.
                 nameless = nameless.or(Some(refused));
-                (Some(learned), Receipt::default())
+                (Some(learned), DeliveryReceipt::default())
             }
             Err(refused) if refused.is_reopened => {
                 let learned = known.map(|known| RemoteObject {
@@ -91,32 +83,22 @@ pub(super) async fn send(
 }
 
 /// Records that so many parts are accepted; false if another process has the delivery.
-/// Repeated while the database is unreachable, at most for the length of a lease.
 async fn record(
     context: &Context,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
-    let until = Instant::now() + LEASE;
-    loop {
-        match record_once(context, claim, (part, learned)).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < until => {
-                tokio::time::sleep(SETTLE_RETRY).await;
-            }
-            done => return done,
-        }
-    }
+    within_lease(|| record_once(context, claim, (part, learned))).await
 }
 
 async fn record_once(
     context: &Context,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     (part, learned): (usize, Option<&Learned>),
 ) -> Result<bool, Failure> {
     let now = context.clock.now();
-    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let mut transaction = context.pool.begin().await?;
-    let ours = delivery::record_parts(&mut transaction, claim, part, lease).await?;
+    let ours = delivery::record_parts(&mut transaction, claim, part, LEASE).await?;
     if let Some(((rule, key), object)) = learned {
         let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));
         remote_object::remember(&mut transaction, &claim.sink, key, object, now).await?;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::baseline;
 use super::by_clock;
 use super::deliver::{self, Delivered};
-use super::evaluate::{self, Evaluated, Rules};
+use super::evaluate::{self, EvaluatedChanges, RuleSet};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::health::check;
@@ -16,7 +16,7 @@ use crate::store::alerts::delivery;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
     /// The result of the evaluation.
-    pub evaluated: Evaluated,
+    pub evaluated: EvaluatedChanges,
     /// The result of the delivery.
     pub delivered: Delivered,
 }
@@ -28,7 +28,7 @@ pub async fn pass(context: &Context, sinks: &[Sink], backlog: bool) -> Result<Pa
 }
 
 /// The same, after a health check.
-pub async fn pass_with_health(
+pub(crate) async fn pass_with_health(
     context: &Context,
     sinks: &[Sink],
     backlog: bool,
@@ -44,7 +44,7 @@ async fn pass_since(
     backlog: bool,
     began_at: DateTime<Utc>,
 ) -> Result<Passed, Failure> {
-    let rules = Rules::of(context, backlog);
+    let rules = RuleSet::of(context, backlog);
     baseline::count(context, &rules).await?;
     let mut evaluated = evaluate::evaluate(context, &rules).await?;
     evaluated.raised += by_clock::evaluate(context, &rules).await?;

@@ -9,15 +9,17 @@ use sqlx::PgConnection;
 
 use super::baseline::{PAGE, selects_new_ones};
 use super::evaluate::raised_of;
-use super::line::Line;
+use super::line::BackTestAlert;
 use super::unknown::Unknown;
-use crate::model::{Links, MESSAGE_VERSION, Matcher, Message, Purpose, Subject, Verdict, alert_of};
+use crate::model::{
+    LinkTemplates, MESSAGE_VERSION, Matcher, Message, MessagePurpose, Subject, Verdict, alert_of,
+};
 use crate::store::alerts::details;
-use crate::store::alerts::subject::{self, Stored};
+use crate::store::alerts::subject::{self, StoredPage};
 
 /// What a rule would have sent about the stored advisories.
 #[derive(Debug, Clone, Serialize)]
-pub struct Published {
+pub struct PublishedSample {
     /// How many of the advisories that were published since then match, each as if it had
     /// just appeared with its present content.
     pub alerts: usize,
@@ -35,7 +37,7 @@ pub struct Published {
     pub sample: Option<Message>,
     /// The alerts, in order of publication.
     #[serde(skip)]
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<BackTestAlert>,
 }
 
 /// Replays what was published since then; `None` for a rule that does not ask for new
@@ -44,8 +46,8 @@ pub async fn published(
     connection: &mut PgConnection,
     matcher: &Matcher,
     (since, now): (DateTime<Utc>, DateTime<Utc>),
-    links: &Links,
-) -> Result<Option<Published>, sqlx::Error> {
+    links: &LinkTemplates,
+) -> Result<Option<PublishedSample>, sqlx::Error> {
     if !selects_new_ones(matcher) {
         return Ok(None);
     }
@@ -57,7 +59,7 @@ pub async fn published(
     let words = matcher.words();
     let mut after = String::new();
     loop {
-        let page = Stored {
+        let page = StoredPage {
             after: &after,
             limit: PAGE,
             existing_at,
@@ -78,7 +80,7 @@ pub async fn published(
             *days.entry(at.date_naive()).or_default() += 1;
             unknown.add(&matcher.unknown_values(&subject));
             let alert = alert_of(&matcher.rule().name, &subject);
-            summaries.push(Line::of(None, at, alert));
+            summaries.push(BackTestAlert::of(subject.kind(), None, at, alert));
             if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
                 newest = Some((at, subject));
             }
@@ -90,19 +92,23 @@ pub async fn published(
     };
     summaries.sort_by_key(|line| line.at);
     let length = (now - since).num_days().max(1);
-    Ok(Some(Published {
+    Ok(Some(PublishedSample {
         lines: summaries,
         unknown,
         ..summed(&days, length, sample)
     }))
 }
 
-fn summed(days: &BTreeMap<NaiveDate, usize>, length: i64, sample: Option<Message>) -> Published {
+fn summed(
+    days: &BTreeMap<NaiveDate, usize>,
+    length: i64,
+    sample: Option<Message>,
+) -> PublishedSample {
     let alerts = days.values().sum();
     let biggest = days.iter().max_by_key(|(_, count)| **count);
     let as_float = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
     let weeks = i32::try_from(length).map_or(f64::INFINITY, f64::from) / 7.0;
-    Published {
+    PublishedSample {
         alerts,
         unknown: Unknown::default(),
         days: length,
@@ -118,7 +124,7 @@ pub(super) async fn sample(
     connection: &mut PgConnection,
     matcher: &Matcher,
     subject: &Subject,
-    (at, links): (DateTime<Utc>, &Links),
+    (at, links): (DateTime<Utc>, &LinkTemplates),
 ) -> Result<Option<Message>, sqlx::Error> {
     let rule = matcher.rule();
     let raised = raised_of(rule, subject, alert_of(&rule.name, subject), &[]);
@@ -128,7 +134,7 @@ pub(super) async fn sample(
         Message {
             schema: MESSAGE_VERSION,
             id: raised.id.to_string(),
-            purpose: Purpose::Alert,
+            purpose: MessagePurpose::Alert,
             at,
             rule: rule.name.clone(),
             title: Message::title_of(&rule.name, &alerts),

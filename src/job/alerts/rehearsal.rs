@@ -6,7 +6,7 @@ use sqlx::{Acquire as _, PgPool};
 
 use crate::model::DeliveryOrder;
 use crate::store::alerts::delivery;
-use crate::store::alerts::subject::{self, Span};
+use crate::store::alerts::subject::{self, ChangeSpan};
 
 /// PostgreSQL plans a prepared statement anew each of the first five times.
 const TIMES: u32 = 6;
@@ -27,7 +27,7 @@ pub(crate) async fn rehearse(
     for connection in &mut held {
         for _ in 0..TIMES {
             let mut transaction = connection.begin().await?;
-            let span = Span {
+            let span = ChangeSpan {
                 after: i64::MAX,
                 to: i64::MAX,
                 key: None,

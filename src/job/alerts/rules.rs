@@ -9,11 +9,11 @@ use chrono_tz::Tz;
 use super::timing::Timing;
 use crate::config::MuteTime;
 use crate::job::context::Context;
-use crate::model::{Links, Matcher};
+use crate::model::{LinkTemplates, Matcher};
 use crate::store::alerts::rule::Current;
 
 /// The rules, and how they are evaluated.
-pub struct Rules<'a> {
+pub struct RuleSet<'a> {
     /// From the configuration.
     pub matchers: &'a [Matcher],
     /// Sinks that keep alerts until they are resolved.
@@ -21,14 +21,14 @@ pub struct Rules<'a> {
     /// Whether first loads create alerts too.
     pub backlog: bool,
     /// The links of alerts.
-    pub links: Links,
+    pub links: LinkTemplates,
     /// When messages are held back.
     pub mute_times: &'a [MuteTime],
     /// Time zone of schedules.
     pub zone: Tz,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> RuleSet<'a> {
     /// The rules of the configuration.
     pub fn of(context: &'a Context, backlog: bool) -> Self {
         let alerts = &context.config.alerts;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::config;
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, test_id};
+use crate::model::{Alert, MESSAGE_VERSION, Message, MessagePurpose, test_id};
 use crate::sink::{OpenError, Sink};
 
 /// The result of a test.
@@ -23,7 +23,10 @@ pub struct SinkTest {
 }
 
 /// Opens the sink and sends it a test message.
-pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<SinkTest, OpenError> {
+pub async fn try_sink(
+    settings: &config::SinkSettings,
+    now: DateTime<Utc>,
+) -> Result<SinkTest, OpenError> {
     let sink = Sink::open(settings)?;
     let message = message(sink.name(), now);
     let began = tokio::time::Instant::now();
@@ -46,7 +49,7 @@ fn message(sink: &str, now: DateTime<Utc>) -> Message {
     let id = test_id(sink, now).to_string();
     Message {
         schema: MESSAGE_VERSION,
-        purpose: Purpose::Test,
+        purpose: MessagePurpose::Test,
         at: now,
         rule: "advisoryd".to_owned(),
         title: "Test message from advisoryd".to_owned(),

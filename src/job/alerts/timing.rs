@@ -19,7 +19,7 @@ pub(crate) struct Timing<'a> {
 
 impl Timing<'_> {
     /// Lets an alert wait for the digest of its rule and the end of a mute time.
-    pub(crate) fn hold(&self, rule: &Rule, raised: &mut Raised) {
+    pub(crate) fn delay(&self, rule: &Rule, raised: &mut Raised) {
         let (at, held_by) = self.sent_at(rule);
         raised.held_by = held_by;
         raised.group = at - self.now;
@@ -48,7 +48,10 @@ impl Timing<'_> {
             mutes
                 .iter()
                 .filter(|mute| {
-                    at > planned && [planned, last].iter().any(|at| mute.holds(*at, self.zone))
+                    at > planned
+                        && [planned, last]
+                            .iter()
+                            .any(|at| mute.contains(*at, self.zone))
                 })
                 .map(|mute| format!("mute time `{}`", mute.name)),
         );

@@ -5,18 +5,19 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::by_clock::{candidates, is_timed, kind_of_alert, subjects};
-use super::clock_baseline::{Baseline, Progress};
+use super::clock_baseline::{Baseline, RuleProgress};
 use super::not_due;
 use super::published::sample;
-use super::would::{Quiet, Would};
+use super::would::{Quiet, WouldAlert};
 use crate::model::{
-    Alert, ChangeKind, Links, Matcher, Message, Overdue, RecordKind, Silence, Subject, alert_of,
+    Alert, ChangeKind, LinkTemplates, Matcher, Message, Overdue, RecordKind, Silence, Subject,
+    alert_of,
 };
-use crate::store::alerts::by_clock::Asked;
+use crate::store::alerts::by_clock::CandidateFilter;
 use crate::store::alerts::clock_baseline;
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
-use crate::store::alerts::subject::{self, Stored};
+use crate::store::alerts::subject::{self, StoredPage};
 
 /// Whether a rule would create an alert.
 #[derive(Debug, Clone, Serialize)]
@@ -40,10 +41,10 @@ pub async fn try_advisory(
     connection: &mut PgConnection,
     matchers: &[&Matcher],
     said: &str,
-    (links, now): (&Links, DateTime<Utc>),
+    (links, now): (&LinkTemplates, DateTime<Utc>),
 ) -> Result<Option<Vec<Tried>>, sqlx::Error> {
     let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
-    let page = Stored {
+    let page = StoredPage {
         after: "",
         limit: 1,
         existing_at: i64::MAX,
@@ -62,10 +63,10 @@ pub async fn try_advisory(
         } else {
             match by_clock(connection, matcher, (RecordKind::Advisory, said), now).await? {
                 Some(would) => would,
-                None => Would::NotAsked { what: "advisory" },
+                None => WouldAlert::NotAsked { what: "advisory" },
             }
         };
-        let is_new = would == Would::Match;
+        let is_new = would == WouldAlert::Match;
         let sample = if is_new {
             sample(connection, matcher, &subject, (now, links)).await?
         } else {
@@ -121,12 +122,12 @@ fn silenced(silences: &[&Silence]) -> String {
 
 /// As if it had just appeared; a rule that does not ask for new advisories waits for another
 /// event.
-fn of_stored(matcher: &Matcher, subject: &Subject) -> Would {
+fn of_stored(matcher: &Matcher, subject: &Subject) -> WouldAlert {
     let on = &matcher.rule().on;
     let asks =
         |kind: &ChangeKind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList);
-    match Would::of_clauses(matcher, subject) {
-        Would::Match if !on.iter().any(asks) => Would::MatchAt {
+    match WouldAlert::of_clauses(matcher, subject) {
+        WouldAlert::Match if !on.iter().any(asks) => WouldAlert::MatchAt {
             on: on.iter().map(|kind| kind.name()).collect(),
         },
         would => would,
@@ -140,7 +141,7 @@ pub(super) async fn by_clock(
     matcher: &Matcher,
     (kind, key): (RecordKind, &str),
     now: DateTime<Utc>,
-) -> Result<Option<Would>, sqlx::Error> {
+) -> Result<Option<WouldAlert>, sqlx::Error> {
     let rule = matcher.rule();
     let of_tickets = rule.clock.ticket_open_for.is_some();
     if !is_timed(rule) || of_tickets != (kind == RecordKind::Ticket) {
@@ -151,23 +152,23 @@ pub(super) async fn by_clock(
     } else {
         rule.clock.described().join(" and ")
     };
-    let asked = Asked {
+    let asked = CandidateFilter {
         only: Some(key),
-        ..Asked::again(&rule.name, (DateTime::UNIX_EPOCH, now))
+        ..CandidateFilter::again(&rule.name, (DateTime::UNIX_EPOCH, now))
     };
     let (kind, overdue) = candidates(connection, rule, asked).await?;
     let Some(one) = overdue.first() else {
         let why = not_due::why(connection, rule, key, now).await?;
         let clauses = described;
-        return Ok(Some(Would::NotDue { clauses, why }));
+        return Ok(Some(WouldAlert::NotDue { clauses, why }));
     };
     let wanted = (matcher.words(), matcher.needs_products());
     let subjects = subjects(connection, wanted, (kind, &overdue), now).await?;
     let Some(subject) = subjects.first() else {
-        return Ok(Some(Would::NotFollowed));
+        return Ok(Some(WouldAlert::NotFollowed));
     };
-    Ok(Some(match Would::of_clauses(matcher, subject) {
-        Would::Match => Would::MatchByClock {
+    Ok(Some(match WouldAlert::of_clauses(matcher, subject) {
+        WouldAlert::Match => WouldAlert::MatchByClock {
             clause: described,
             since: one.since,
             quiet: quiet(connection, matcher, (kind, one), subject).await?,
@@ -189,10 +190,10 @@ async fn quiet(
     let Some(current) = current.iter().find(ours) else {
         return Ok(None);
     };
-    if clock_baseline::is_told(connection, name, (kind, one)).await? {
-        return Ok(Some(Quiet::Told));
+    if clock_baseline::is_sent(connection, name, (kind, one)).await? {
+        return Ok(Some(Quiet::Sent));
     }
-    let Some(progress) = Progress::of(connection, current).await? else {
+    let Some(progress) = RuleProgress::of(connection, current).await? else {
         return Ok(None);
     };
     let found = (kind, std::slice::from_ref(one));

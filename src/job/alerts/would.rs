@@ -11,7 +11,7 @@ pub enum Quiet {
     /// It was overdue before the rule existed.
     Baseline,
     /// Its alert was sent.
-    Told,
+    Sent,
 }
 
 impl Quiet {
@@ -20,14 +20,14 @@ impl Quiet {
             Self::Baseline => {
                 "; it was overdue and matched when the rule was new or changed, or when a first load brought it: that is the baseline, no alert is sent"
             }
-            Self::Told => "; the alert of this period was created",
+            Self::Sent => "; the alert of this period was created",
         }
     }
 }
 
 /// Whether a rule would create an alert.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Would {
+pub enum WouldAlert {
     /// It would.
     Match,
     /// It would, because something has not happened since then.
@@ -74,7 +74,7 @@ pub enum Would {
     },
 }
 
-impl Would {
+impl WouldAlert {
     /// For a change; `None` if the rule does not compile.
     pub fn of_rule(rule: &Rule, subject: &Subject) -> Option<Self> {
         let matcher = Matcher::new(rule.clone()).ok()?;

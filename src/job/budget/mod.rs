@@ -12,9 +12,9 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::owner::Owner;
+use self::owner::BudgetOwner;
 pub use self::sharing::Sharing;
-pub use self::take::{Taken, take};
+pub use self::take::{BudgetGrant, take};
 use crate::http::Permits;
 
 /// Longest time to give back what is left.
@@ -62,7 +62,7 @@ pub fn share(
     used: Vec<(DateTime<Utc>, u32)>,
 ) -> SharedBudget {
     let account = sharing.account.clone();
-    let owner = Owner::new(pool.clone(), sharing, permits, used);
+    let owner = BudgetOwner::new(pool.clone(), sharing, permits, used);
     let (stop, stopped) = watch::channel(false);
     let (is_done, done) = watch::channel(false);
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The task that reserves slices in the database as requests wait for them, tells others
+//! The task that reserves slices in the database as requests wait for them, notifies others
 //! of pauses, and gives back what is left.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const MOST: u32 = 4096;
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The task of a process.
-pub(super) struct Owner {
+pub(super) struct BudgetOwner {
     pool: PgPool,
     used: Vec<(DateTime<Utc>, u32)>,
     sharing: Sharing,
@@ -50,7 +50,7 @@ pub(super) struct Owner {
     next_own: Instant,
 }
 
-impl Owner {
+impl BudgetOwner {
     pub(super) fn new(
         pool: PgPool,
         sharing: Sharing,
@@ -112,7 +112,7 @@ impl Owner {
                 Some(PermitEvent::Pause {
                     wait,
                     is_background,
-                }) => self.tell_pause(wait, is_background).await,
+                }) => self.notify_pause(wait, is_background).await,
                 Some(PermitEvent::Wanted { usual, background }) => {
                     self.provide(usual, background, &mut stopped).await
                 }
@@ -164,21 +164,23 @@ impl Owner {
         self.is_active = true;
     }
 
-    async fn tell_pause(&mut self, wait: Duration, is_background: bool) -> Result<(), sqlx::Error> {
+    async fn notify_pause(
+        &mut self,
+        wait: Duration,
+        is_background: bool,
+    ) -> Result<(), sqlx::Error> {
         let member = self.member().await?;
         let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-        let telling = async {
+        let notifying = async {
             let mut connection = self.pool.acquire().await?;
             budget::pause(&mut connection, &member, micros, is_background).await
         };
-        let told = within(telling).await;
-        if let Err(error) = &told {
-            warn!(
-                error = chain(error),
-                "cannot notify other processes of the pause"
-            );
+        let notified = within(notifying).await;
+        if let Err(error) = &notified {
+            let error = chain(error);
+            warn!(error, "cannot notify other processes of the pause: {error}");
         }
-        told
+        notified
     }
 
     /// Reserves a slice for the requests that wait.
@@ -246,7 +248,7 @@ impl Owner {
         let mut connection = self.pool.acquire().await?;
         let (limit, until) = reservation::free_at(&mut connection, member, is_background).await?;
         self.permits.refuse(UsedUp {
-            said_at: Instant::now(),
+            recorded_at: Instant::now(),
             is_background,
             limit,
             until,

@@ -14,7 +14,7 @@ use crate::store::budget::reservation::{Reservation, free_at, reserve};
 
 /// What became of requests for a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum BudgetGrant {
     /// They may be sent now.
     Granted,
     /// They may not be sent before this time, by the clock of the database.
@@ -35,7 +35,7 @@ pub async fn take(
     sharing: &Sharing,
     tokens: u32,
     no_wait: bool,
-) -> Result<Taken, sqlx::Error> {
+) -> Result<BudgetGrant, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let limits = (sharing.per_minute, sharing.per_day);
     let who = (sharing.account.as_str(), sharing.kind);
@@ -48,7 +48,7 @@ pub async fn take(
                 let ahead = granted.reserved.first_at - granted.now;
                 let at = Instant::from(granted.answered_at) + ahead.to_std().unwrap_or_default();
                 sleep_until(at).await;
-                return Ok(Taken::Granted);
+                return Ok(BudgetGrant::Granted);
             }
             Reservation::Not(answer, now) => (answer, now),
         };
@@ -64,7 +64,7 @@ pub async fn take(
             BudgetAnswer::Reserved(reserved) => (reserved.first_at, String::new()),
         };
         if no_wait {
-            return Ok(Taken::NotBefore { at, now, reason });
+            return Ok(BudgetGrant::NotBefore { at, now, reason });
         }
         let wait = (at - now).to_std().unwrap_or_default();
         tokio::time::sleep(wait.min(LONGEST_WAIT) + Duration::from_millis(20)).await;

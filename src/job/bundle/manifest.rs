@@ -58,7 +58,7 @@ pub(super) struct Manifest {
 
 /// A bundle whose signature and files were verified.
 #[derive(Debug)]
-pub struct Bundle {
+pub struct VerifiedBundle {
     /// Where it is.
     pub directory: PathBuf,
     /// When it was begun.
@@ -126,7 +126,7 @@ impl Key {
 ///
 /// # Errors
 /// [`NotABundle`]
-pub fn open(directory: &Path, key: &Key, now: DateTime<Utc>) -> Result<Bundle, NotABundle> {
+pub fn open(directory: &Path, key: &Key, now: DateTime<Utc>) -> Result<VerifiedBundle, NotABundle> {
     let path = directory.join(MANIFEST);
     let bytes = match read_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -168,7 +168,7 @@ pub fn open(directory: &Path, key: &Key, now: DateTime<Utc>) -> Result<Bundle, N
     }
     let published = manifest.published.iter();
     let published = published.map(|one| directory.join(&one.file)).collect();
-    Ok(Bundle {
+    Ok(VerifiedBundle {
         directory: directory.to_owned(),
         created_at: manifest.created_at,
         base_url,

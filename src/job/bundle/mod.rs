@@ -1,4 +1,4 @@
-//! Bundles for sites without a way out: `mirror` saves upstream's responses in a directory,
+//! Bundles for air-gapped sites: `mirror` saves upstream's responses in a directory,
 //! `import` reads them in place of upstream.
 
 mod error;
@@ -10,6 +10,6 @@ mod take;
 
 pub use error::NotABundle;
 pub use folder::{Unfinished, finish, resume};
-pub use manifest::{Bundle, Key, open};
+pub use manifest::{Key, VerifiedBundle, open};
 pub use record::{Recorded, published, record};
-pub use take::{Taken, complete, take};
+pub use take::{ImportedItem, complete, take};

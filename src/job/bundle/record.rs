@@ -11,9 +11,9 @@ use super::error::NotABundle;
 use super::folder::Unfinished;
 use super::manifest::failed;
 use crate::config::{Config, FileLocation, ListSource};
-use crate::http::{Answer, ClientError, Kind, Request, SavedResponses};
-use crate::job::collection::count::{Attempt, Attempts};
-use crate::job::collection::links::Links;
+use crate::http::{Answer, BodyType, ClientError, Request, SavedResponses};
+use crate::job::collection::count::{Attempts, ReadAttempt};
+use crate::job::collection::links::VisitedPages;
 use crate::job::collection::next_page::{next_document, require_same_feed};
 use crate::job::collection::page::Pages;
 use crate::job::collection::repeats::Repeats;
@@ -30,7 +30,7 @@ use crate::job::feeds::stream::check_count;
 use crate::job::lists::{discover, mirror};
 use crate::job::tickets::page::{PATH as TICKETS_PATH, TICKETS, parse};
 use crate::model::{Catalogue, MirrorKey, MirrorKind, chain};
-use crate::source::xml::{Document, RecordReader, read_record};
+use crate::source::xml::{ParsedDocument, RecordReader, read_record};
 
 /// How often a document or collection is requested that is not complete.
 const MAX_ATTEMPTS: u32 = 3;
@@ -231,12 +231,12 @@ impl Recording<'_> {
 
     async fn documents(&self, feed: &Feed, days: u32) -> Result<BTreeSet<String>, Failure> {
         let context = self.context;
-        let mut request = Request::new(FEED, Kind::Xml);
+        let mut request = Request::new(FEED, BodyType::Xml);
         request.query.clone_from(&feed.query);
         let request = request.with("days", days.to_string());
         let mut response = context.or_stopped(context.client.get(&request)).await??;
         let mut wanted = BTreeSet::new();
-        let (mut before, mut links) = (None::<Document>, Links::default());
+        let (mut before, mut links) = (None::<ParsedDocument>, VisitedPages::default());
         for page in 1..=MAX_DOCUMENTS {
             let (url, linked) = (response.url.clone(), response.next.take());
             let root = before.as_ref().map(|before| before.root.as_str());
@@ -254,7 +254,7 @@ impl Recording<'_> {
             require_same_feed(&next, &feed.query)?;
             links.follow(&next)?;
             before = Some(document);
-            let next = context.client.get_url(&next, Kind::Xml);
+            let next = context.client.get_url(&next, BodyType::Xml);
             response = context.or_stopped(next).await??;
         }
         Err(Failure::TooManyPages {
@@ -267,7 +267,7 @@ impl Recording<'_> {
         mut response: Answer,
         root: Option<&str>,
         wanted: &mut BTreeSet<String>,
-    ) -> Result<Document, Failure> {
+    ) -> Result<ParsedDocument, Failure> {
         let rules = Arc::clone(&self.context.rules);
         let details = self.context.config.feeds.details;
         let mut reader = RecordReader::new(Arc::clone(&rules), response.charset.as_deref(), root);
@@ -290,7 +290,7 @@ impl Recording<'_> {
         let context = self.context;
         for said in wanted.into_iter().filter(|said| is_plain(said)) {
             self.saved.begin();
-            let request = Request::new(format!("{}{said}/", fetch::PATH), Kind::JsonObject);
+            let request = Request::new(format!("{}{said}/", fetch::PATH), BodyType::JsonObject);
             match context
                 .or_stopped(context.client.get_whole(&request))
                 .await?
@@ -326,9 +326,9 @@ impl Recording<'_> {
         }
     }
 
-    async fn ticket_pages(&self) -> Result<Attempt<()>, Failure> {
+    async fn ticket_pages(&self) -> Result<ReadAttempt<()>, Failure> {
         let page_size = self.context.config.tickets.page_size.to_string();
-        let first = Request::new(TICKETS_PATH, Kind::Json).with("page_size", page_size);
+        let first = Request::new(TICKETS_PATH, BodyType::Json).with("page_size", page_size);
         let mut pages = Pages::new(self.context, first);
         let (mut ids, mut without_id) = (HashSet::new(), Unnamed::default());
         let mut repeats = Repeats::default();
@@ -342,7 +342,7 @@ impl Recording<'_> {
         let received = repeats.received(different, pages.claimed, TICKETS);
         // What has moved between pages is on none of the saved ones.
         let is_complete = received >= pages.claimed && pages.moved == 0;
-        Ok(Attempt {
+        Ok(ReadAttempt {
             claimed: pages.claimed,
             received,
             complete: is_complete.then_some(()),

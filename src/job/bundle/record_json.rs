@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::record::Recording;
-use crate::job::collection::count::{Attempt, Attempts};
+use crate::job::collection::count::{Attempts, ReadAttempt};
 use crate::job::collection::page::{PageResult, Pages};
-use crate::job::collection::window::{FixedWindow, Received};
+use crate::job::collection::window::{FixedWindow, ReceivedRows};
 use crate::job::details::fetch::PATH;
 use crate::job::details::window::{ADVISORIES, PAGE_SIZE};
 use crate::job::failure::Failure;
@@ -45,9 +45,9 @@ impl Recording<'_> {
     }
 
     /// Reads the window once.
-    async fn listed(&self, window: &FixedWindow) -> Result<Attempt<BTreeSet<String>>, Failure> {
+    async fn listed(&self, window: &FixedWindow) -> Result<ReadAttempt<BTreeSet<String>>, Failure> {
         let mut pages = Pages::new(self.context, window.request(PATH, PAGE_SIZE));
-        let (mut received, mut listed) = (Received::default(), BTreeSet::new());
+        let (mut received, mut listed) = (ReceivedRows::default(), BTreeSet::new());
         while let Some(PageResult { page, repeats, .. }) = pages.next().await? {
             let (elements, unreadable) = read_page(&self.context.rules, page);
             let saids = elements.into_iter().map(|row| row.said);
@@ -66,7 +66,7 @@ impl Recording<'_> {
         let count = received.received(pages.claimed, ADVISORIES);
         // What has moved between pages is on none of the saved ones.
         let is_complete = count >= pages.claimed && pages.moved == 0;
-        Ok(Attempt {
+        Ok(ReadAttempt {
             claimed: pages.claimed,
             received: count,
             complete: is_complete.then_some(listed),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::error::NotABundle;
-use super::manifest::{Bundle, window};
+use super::manifest::{VerifiedBundle, window};
 use crate::clock::Clock;
 use crate::config::ListSource;
 use crate::http::SavedResponses;
@@ -22,14 +22,14 @@ use crate::job::lists::discover::{self, Discovered};
 use crate::job::lists::mirror::{self, Mirrored};
 use crate::job::run::Ran;
 use crate::job::tickets::{page::PATH as TICKETS, sync};
-use crate::model::{Holder, SourceKey, chain};
+use crate::model::{LeaseHolder, SourceKey, chain};
 use crate::store::bundle as store;
 
 /// One thing that was imported, or why it was not.
 #[derive(Debug)]
-pub enum Taken {
+pub enum ImportedItem {
     /// The watch lists of the account.
-    Lists(Result<Discovered, Holder>),
+    Lists(Result<Discovered, LeaseHolder>),
     /// What lists contain.
     Contents(Mirrored),
     /// A run.
@@ -40,7 +40,7 @@ pub enum Taken {
     Missing(String),
 }
 
-impl Bundle {
+impl VerifiedBundle {
     /// Its responses, in place of upstream.
     pub fn saved(&self) -> Arc<SavedResponses> {
         let responses = self.responses.clone();
@@ -97,7 +97,7 @@ impl Bundle {
 /// import of this one begins.
 async fn begin(
     context: &Context,
-    bundle: &Bundle,
+    bundle: &VerifiedBundle,
     clock: &Clock,
 ) -> Result<Result<(), NotABundle>, Failure> {
     let mut transaction = context.pool.begin().await?;
@@ -114,24 +114,24 @@ async fn begin(
     Ok(Ok(()))
 }
 
-/// Imports all of a bundle, with a context whose client answers from it. `tell` is called
+/// Imports all of a bundle, with a context whose client answers from it. `on_item` is called
 /// for each part. A part that fails does not keep the others; `accept_removals` is that of
 /// a full pull.
 pub async fn take(
     context: &Context,
-    bundle: &Bundle,
+    bundle: &VerifiedBundle,
     accept_removals: bool,
-    tell: &mut dyn FnMut(Taken),
+    on_item: &mut dyn FnMut(ImportedItem),
 ) -> Result<Result<(), NotABundle>, Failure> {
     if let Err(refused) = begin(context, bundle, &context.clock).await? {
         return Ok(Err(refused));
     }
-    let mut context = lists(context, bundle, tell).await?;
+    let mut context = lists(context, bundle, on_item).await?;
     let window = bundle.window();
     context.bundled = Some((window.from, window.to));
     let context = &context;
     if let Some(mirrored) = mirror::mirror(context).await? {
-        tell(Taken::Contents(mirrored));
+        on_item(ImportedItem::Contents(mirrored));
     }
     let look_back = match (
         accept_removals,
@@ -144,32 +144,34 @@ pub async fn take(
     for (feed, _) in feeds(&context.config) {
         if bundle.has_feed(&feed) || bundle.has_json_list(&feed) {
             let ran = pull(context, &feed, look_back).await;
-            tell(Taken::Run(feed.key, ran));
+            on_item(ImportedItem::Run(feed.key, ran));
         } else {
             let key = feed.key.label();
-            tell(Taken::Missing(format!(
+            on_item(ImportedItem::Missing(format!(
                 "{key}: its feed is not in the bundle"
             )));
         }
     }
     let details = bundle.details();
     for ran in fetch::fetch_these(context, details).await? {
-        tell(Taken::Run(SourceKey::Details, Ok(ran)));
+        on_item(ImportedItem::Run(SourceKey::Details, Ok(ran)));
     }
-    published(context, bundle, accept_removals, tell).await?;
+    published(context, bundle, accept_removals, on_item).await?;
     if context.config.tickets.enabled {
         if bundle.has(TICKETS) {
             let ran = sync::take(context, accept_removals).await;
-            tell(Taken::Run(SourceKey::Tickets, ran));
+            on_item(ImportedItem::Run(SourceKey::Tickets, ran));
         } else {
-            tell(Taken::Missing("tickets: not in the bundle".to_owned()));
+            on_item(ImportedItem::Missing(
+                "tickets: not in the bundle".to_owned(),
+            ));
         }
     }
     Ok(Ok(()))
 }
 
 /// Records that all of a bundle was imported.
-pub async fn complete(context: &Context, bundle: &Bundle) -> Result<(), Failure> {
+pub async fn complete(context: &Context, bundle: &VerifiedBundle) -> Result<(), Failure> {
     let mut connection = context.pool.acquire().await?;
     let now = context.clock.now();
     Ok(store::complete(&mut connection, bundle.created_at, now).await?)
@@ -178,12 +180,12 @@ pub async fn complete(context: &Context, bundle: &Bundle) -> Result<(), Failure>
 /// The context with the watch lists of the bundle, where they are discovered.
 async fn lists(
     context: &Context,
-    bundle: &Bundle,
-    tell: &mut dyn FnMut(Taken),
+    bundle: &VerifiedBundle,
+    on_item: &mut dyn FnMut(ImportedItem),
 ) -> Result<Context, Failure> {
     let mut context = context.clone();
     if context.config.discovery.watch_lists {
-        tell(Taken::Lists(discover::discover(&context).await?));
+        on_item(ImportedItem::Lists(discover::discover(&context).await?));
         let mut connection = context.pool.acquire().await?;
         let followed = discover::followed(&mut connection, &context.config).await?;
         context.config = Arc::new(followed);
@@ -208,9 +210,9 @@ async fn lists(
 
 async fn published(
     context: &Context,
-    bundle: &Bundle,
+    bundle: &VerifiedBundle,
     accept_removals: bool,
-    tell: &mut dyn FnMut(Taken),
+    on_item: &mut dyn FnMut(ImportedItem),
 ) -> Result<(), Failure> {
     let terms = Terms {
         threshold: context.config.enrichment.epss_threshold,
@@ -219,9 +221,9 @@ async fn published(
     for path in &bundle.published {
         let now = context.clock.now();
         match enrichment::enrich_file(&context.pool, path, terms, now).await {
-            Ok(applied) => tell(Taken::Published(applied)),
+            Ok(applied) => on_item(ImportedItem::Published(applied)),
             Err(NotEnriched::Store(error)) => return Err(error.into()),
-            Err(error) => tell(Taken::Missing(format!(
+            Err(error) => on_item(ImportedItem::Missing(format!(
                 "{}: {}",
                 path.display(),
                 chain(&error)

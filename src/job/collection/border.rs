@@ -6,13 +6,13 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::http::{Rows, SeenRows};
+use crate::http::{RowHashes, SeenRows};
 use crate::model::{Fingerprint, plain_fingerprint};
-use crate::source::page::{Page, Unreadable};
+use crate::source::page::{Page, UnreadableRow};
 
 /// What a page had when it was read.
 #[derive(Clone, Default)]
-pub(crate) struct Known {
+pub(crate) struct PageContent {
     rows: HashSet<Fingerprint>,
     /// The ids of its rows, in their order; `None` if not all have one.
     ids: Option<Vec<i64>>,
@@ -20,8 +20,8 @@ pub(crate) struct Known {
     bytes: SeenRows,
 }
 
-impl Known {
-    pub(crate) fn of(page: &Page, received: &Rows) -> Self {
+impl PageContent {
+    pub(crate) fn of(page: &Page, received: &RowHashes) -> Self {
         let rows = page.results.iter().map(of_row);
         let unreadable = page.unreadable.iter().map(of_unreadable);
         let ids = page.results.iter().map(id).collect::<Option<Vec<i64>>>();
@@ -81,7 +81,7 @@ fn of_row(row: &Value) -> Fingerprint {
     plain_fingerprint(row.to_string().as_bytes())
 }
 
-fn of_unreadable(row: &Unreadable) -> Fingerprint {
+fn of_unreadable(row: &UnreadableRow) -> Fingerprint {
     plain_fingerprint(row.raw.as_bytes())
 }
 
@@ -101,12 +101,12 @@ fn id(row: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Known;
+    use super::PageContent;
 
-    fn page(ids: &[i64]) -> Known {
-        Known {
+    fn page(ids: &[i64]) -> PageContent {
+        PageContent {
             ids: Some(ids.to_vec()),
-            ..Known::default()
+            ..PageContent::default()
         }
     }
 
@@ -130,6 +130,6 @@ mod tests {
             let found = page(one).is_before(&page(other));
             assert_eq!(found, is_tight, "{one:?} {other:?}");
         }
-        assert!(!Known::default().is_before(&page(&[1])));
+        assert!(!PageContent::default().is_before(&page(&[1])));
     }
 }

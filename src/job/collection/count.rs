@@ -10,7 +10,7 @@ use crate::job::failure::Failure;
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The result of reading a collection once.
-pub(crate) struct Attempt<T> {
+pub(crate) struct ReadAttempt<T> {
     /// The total count that upstream reports.
     pub claimed: u64,
     /// The number of different rows received.
@@ -36,8 +36,8 @@ impl Attempts {
 
     /// Returns the result if it is complete, `None` if the collection must be read
     /// again. Fails after the last attempt.
-    pub(crate) fn check<T>(&mut self, attempt: Attempt<T>) -> Result<Option<T>, Failure> {
-        let Attempt {
+    pub(crate) fn check<T>(&mut self, attempt: ReadAttempt<T>) -> Result<Option<T>, Failure> {
+        let ReadAttempt {
             claimed,
             received,
             complete,

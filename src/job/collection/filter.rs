@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeZone as _, Utc};
 use serde_json::Value;
 
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::parse_time;
@@ -60,7 +60,7 @@ async fn first(
     path: &str,
     filter: Option<(&str, i64)>,
 ) -> Result<Option<Page>, Failure> {
-    let mut request = Request::new(path, Kind::Json).with("page_size", "1");
+    let mut request = Request::new(path, BodyType::Json).with("page_size", "1");
     if let Some((name, value)) = filter {
         request = request.with(name, value.to_string());
     }

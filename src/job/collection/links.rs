@@ -16,14 +16,14 @@ const MAX_EMPTY: u32 = 10;
 
 /// The pages of one collection that were read.
 #[derive(Default)]
-pub(crate) struct Links {
+pub(crate) struct VisitedPages {
     /// Fingerprints of their URLs: the URLs of 100,000 pages would take too much memory.
     visited: HashSet<[u8; 16]>,
     rows: u64,
     empty: u32,
 }
 
-impl Links {
+impl VisitedPages {
     /// Takes a page that was read: its rows, and the total count that upstream reports.
     ///
     /// # Errors

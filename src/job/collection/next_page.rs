@@ -5,7 +5,7 @@ use url::Url;
 use crate::http::{is_same_page, quote, resolved};
 use crate::job::failure::Failure;
 use crate::source::page::{Incomplete, Page};
-use crate::source::xml::Document;
+use crate::source::xml::ParsedDocument;
 
 /// The URL of the next page of the one at `url`.
 ///
@@ -44,7 +44,7 @@ pub(super) fn link(page: &mut Page, url: &Url, header: Option<String>) {
 /// As [`next_page`].
 pub(crate) fn next_document(
     url: &Url,
-    document: &Document,
+    document: &ParsedDocument,
     header: Option<&String>,
 ) -> Result<Option<String>, Incomplete> {
     let links = [document.next.as_ref(), document.other_next.as_ref(), header];

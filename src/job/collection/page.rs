@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use super::border::{Known, repeats};
-use super::links::Links;
+use super::border::{PageContent, repeats};
+use super::links::VisitedPages;
 use super::next_page::link;
-use crate::http::{Answer, Client, ClientError, Kind, Request, Rows, SeenRows, Staleness};
+use crate::http::{Answer, BodyType, Client, ClientError, Request, RowHashes, SeenRows, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
@@ -38,7 +38,7 @@ impl PageResult {
 /// What came of one request.
 struct Received {
     page: Page,
-    rows: Rows,
+    rows: RowHashes,
     date: Option<DateTime<Utc>>,
     staleness: Staleness,
     bytes: u64,
@@ -76,13 +76,13 @@ pub(crate) struct Pages<'c> {
     context: &'c Context,
     first: Request,
     next: Next,
-    links: Links,
+    links: VisitedPages,
     limit: u32,
     /// What the page before the last one had, and its URL.
-    before: Option<(Known, Option<String>)>,
+    before: Option<(PageContent, Option<String>)>,
     /// What the page that was read last had, and the first one.
-    last_had: Option<Known>,
-    first_had: Known,
+    last_had: Option<PageContent>,
+    first_had: PageContent,
     /// Whether rows may have moved between two of the pages.
     is_loose: bool,
     /// Number of rows that had moved to a page that was read before.
@@ -119,11 +119,11 @@ impl<'c> Pages<'c> {
             context,
             first,
             next: Next::First,
-            links: Links::default(),
+            links: VisitedPages::default(),
             limit: MAX_PAGES,
             before: None,
             last_had: None,
-            first_had: Known::default(),
+            first_had: PageContent::default(),
             is_loose: false,
             moved: 0,
             url: None,
@@ -202,7 +202,7 @@ impl<'c> Pages<'c> {
     fn begin(&mut self, begun: &Begun, received: &Received) {
         let is_single = begun.next.is_none() && self.last_had.is_none() && !received.rows.is_part;
         // A single page needs no comparison.
-        let had = (!is_single).then(|| Known::of(&received.page, &received.rows));
+        let had = (!is_single).then(|| PageContent::of(&received.page, &received.rows));
         if begun.parts > 0 {
             if let (Some(known), Some(had)) = (&mut self.last_had, had) {
                 known.add(had);
@@ -331,7 +331,7 @@ impl<'c> Pages<'c> {
     ) -> Result<Option<Received>, Failure> {
         let response = async {
             match url {
-                Some(url) => client.get_url_rest(url, Kind::Json, seen).await,
+                Some(url) => client.get_url_rest(url, BodyType::Json, seen).await,
                 None => client.get_rest(&self.first, seen).await,
             }
         };
@@ -350,7 +350,7 @@ async fn received(answer: &mut Answer) -> Result<Received, Failure> {
     let mut page = Page::read(&body)?;
     link(&mut page, &answer.url, answer.next.take());
     if !rows.is_part {
-        page.headers(&answer.said);
+        page.headers(&answer.header_claims);
     }
     Ok(Received {
         page,

@@ -18,7 +18,7 @@ use crate::job::failure::Failure;
 const MAX_PARTS: u32 = 100_000;
 
 /// One window, in as many parts as are needed.
-pub(crate) struct Parts {
+pub(crate) struct WindowParts {
     collection: &'static str,
     /// What is not read yet; the first part comes last.
     left: Vec<FixedWindow>,
@@ -33,7 +33,7 @@ pub(crate) struct Parts {
     pub received: u64,
 }
 
-impl Parts {
+impl WindowParts {
     /// The window as a whole. `collection` is the name of the rows in messages.
     pub(crate) fn of(window: FixedWindow, collection: &'static str) -> Self {
         Self {

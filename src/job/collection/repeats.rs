@@ -39,7 +39,7 @@ impl Repeats {
     }
 
     /// The number of rows that counts: the different ones, unless upstream's count is that
-    /// of all of them, which is then told. Whether one of them stands in the place of
+    /// of all of them, which is then reported. Whether one of them stands in the place of
     /// another row cannot be seen.
     pub(crate) fn received(&self, different: u64, claimed: u64, collection: &str) -> u64 {
         if different >= claimed || different + self.count() != claimed {
@@ -53,7 +53,7 @@ impl Repeats {
         warn!(
             claimed,
             received = different,
-            "{collection}: upstream counts {claimed} and returned {different} different ones: {} on the page of another one with the same id ({}{others}). They are taken for what upstream counts; if upstream left out another one instead, that cannot be seen",
+            "{collection}: upstream counts {claimed} and returned {different} different ones: {} on the page of another one with the same id ({}{others}). They are assumed to make up the difference; whether upstream left out another one instead cannot be detected",
             counted(self.count(), "row"),
             named.join(", ")
         );

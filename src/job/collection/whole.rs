@@ -8,10 +8,10 @@ use std::fmt::Display;
 use serde_json::Value;
 use tracing::warn;
 
-use super::count::{Attempt, Attempts};
+use super::count::{Attempts, ReadAttempt};
 use super::page::Pages;
 use super::unnamed::Unnamed;
-use crate::http::{Kind, Request, Staleness};
+use crate::http::{BodyType, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{counted, plain_fingerprint};
@@ -98,8 +98,8 @@ async fn read_once<K: Ord + Clone, T: Ord>(
     context: &Context,
     path: &str,
     read: impl Fn(&Value) -> Option<(K, T)>,
-) -> Result<Attempt<Whole<K, T>>, Failure> {
-    let request = Request::new(path, Kind::Json).with("page_size", PAGE_SIZE);
+) -> Result<ReadAttempt<Whole<K, T>>, Failure> {
+    let request = Request::new(path, BodyType::Json).with("page_size", PAGE_SIZE);
     let mut pages = Pages::new(context, request).at_most(MAX_PAGES);
     let (mut whole, mut unnamed) = (Whole::default(), Unnamed::default());
     while let Some(received) = pages.next().await? {
@@ -129,7 +129,7 @@ async fn read_once<K: Ord + Clone, T: Ord>(
     whole.staleness = pages.staleness;
     whole.unreadable = usize::try_from(unnamed.count()).unwrap_or(usize::MAX);
     let (claimed, count) = (pages.claimed, (whole.rows.len() + whole.unreadable) as u64);
-    Ok(Attempt {
+    Ok(ReadAttempt {
         claimed,
         received: count,
         complete: (claimed == count || claimed == count + whole.left_out).then_some(whole),

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::count::Attempt;
+use super::count::ReadAttempt;
 use super::page::Pages;
 use super::repeats::Repeats;
 use super::unnamed::Unnamed;
-use crate::http::{Kind, Request};
+use crate::http::{BodyType, Request};
 use crate::model::Fingerprint;
 
 /// How far our estimate of upstream's clock may be behind that clock before the window is
@@ -72,7 +72,7 @@ impl FixedWindow {
     /// The request for the first page.
     pub(crate) fn request(&self, path: &str, page_size: u32) -> Request {
         let stem = self.stem;
-        Request::new(path, Kind::Json)
+        Request::new(path, BodyType::Json)
             .with(format!("{stem}__gte"), self.from.timestamp().to_string())
             .with(format!("{stem}__lt"), self.to.timestamp().to_string())
             .with("page_size", page_size.to_string())
@@ -102,9 +102,9 @@ impl FixedWindow {
 }
 
 /// A window whose pages were all read.
-pub(crate) struct Read {
+pub(crate) struct ReadWindow {
     /// The counts, and the time that is covered if they match.
-    pub attempt: Attempt<(DateTime<Utc>, DateTime<Utc>)>,
+    pub attempt: ReadAttempt<(DateTime<Utc>, DateTime<Utc>)>,
     /// The window up to upstream's clock at its first page.
     pub window: FixedWindow,
     /// Whether there was more than one page.
@@ -114,20 +114,20 @@ pub(crate) struct Read {
 /// The result of reading a window once.
 pub(crate) enum Scanned {
     /// All its pages were read.
-    Read(Read),
+    Read(ReadWindow),
     /// It ends long before upstream's time; this one has to be read instead.
     TooShort(FixedWindow),
 }
 
 /// Rows received while reading a window once.
 #[derive(Debug, Default)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedRows {
     keys: HashSet<String>,
     unnamed: Unnamed,
     repeats: Repeats,
 }
 
-impl Received {
+impl ReceivedRows {
     /// Adds the rows of a page: the keys of those that have one, and the others.
     pub(crate) fn add(
         &mut self,
@@ -166,8 +166,8 @@ impl Received {
         // Our estimate of upstream's clock may have been ahead of it.
         let to = pages.date.map_or(window.to, |date| date.min(window.to));
         let covers = (window.from, to.max(window.from));
-        Scanned::Read(Read {
-            attempt: Attempt {
+        Scanned::Read(ReadWindow {
+            attempt: ReadAttempt {
                 claimed,
                 received,
                 complete: (received == claimed).then_some(covers),

@@ -6,15 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{JoinError, JoinSet};
 
-use super::one::{Fetching, Step};
+use super::one::{DetailResult, Fetching};
 pub(crate) use super::one::{PATH, record};
 use super::refusals::Refusals;
 use crate::http::ClientError;
 use crate::job::caught::caught;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::run::{self, Ran, Report, Run, Work};
-use crate::model::{Holder, Mode, SourceKey};
+use crate::job::run::{self, Ran, Run, RunReport, Work};
+use crate::model::{LeaseHolder, Mode, SourceKey};
 use crate::store::advisories::detail::DetailOutcome;
 use crate::store::ledger::source;
 use crate::store::wanted::backlog;
@@ -35,9 +35,9 @@ const REFUSED_PAUSE: TimeDelta = TimeDelta::hours(6);
 #[derive(Debug)]
 pub enum Fetched {
     /// A run that ended, complete or not.
-    Ended(Report),
+    Ended(RunReport),
     /// Another process is fetching.
-    Busy(Holder),
+    Busy(LeaseHolder),
     /// None is due before this time; `None`: the queue is empty.
     Nothing(Option<DateTime<Utc>>),
     /// Fetching is paused until this time: upstream refuses details, or the daily quota
@@ -54,7 +54,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         .and_then(|found| found.paused_until);
     let pauses = &context.pauses;
     if let Some(until) = paused_until
-        && pauses.holds(&SourceKey::Details, paused_until, REFUSED_PAUSE, now)
+        && pauses.is_in_force(&SourceKey::Details, paused_until, REFUSED_PAUSE, now)
     {
         return Ok(Fetched::Paused(until));
     }
@@ -151,16 +151,16 @@ async fn drain(in_progress: &mut InProgress, work: &mut Work) {
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, finished).await;
 }
 
-type InProgress = JoinSet<Result<Step, Failure>>;
+type InProgress = JoinSet<Result<DetailResult, Failure>>;
 
 impl Work {
     /// Counts a result; returns the refusal if it is one.
     fn count(
         &mut self,
-        ended: Result<Result<Step, Failure>, JoinError>,
+        ended: Result<Result<DetailResult, Failure>, JoinError>,
     ) -> Result<Option<ClientError>, Failure> {
         match ended.map_err(|error| Failure::Broken(error.to_string()))?? {
-            Step::Stored(outcome, hash) => {
+            DetailResult::Stored(outcome, hash) => {
                 self.received.add(&hash);
                 self.tally.seen += 1;
                 let count = match outcome {
@@ -173,9 +173,9 @@ impl Work {
                 };
                 *count += 1;
             }
-            Step::Unreadable => self.tally.quarantined += 1,
-            Step::Unavailable => {}
-            Step::Refused(error) => return Ok(Some(error)),
+            DetailResult::Unreadable => self.tally.quarantined += 1,
+            DetailResult::Unavailable => {}
+            DetailResult::Refused(error) => return Ok(Some(error)),
         }
         Ok(None)
     }

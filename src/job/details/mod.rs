@@ -3,7 +3,7 @@
 pub mod fetch;
 pub(crate) mod identifier;
 mod one;
-pub mod outlook;
+pub(crate) mod outlook;
 mod refusals;
 pub mod revision_scan;
 mod selects;

@@ -1,24 +1,24 @@
 //! Fetches the details of one advisory: the request, and what becomes of the answer.
 
 use super::identifier::is_plain;
-use crate::http::{ClientError, Kind, Request, Staleness};
+use crate::http::{BodyType, ClientError, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Detail, Fingerprint, plain_fingerprint};
-use crate::source::page::Unreadable;
+use crate::model::{Detail, Fingerprint, QuarantineKind, plain_fingerprint};
+use crate::source::page::UnreadableRow;
 use crate::source::{detail as detail_source, large, xml};
 use crate::store;
-use crate::store::advisories::detail::{self, DetailOutcome, Record};
+use crate::store::advisories::detail::{self, DetailOutcome, FeedRecord};
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::{backlog, queue};
 
 /// Path of the advisories.
 pub(crate) const PATH: &str = "/api/advisories/";
 /// The result of one request.
-pub(super) enum Step {
+pub(super) enum DetailResult {
     Stored(DetailOutcome, Fingerprint),
     Unreadable,
     Unavailable,
@@ -30,12 +30,12 @@ pub(super) enum Step {
 pub(super) struct Fetching {
     pub(super) context: Context,
     pub(super) guard: Guard,
-    pub(super) origin: Origin,
+    pub(super) origin: ChunkOrigin,
 }
 
 impl Fetching {
     /// Fetches one detail. `Err` ends the run: the next request would probably fail too.
-    pub(super) async fn fetch_one(self, said: String) -> Result<Step, Failure> {
+    pub(super) async fn fetch_one(self, said: String) -> Result<DetailResult, Failure> {
         if !is_plain(&said) {
             let why = "its identifier cannot be part of a URL";
             return self.unavailable(&said, why).await;
@@ -51,12 +51,12 @@ impl Fetching {
                 | ClientError::TooManyValues { ref head, .. }),
             )) => {
                 let reason = large::too_large(&error.to_string(), head.len());
-                let raw = xml::printable(head);
-                self.quarantine(&said, head, reason, raw).await
+                let kept = (QuarantineKind::JsonBeginning, reason, xml::printable(head));
+                self.quarantine(&said, head, kept).await
             }
             Err(Failure::Upstream(error @ ClientError::Forbidden { .. })) => {
                 self.failed(&said, &error.to_string(), true).await?;
-                Ok(Step::Refused(error))
+                Ok(DetailResult::Refused(error))
             }
             Err(failure) => {
                 if let Failure::Upstream(error) = &failure {
@@ -112,7 +112,7 @@ impl Fetching {
     }
 
     async fn request(&self, said: &str) -> Result<(bytes::Bytes, Staleness), Failure> {
-        let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
+        let request = Request::new(format!("{PATH}{said}/"), BodyType::JsonObject);
         let response = async {
             let mut response = self.context.client.get_whole(&request).await?;
             // Half an advisory says nothing about the other half: it is requested again soon.
@@ -129,13 +129,13 @@ impl Fetching {
         said: &str,
         body: &[u8],
         staleness: Staleness,
-    ) -> Result<Step, Failure> {
+    ) -> Result<DetailResult, Failure> {
         let read = detail_source::read(&self.context.rules, body).and_then(|detail| {
             let found = &detail.advisory.said;
             if found == said {
                 return Ok(detail);
             }
-            Err(Unreadable {
+            Err(UnreadableRow {
                 key: Some(said.to_owned()),
                 reason: format!("requested {said}, got {found}"),
                 raw: xml::printable(body),
@@ -145,21 +145,24 @@ impl Fetching {
             Ok(detail) => match self.store(&detail, staleness).await {
                 Err(Failure::Store(error)) => match store::refused_value(&error) {
                     Some(reason) => {
-                        self.quarantine(said, body, reason, xml::printable(body))
-                            .await
+                        let kept = (QuarantineKind::Json, reason, xml::printable(body));
+                        self.quarantine(said, body, kept).await
                     }
                     None => Err(error.into()),
                 },
-                outcome => Ok(Step::Stored(outcome?, detail.byte_hash)),
+                outcome => Ok(DetailResult::Stored(outcome?, detail.byte_hash)),
             },
-            Err(Unreadable { reason, raw, .. }) => self.quarantine(said, body, reason, raw).await,
+            Err(UnreadableRow { reason, raw, .. }) => {
+                let kept = (QuarantineKind::Json, reason, raw);
+                self.quarantine(said, body, kept).await
+            }
         }
     }
 
     async fn store(&self, detail: &Detail, staleness: Staleness) -> Result<DetailOutcome, Failure> {
         let mut transaction = self.guard.begin_with_lock(WriteLock::Exclusive).await?;
         let now = self.context.clock.now();
-        let origin = Origin {
+        let origin = ChunkOrigin {
             at: now,
             ..self.origin
         };
@@ -177,20 +180,20 @@ impl Fetching {
         &self,
         said: &str,
         body: &[u8],
-        reason: String,
-        raw: String,
-    ) -> Result<Step, Failure> {
+        (kind, reason, raw): (QuarantineKind, String, String),
+    ) -> Result<DetailResult, Failure> {
         let mut transaction = self.guard.begin().await?;
         let now = self.context.clock.now();
         queue::unavailable(&mut transaction, said, &reason, now).await?;
-        let record = quarantine::Unreadable {
+        let record = quarantine::QuarantineEntry {
+            kind,
             key: Some(said.to_owned()),
             hints: Vec::new(),
             reason,
             byte_hash: plain_fingerprint(body),
             raw,
         };
-        let origin = Origin {
+        let origin = ChunkOrigin {
             at: now,
             ..self.origin
         };
@@ -199,25 +202,25 @@ impl Fetching {
         if !is_kept {
             tracing::warn!(said, "{said}: {}", Failure::NoRoom);
         }
-        Ok(Step::Unreadable)
+        Ok(DetailResult::Unreadable)
     }
 
-    async fn unavailable(&self, said: &str, why: &str) -> Result<Step, Failure> {
+    async fn unavailable(&self, said: &str, why: &str) -> Result<DetailResult, Failure> {
         let mut transaction = self.guard.begin().await?;
         queue::unavailable(&mut transaction, said, why, self.context.clock.now()).await?;
         transaction.commit().await?;
-        Ok(Step::Unavailable)
+        Ok(DetailResult::Unavailable)
     }
 }
 
 /// The feed's record of an advisory, parsed with the current rules.
 pub(crate) async fn record(
     connection: &mut sqlx::PgConnection,
-    rules: &xml::Rules,
+    rules: &xml::ParserRules,
     said: &str,
-) -> Result<Option<Record>, sqlx::Error> {
+) -> Result<Option<FeedRecord>, sqlx::Error> {
     let raw = detail::record(connection, said).await?;
-    Ok(raw.map(|raw| Record {
+    Ok(raw.map(|raw| FeedRecord {
         advisory: xml::read_record(rules, raw.as_bytes()).ok(),
         raw,
     }))

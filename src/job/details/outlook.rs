@@ -10,7 +10,11 @@ use crate::store::wanted::backlog::Backlog;
 const MIN_SAMPLE: i64 = 20;
 
 /// When all pending details will have been fetched.
-pub fn outlook(config: &Config, backlog: &Backlog, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn outlook(
+    config: &Config,
+    backlog: &Backlog,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     let wanted = u64::try_from(backlog.wanted).ok()?;
     let measured = backlog
         .lately_since

@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 
-use super::window::{Purpose, scan_window};
+use super::window::{ReadPurpose, scan_window};
 use crate::http::ClientError;
 use crate::job::caught::caught;
 use crate::job::collection::window::FixedWindow;
@@ -24,7 +24,7 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     drop(connection);
     let until = found.and_then(|found| found.paused_until);
     let (key, now) = (&SourceKey::RevisionScan, context.clock.now());
-    if context.pauses.holds(key, until, REFUSED_PAUSE, now) {
+    if context.pauses.is_in_force(key, until, REFUSED_PAUSE, now) {
         return Ok(None);
     }
     let run = match run::begin(context, &SourceKey::RevisionScan, Mode::Incremental).await? {
@@ -33,7 +33,13 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     };
     let mut work = Work::default();
     let window = window(&run);
-    let result = caught(scan_window(&run, &window, Purpose::RevisionScan, &mut work)).await;
+    let result = caught(scan_window(
+        &run,
+        &window,
+        ReadPurpose::RevisionScan,
+        &mut work,
+    ))
+    .await;
     let is_refused = matches!(
         result,
         Err(Failure::Upstream(

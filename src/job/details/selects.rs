@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fetch::PATH;
 use super::identifier::is_plain;
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{BodyType, ClientError, Request};
 use crate::job::collection::window::FixedWindow;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -90,7 +90,7 @@ async fn modification_of(context: &Context, said: &str) -> Result<Modified, Fail
     if !is_plain(said) {
         return Ok(Modified::Unknown);
     }
-    let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
+    let request = Request::new(format!("{PATH}{said}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
     let mut response = match context.or_stopped(response).await? {
         Err(ClientError::NotFound { is_copy: false, .. }) => return Ok(Modified::Gone),
@@ -108,7 +108,7 @@ async fn modification_of(context: &Context, said: &str) -> Result<Modified, Fail
 /// The modification time of an advisory that upstream has; `None` if the time cannot be
 /// read.
 async fn modification_of_any(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
-    let request = Request::new(PATH, Kind::Json).with("page_size", "1".to_owned());
+    let request = Request::new(PATH, BodyType::Json).with("page_size", "1".to_owned());
     let page = page(context, &request).await?;
     if page.results.is_empty() && page.unreadable.is_empty() {
         return Err(Failure::ListsNothing);

@@ -12,19 +12,19 @@ use super::fetch::PATH;
 use super::selects;
 use crate::job::collection::outside::Outside;
 use crate::job::collection::page::{PageResult, Pages};
-use crate::job::collection::parts::Parts;
-use crate::job::collection::window::{FixedWindow, Received, Scanned};
+use crate::job::collection::parts::WindowParts;
+use crate::job::collection::window::{FixedWindow, ReceivedRows, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
-use crate::model::plain_fingerprint;
+use crate::model::{QuarantineKind, plain_fingerprint};
 use crate::source::detail::{Listed, read_damaged, read_listed, read_page};
-use crate::source::page::Unreadable;
-use crate::source::xml::Rules;
+use crate::source::page::UnreadableRow;
+use crate::source::xml::ParserRules;
 use crate::store;
 use crate::store::ledger::{quarantine, unknown_field};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::feed_days::{self, Counts};
-use crate::store::wanted::listed::{self, OlderThan, Row};
+use crate::store::wanted::listed::{self, ListedAdvisory, OlderThan};
 
 /// Elements per page; upstream does not recommend more.
 pub(crate) const PAGE_SIZE: u32 = 100;
@@ -36,7 +36,7 @@ const REFETCH_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum ReadPurpose {
     /// To find the members of a watch list; also among advisories whose details were
     /// fetched before `older_than`, because lists can change without an advisory being
     /// modified.
@@ -50,11 +50,11 @@ pub(crate) enum Purpose {
 pub(crate) async fn scan_window(
     run: &Run,
     window: &FixedWindow,
-    purpose: Purpose,
+    purpose: ReadPurpose,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let window = selects::from_known(run, *window).await?;
-    let mut parts = Parts::of(window, ADVISORIES);
+    let mut parts = WindowParts::of(window, ADVISORIES);
     let mut outside = Outside::at(ADVISORIES, PATH);
     while let Some(part) = parts.next() {
         let scanned = scan_once(run, &part, purpose, (&mut outside, &mut *work)).await?;
@@ -73,11 +73,11 @@ pub(crate) async fn scan_window(
 async fn scan_once(
     run: &Run,
     window: &FixedWindow,
-    purpose: Purpose,
+    purpose: ReadPurpose,
     (outside, work): (&mut Outside, &mut Work),
 ) -> Result<Scanned, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
-    let mut received = Received::default();
+    let mut received = ReceivedRows::default();
     while let Some(result) = pages.next().await? {
         if let Some(longer) = window.extended(pages.date) {
             return Ok(Scanned::TooShort(longer));
@@ -127,7 +127,10 @@ async fn record_unknown(run: &Run, unknown: &[(String, String)]) -> Result<(), F
 
 /// Reads the elements of a page. What is known of one that is too large or damaged is enough
 /// to fetch its details: it is among both.
-fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unreadable>) {
+fn parse(
+    rules: &ParserRules,
+    result: PageResult,
+) -> (Vec<Listed>, Vec<quarantine::QuarantineEntry>) {
     let (mut elements, damaged) = read_page(rules, result.page);
     let mut unreadable = Vec::with_capacity(damaged.len() + result.large.len());
     for mut row in damaged {
@@ -138,7 +141,8 @@ fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unr
     }
     for row in result.large {
         let part = read_listed(rules, row.fields).ok();
-        unreadable.push(quarantine::Unreadable {
+        unreadable.push(quarantine::QuarantineEntry {
+            kind: QuarantineKind::JsonBeginning,
             key: part.as_ref().map(|part| part.said.clone()),
             reason: row.reason,
             byte_hash: row.byte_hash,
@@ -159,12 +163,12 @@ fn add_part(elements: &mut Vec<Listed>, part: Option<Listed>) {
 /// Enqueues the details to fetch of a page, in one transaction.
 async fn store_page(
     run: &Run,
-    purpose: Purpose,
+    purpose: ReadPurpose,
     elements: Vec<Listed>,
-    mut unreadable: Vec<quarantine::Unreadable>,
+    mut unreadable: Vec<quarantine::QuarantineEntry>,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut rows: Vec<Row> = elements.into_iter().map(row).collect();
+    let mut rows: Vec<ListedAdvisory> = elements.into_iter().map(row).collect();
     let settled = match write(run, purpose, &rows, &unreadable, work).await {
         Err(Failure::Store(error)) if store::refused_value(&error).is_some() => {
             let refused = write_one_by_one(run, purpose, &mut rows, work).await?;
@@ -192,9 +196,9 @@ async fn store_page(
 /// Writes the rows of a page in one transaction.
 async fn write(
     run: &Run,
-    purpose: Purpose,
-    rows: &[Row],
-    unreadable: &[quarantine::Unreadable],
+    purpose: ReadPurpose,
+    rows: &[ListedAdvisory],
+    unreadable: &[quarantine::QuarantineEntry],
     work: &mut Work,
 ) -> Result<Option<Counts>, Failure> {
     let mut transaction = run.transaction().await?;
@@ -204,7 +208,7 @@ async fn write(
     let undated = origin.at - refetch_after(run);
     let (mut settled, mut sightings) = (None, Vec::new());
     match purpose {
-        Purpose::List { older_than } => {
+        ReadPurpose::List { older_than } => {
             let older_than = OlderThan {
                 any: older_than,
                 undated,
@@ -212,7 +216,7 @@ async fn write(
             listed::enqueue_for_list(&mut transaction, origin, rows, older_than).await?;
             sightings = listed::sightings(&mut transaction, origin.source_id, rows).await?;
         }
-        Purpose::RevisionScan => {
+        ReadPurpose::RevisionScan => {
             listed::enqueue_newer(&mut transaction, rows, (origin.at, undated)).await?;
             settled = feed_days::settle(&mut transaction, rows, origin.at).await?;
         }
@@ -237,9 +241,9 @@ fn refetch_after(run: &Run) -> TimeDelta {
 /// Releases the quarantined elements of which these rows are the present state.
 async fn release(
     connection: &mut PgConnection,
-    origin: Origin,
-    rows: &[Row],
-    unreadable: &[quarantine::Unreadable],
+    origin: ChunkOrigin,
+    rows: &[ListedAdvisory],
+    unreadable: &[quarantine::QuarantineEntry],
 ) -> Result<(), sqlx::Error> {
     let source_id = origin.source_id;
     if rows.is_empty() || quarantine::is_empty(connection, source_id).await? {
@@ -262,10 +266,10 @@ async fn release(
 /// database refuses.
 async fn write_one_by_one(
     run: &Run,
-    purpose: Purpose,
-    rows: &mut Vec<Row>,
+    purpose: ReadPurpose,
+    rows: &mut Vec<ListedAdvisory>,
     work: &mut Work,
-) -> Result<Vec<quarantine::Unreadable>, Failure> {
+) -> Result<Vec<quarantine::QuarantineEntry>, Failure> {
     let mut refused = Vec::new();
     for row in std::mem::take(rows) {
         match write(run, purpose, std::slice::from_ref(&row), &[], work).await {
@@ -279,7 +283,7 @@ async fn write_one_by_one(
                 let Some(reason) = store::refused_value(&error) else {
                     return Err(error.into());
                 };
-                refused.push(kept(Unreadable {
+                refused.push(kept(UnreadableRow {
                     key: Some(row.said),
                     reason,
                     raw: row.raw.to_string(),
@@ -291,14 +295,14 @@ async fn write_one_by_one(
     Ok(refused)
 }
 
-fn row(element: Listed) -> Row {
+fn row(element: Listed) -> ListedAdvisory {
     let Listed {
         said,
         modified_at,
         released_at,
         raw,
     } = element;
-    Row {
+    ListedAdvisory {
         said,
         modified_at,
         released_at,
@@ -306,9 +310,10 @@ fn row(element: Listed) -> Row {
     }
 }
 
-fn kept(unreadable: Unreadable) -> quarantine::Unreadable {
-    let Unreadable { key, reason, raw } = unreadable;
-    quarantine::Unreadable {
+fn kept(unreadable: UnreadableRow) -> quarantine::QuarantineEntry {
+    let UnreadableRow { key, reason, raw } = unreadable;
+    quarantine::QuarantineEntry {
+        kind: QuarantineKind::Json,
         byte_hash: plain_fingerprint(raw.as_bytes()),
         hints: Vec::new(),
         key,

@@ -6,13 +6,13 @@ use sqlx::{PgConnection, PgPool};
 use super::applied::Applied;
 use super::epss;
 use super::failure::NotEnriched;
-use super::file::Read;
-use crate::model::{Details, KevCatalogue, RecordKind};
-use crate::source::enrichment::Published;
+use super::file::ReadFile;
+use crate::model::{DetailsMode, KevCatalogue, RecordKind};
+use crate::source::enrichment::EnrichmentFile;
 use crate::store::change::{self, Fact};
 use crate::store::enrichment::kev;
-use crate::store::enrichment::state::{self, Release, State};
-use crate::store::origin::Origin;
+use crate::store::enrichment::state::{self, EnrichmentState, Release};
+use crate::store::origin::ChunkOrigin;
 
 /// A smaller catalogue is not compared with the one before.
 const COMPARED_ENTRIES: i64 = 20;
@@ -31,7 +31,7 @@ pub struct Terms {
 /// Stores a file in one transaction.
 pub(super) async fn apply(
     pool: &PgPool,
-    read: &Read,
+    read: &ReadFile,
     terms: Terms,
     now: DateTime<Utc>,
 ) -> Result<Applied, NotEnriched> {
@@ -39,8 +39,8 @@ pub(super) async fn apply(
     let mut transaction = pool.begin().await?;
     let state = state::lock(&mut transaction, catalogue).await?;
     let (released_at, release, entries) = match &read.published {
-        Published::Kev(kev) => (kev.released_at, &kev.release, kev.entries.len()),
-        Published::Epss(epss) => (epss.released_at, &epss.release, epss.scores.len()),
+        EnrichmentFile::Kev(kev) => (kev.released_at, &kev.release, kev.entries.len()),
+        EnrichmentFile::Epss(epss) => (epss.released_at, &epss.release, epss.scores.len()),
     };
     let entries = i64::try_from(entries).unwrap_or(i64::MAX);
     check_date(&state, released_at, now)?;
@@ -58,8 +58,8 @@ pub(super) async fn apply(
         is_first,
     };
     let facts = match &read.published {
-        Published::Kev(kev) => apply_kev(&mut transaction, kev, &mut applied, now).await?,
-        Published::Epss(scores) => {
+        EnrichmentFile::Kev(kev) => apply_kev(&mut transaction, kev, &mut applied, now).await?,
+        EnrichmentFile::Epss(scores) => {
             epss::apply(&mut transaction, scores, terms.threshold, &mut applied, now).await?
         }
     };
@@ -80,7 +80,7 @@ pub(super) async fn apply(
 
 /// A file of the future that an earlier version has accepted keeps no other one away.
 fn check_date(
-    state: &State,
+    state: &EnrichmentState,
     released_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), NotEnriched> {
@@ -99,7 +99,7 @@ fn check_date(
     Ok(())
 }
 
-fn check_size(state: &State, entries: i64, terms: Terms) -> Result<(), NotEnriched> {
+fn check_size(state: &EnrichmentState, entries: i64, terms: Terms) -> Result<(), NotEnriched> {
     let stored = state.entries.unwrap_or(0);
     let is_far_fewer = stored >= COMPARED_ENTRIES && entries < stored / 10 * 9;
     if is_far_fewer && !terms.accept_removals {
@@ -132,12 +132,12 @@ async fn record(
     facts: &[Fact],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let origin = Origin {
+    let origin = ChunkOrigin {
         source_id: 0,
         run_id: 0,
         at: now,
         settled_before: None,
-        details: Details::Never,
+        details: DetailsMode::Never,
         is_live: false,
     };
     change::record(connection, origin, RecordKind::Advisory, facts, false).await

@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 
 use super::failure::NotEnriched;
-use crate::http::{Body, Seal, saved};
+use crate::http::{ResponseBody, Seal, saved};
 use crate::model::Catalogue;
-use crate::source::enrichment::{EpssReader, Published, kev_catalogue, recognise};
+use crate::source::enrichment::{EnrichmentFile, EpssReader, kev_catalogue, recognise};
 
 /// Maximum size of the KEV catalogue, which is kept in memory: twenty times that of 2026.
 const MAX_KEV_BYTES: usize = 32 << 20;
@@ -18,8 +18,8 @@ pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
 const BEGINNING_BYTES: usize = 64;
 
 /// A file that was read to its end.
-pub(super) struct Read {
-    pub(super) published: Published,
+pub(super) struct ReadFile {
+    pub(super) published: EnrichmentFile,
     pub(super) digest: [u8; 32],
     pub(super) seal: Seal,
 }
@@ -28,7 +28,7 @@ pub(super) struct Read {
 pub(super) async fn read_file(
     path: &Path,
     expected: Option<Catalogue>,
-) -> Result<Read, NotEnriched> {
+) -> Result<ReadFile, NotEnriched> {
     let file = File::open(path).await.map_err(NotEnriched::File)?;
     let metadata = file.metadata().await.map_err(NotEnriched::File)?;
     if metadata.is_dir() {
@@ -41,10 +41,10 @@ pub(super) async fn read_file(
 
 /// Reads a body to its end. Scores are parsed as they come; the catalogue is kept whole.
 pub(super) async fn read(
-    mut body: Body,
+    mut body: ResponseBody,
     expected: Option<Catalogue>,
     seal: Seal,
-) -> Result<Read, NotEnriched> {
+) -> Result<ReadFile, NotEnriched> {
     let mut digest = Sha256::new();
     let mut kept = Vec::new();
     let mut scores = None;
@@ -75,10 +75,10 @@ pub(super) async fn read(
         }
     }
     let published = match scores {
-        Some(scores) => Published::Epss(scores.finish()?),
-        None => Published::Kev(kev_catalogue(&kept)?),
+        Some(scores) => EnrichmentFile::Epss(scores.finish()?),
+        None => EnrichmentFile::Kev(kev_catalogue(&kept)?),
     };
-    Ok(Read {
+    Ok(ReadFile {
         published,
         digest: digest.finalize().into(),
         seal,

@@ -10,13 +10,13 @@ use tracing::{debug, info, warn};
 use super::applied::Applied;
 use super::apply::{Terms, apply};
 use super::failure::NotEnriched;
-use super::file::{MAX_FILE_BYTES, Read, read, read_file};
+use super::file::{MAX_FILE_BYTES, ReadFile, read, read_file};
 use crate::config::{Config, FileLocation};
-use crate::http::{Body, FetchedFile, Seal, fetch_file, saved};
+use crate::http::{FetchedFile, ResponseBody, Seal, fetch_file, saved};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{Catalogue, chain, outgoing};
-use crate::store::enrichment::state::{self, State};
+use crate::store::enrichment::state::{self, EnrichmentState};
 
 /// A download takes no longer, whatever `[upstream] total_timeout` says.
 const TIMEOUT: Duration = Duration::from_mins(10);
@@ -25,7 +25,7 @@ const APART: TimeDelta = TimeDelta::minutes(1);
 
 /// The result of an attempt.
 #[derive(Debug)]
-pub enum Pulled {
+pub enum PullOutcome {
     /// It was read.
     Applied(Applied),
     /// The server says that it has not changed.
@@ -38,15 +38,15 @@ pub enum Pulled {
 
 /// Reads a file if it is configured. Fails only on database errors and if advisoryd stops;
 /// all other failures are recorded.
-pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<Pulled, Failure> {
+pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<PullOutcome, Failure> {
     let Some(location) = context.config.enrichment.location(catalogue) else {
-        return Ok(Pulled::Skipped);
+        return Ok(PullOutcome::Skipped);
     };
     let now = context.clock.now();
     let mut connection = context.pool.acquire().await?;
     if !state::attempt(&mut connection, catalogue, now, now - APART).await? {
         debug!("another process reads the {}", catalogue.label());
-        return Ok(Pulled::Skipped);
+        return Ok(PullOutcome::Skipped);
     }
     let state = of(&mut connection, catalogue).await?;
     drop(connection);
@@ -68,7 +68,7 @@ pub async fn pull(context: &Context, catalogue: Catalogue) -> Result<Pulled, Fai
 async fn of(
     connection: &mut sqlx::PgConnection,
     catalogue: Catalogue,
-) -> Result<State, sqlx::Error> {
+) -> Result<EnrichmentState, sqlx::Error> {
     let states = state::states(connection).await?;
     let found = states.into_iter().find(|one| one.catalogue == catalogue);
     found.ok_or(sqlx::Error::RowNotFound)
@@ -87,17 +87,17 @@ async fn settle(
     catalogue: Catalogue,
     result: Result<Option<Applied>, NotEnriched>,
     now: DateTime<Utc>,
-) -> Result<Pulled, Failure> {
+) -> Result<PullOutcome, Failure> {
     match result {
         Ok(Some(applied)) => {
             info!(enrichment = catalogue.name(), "{}", applied.sentence());
-            Ok(Pulled::Applied(applied))
+            Ok(PullOutcome::Applied(applied))
         }
         Ok(None) => {
             let mut connection = context.pool.acquire().await?;
             state::unchanged(&mut connection, catalogue, now).await?;
             debug!("{}: not changed", catalogue.label());
-            Ok(Pulled::Unchanged)
+            Ok(PullOutcome::Unchanged)
         }
         Err(NotEnriched::Store(error)) => Err(error.into()),
         Err(error) => {
@@ -106,7 +106,7 @@ async fn settle(
             state::failed(&mut connection, catalogue, &error, now).await?;
             let label = catalogue.label();
             warn!(enrichment = catalogue.name(), %error, "{label}: {error}");
-            Ok(Pulled::Failed(error))
+            Ok(PullOutcome::Failed(error))
         }
     }
 }
@@ -114,9 +114,9 @@ async fn settle(
 /// `None` if the server says that it has not changed.
 async fn read_location(
     context: &Context,
-    state: &State,
+    state: &EnrichmentState,
     location: &FileLocation,
-) -> Result<Option<Read>, NotEnriched> {
+) -> Result<Option<ReadFile>, NotEnriched> {
     let expected = Some(state.catalogue);
     let url = match location {
         FileLocation::Path(path) => return read_file(path, expected).await.map(Some),
@@ -136,7 +136,10 @@ async fn read_location(
 }
 
 /// The body of a configured file, decompressed.
-pub(crate) async fn body(context: &Context, location: &FileLocation) -> Result<Body, NotEnriched> {
+pub(crate) async fn body(
+    context: &Context,
+    location: &FileLocation,
+) -> Result<ResponseBody, NotEnriched> {
     let url = match location {
         FileLocation::Path(path) => {
             let file = tokio::fs::File::open(path)
@@ -158,12 +161,12 @@ pub(crate) async fn check_file(path: &Path, expected: Catalogue) -> Result<(), N
     read_file(path, Some(expected)).await.map(|_| ())
 }
 
-/// Reads a saved file, plain or compressed, and stores what it says. The file tells what it
+/// Reads a saved file, plain or compressed, and stores what it says. The file says what it
 /// is.
 ///
 /// # Errors
 /// [`NotEnriched`]
-pub async fn enrich_file(
+pub(crate) async fn enrich_file(
     pool: &PgPool,
     path: &Path,
     terms: Terms,
@@ -195,7 +198,7 @@ pub async fn is_due(context: &Context, catalogue: Catalogue) -> Result<bool, Fai
 }
 
 /// Reads what is due, as `sync` does.
-pub async fn pull_due(context: &Context) -> Result<Vec<(Catalogue, Pulled)>, Failure> {
+pub async fn pull_due(context: &Context) -> Result<Vec<(Catalogue, PullOutcome)>, Failure> {
     let mut pulled = Vec::new();
     for catalogue in Catalogue::ALL {
         if is_due(context, catalogue).await? {

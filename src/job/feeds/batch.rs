@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Fingerprint, plain_fingerprint};
-use crate::source::xml::{self, Rules};
-use crate::store::advisories::received::Received;
-use crate::store::ledger::quarantine::Unreadable;
+use crate::model::{Fingerprint, QuarantineKind, plain_fingerprint};
+use crate::source::xml::{self, ParserRules};
+use crate::store::advisories::received::ReceivedAdvisory;
+use crate::store::ledger::quarantine::QuarantineEntry;
 
 /// Records in one transaction: enough to make its commit cheap, few enough to
 /// keep it short.
@@ -22,20 +22,20 @@ const SHORTENED_BYTES: usize = 64 * 1024;
 /// New records, to be stored in one transaction.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub received: Vec<Received>,
-    pub unreadable: Vec<Unreadable>,
+    pub received: Vec<ReceivedAdvisory>,
+    pub unreadable: Vec<QuarantineEntry>,
     bytes: usize,
 }
 
 impl Batch {
-    pub fn parse(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
+    pub fn parse(&mut self, rules: &Arc<ParserRules>, record: &[u8], hash: Fingerprint) {
         self.bytes += record.len();
         match xml::read_records(rules, record) {
             Ok((advisory, within)) => {
                 for other in within {
                     self.quarantine(within_record(&advisory.said, other));
                 }
-                self.received.push(Received {
+                self.received.push(ReceivedAdvisory {
                     advisory,
                     raw: xml::storable(record).into_owned(),
                     byte_hash: hash,
@@ -50,7 +50,7 @@ impl Batch {
     }
 
     /// One statement cannot keep the same bytes twice.
-    fn quarantine(&mut self, record: Unreadable) {
+    fn quarantine(&mut self, record: QuarantineEntry) {
         let mut known = self.unreadable.iter();
         if known.all(|known| known.byte_hash != record.byte_hash) {
             self.unreadable.push(record);
@@ -88,7 +88,7 @@ impl Batch {
         (record.raw.len() > SHORTENED_BYTES).then(|| vec![Self::of(shortened(record, refused))])
     }
 
-    fn of(unreadable: Unreadable) -> Self {
+    fn of(unreadable: QuarantineEntry) -> Self {
         Self {
             unreadable: vec![unreadable],
             ..Self::default()
@@ -112,22 +112,24 @@ impl Batch {
 
 /// The quarantine rows of a record that cannot be parsed: the whole record under its own
 /// identifier, and the text around identifiers of other advisories that it contains.
-fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
-    let xml::Unreadable {
+fn quarantined(record: &[u8], unreadable: xml::UnreadableRecord) -> Vec<QuarantineEntry> {
+    let xml::UnreadableRecord {
         key,
         reason,
         hints,
         others,
     } = unreadable;
-    let others = others.into_iter().map(|other| Unreadable {
+    let others = others.into_iter().map(|other| QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
         key: Some(other.key),
         hints: Vec::new(),
         reason: reason.clone(),
         raw: xml::printable(other.raw.as_bytes()),
     });
-    let others: Vec<Unreadable> = others.collect();
-    let own = Unreadable {
+    let others: Vec<QuarantineEntry> = others.collect();
+    let own = QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key,
         hints,
         reason,
@@ -138,8 +140,9 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
 }
 
 /// A whole record of another advisory within the record of `said`.
-fn within_record(said: &str, other: xml::Other) -> Unreadable {
-    Unreadable {
+fn within_record(said: &str, other: xml::Other) -> QuarantineEntry {
+    QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key: Some(other.key),
         hints: Vec::new(),
         reason: format!("it is inside the record of {said}, where only references are expected"),
@@ -149,8 +152,9 @@ fn within_record(said: &str, other: xml::Other) -> Unreadable {
 }
 
 /// A record that can be parsed, and that PostgreSQL refuses.
-fn refused_record(record: &Received, refused: &str) -> Unreadable {
-    Unreadable {
+fn refused_record(record: &ReceivedAdvisory, refused: &str) -> QuarantineEntry {
+    QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: refused.to_owned(),
@@ -160,9 +164,10 @@ fn refused_record(record: &Received, refused: &str) -> Unreadable {
 }
 
 /// The beginning of a record that PostgreSQL refuses even as a text.
-fn shortened(record: Unreadable, refused: &str) -> Unreadable {
+fn shortened(record: QuarantineEntry, refused: &str) -> QuarantineEntry {
     let end = record.raw.floor_char_boundary(SHORTENED_BYTES);
-    Unreadable {
+    QuarantineEntry {
+        kind: record.kind.beginning(),
         reason: format!("{}; only its beginning is kept: {refused}", record.reason),
         raw: record.raw[..end].to_owned(),
         ..record
@@ -171,14 +176,18 @@ fn shortened(record: Unreadable, refused: &str) -> Unreadable {
 
 /// A record whose modification time is earlier than that of the stored version of the same
 /// source, with other content.
-pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unreadable {
+pub(super) fn taken_back(
+    record: &ReceivedAdvisory,
+    known: Option<DateTime<Utc>>,
+) -> QuarantineEntry {
     let words = |at: Option<DateTime<Utc>>| {
         at.map_or_else(
             || "none".to_owned(),
             |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
         )
     };
-    Unreadable {
+    QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: format!(
@@ -192,8 +201,9 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
 }
 
 /// A record of a known advisory that says nothing of what the stored record says.
-pub(super) fn blank(record: &Received) -> Unreadable {
-    Unreadable {
+pub(super) fn blank(record: &ReceivedAdvisory) -> QuarantineEntry {
+    QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: "it holds nothing but the identifier, title or dates of an advisory that was received whole before; the stored version is kept".to_owned(),
@@ -203,8 +213,9 @@ pub(super) fn blank(record: &Received) -> Unreadable {
 }
 
 /// A record that is quarantined although it can be parsed.
-pub(super) fn conflicting_duplicate(record: &Received) -> Unreadable {
-    Unreadable {
+pub(super) fn conflicting_duplicate(record: &ReceivedAdvisory) -> QuarantineEntry {
+    QuarantineEntry {
+        kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
         reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),

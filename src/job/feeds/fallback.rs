@@ -8,7 +8,7 @@ use crate::config::ListSource;
 use crate::http::ClientError;
 use crate::job::collection::window::FixedWindow;
 use crate::job::details::revision_scan;
-use crate::job::details::window::{Purpose, scan_window};
+use crate::job::details::window::{ReadPurpose, scan_window};
 use crate::job::failure::Failure;
 use crate::job::feeds::due::{due_at, edited_at, is_full};
 use crate::job::feeds::feed::Feed;
@@ -35,7 +35,7 @@ pub(crate) async fn reason_to_skip_feed(
 ) -> Result<Option<String>, Failure> {
     let (now, until) = (run.context.clock.now(), run.source.paused_until);
     let pauses = &run.context.pauses;
-    let is_paused = pauses.holds(run.source_name(), until, FEED_PAUSE, now);
+    let is_paused = pauses.is_in_force(run.source_name(), until, FEED_PAUSE, now);
     let is_tick = look_back == LookBack::Missing;
     match feed.source {
         ListSource::Json => {
@@ -88,7 +88,7 @@ pub(crate) async fn read_json(
     let covers = (window.from, window.to);
     run.record_window(covers).await?;
     let older_than = refresh_older_than(run, look_back);
-    scan_window(run, &window, Purpose::List { older_than }, work).await?;
+    scan_window(run, &window, ReadPurpose::List { older_than }, work).await?;
     work.is_full = is_full(&run.source, look_back);
     if work.is_full {
         members::judge_json(run, look_back).await?;
@@ -159,7 +159,7 @@ async fn evidence(run: &Run, id: i64) -> Result<Evidence, Failure> {
     Ok(evidence::of_list(&mut connection, id, before).await?)
 }
 
-/// Details fetched before this time are fetched again by a full pull, because they tell
+/// Details fetched before this time are fetched again by a full pull, because they say
 /// the lists of an advisory as of then. Those that another list has fetched again since
 /// the scheduled time or the edit need not be, nor those fetched since a new list is
 /// followed.

@@ -31,7 +31,7 @@ pub enum LookBack {
 
 impl LookBack {
     /// Whether it is that of a first pull.
-    pub fn is_full(self) -> bool {
+    pub(crate) fn is_full(self) -> bool {
         matches!(self, Self::Full | Self::FullAccepted)
     }
 }

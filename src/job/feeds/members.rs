@@ -10,7 +10,7 @@ use super::feed::LookBack;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::{SourceKey, counted};
-use crate::store::advisories::members::{self, Member, Pulled};
+use crate::store::advisories::members::{self, Member, PulledMembers};
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::activity;
 use crate::store::wanted::feed_days::{self, Counts};
@@ -23,7 +23,7 @@ const MAX_MISSING_PART: usize = 5;
 const CONFIRM_AFTER: TimeDelta = TimeDelta::hours(12);
 /// So many missing members that are all older than everything that came are not a
 /// coincidence: upstream did not go back as far as it was asked to. That fewer are missing
-/// proves nothing either, but it is not told.
+/// proves nothing either, but it is not reported.
 const CUT_OFF: usize = 3;
 /// Margin at the beginning of a window: upstream may count whole days.
 const EDGE: TimeDelta = TimeDelta::days(1);
@@ -44,7 +44,7 @@ pub(super) async fn judge(
     }
     let mut connection = run.context.pool.acquire().await?;
     let days = feed_days::get(&mut connection).await?;
-    let pulled = Pulled {
+    let pulled = PulledMembers {
         seen: &work.sightings,
         from: from + EDGE,
         by_modification: days.is_some_and(|days| days.counts == Counts::Modifications),

@@ -8,17 +8,17 @@ use super::fallback;
 use super::feed::{Feed, LookBack};
 use super::members;
 use super::reach;
-use super::store::Stored;
+use super::store::StoredCounters;
 use super::stream::{self, pull_stream};
-use crate::http::{Answer, ClientError, Kind, Request};
+use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::caught::caught;
-use crate::job::collection::links::Links;
+use crate::job::collection::links::VisitedPages;
 use crate::job::collection::next_page::{next_document, require_same_feed};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
-use crate::source::xml::{Document, FeedError};
+use crate::source::xml::{FeedError, ParsedDocument};
 use crate::store::ledger::{source, unknown_field};
 
 /// Path of all feeds.
@@ -139,7 +139,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     let (response, window) = request(run, feed, look_back).await?;
     work.covers = Some((window.from, window.to));
     run.record_window((window.from, window.to)).await?;
-    let mut stored = Stored::default();
+    let mut stored = StoredCounters::default();
     let read = read_documents((run, feed), response, work, &mut stored).await;
     work.tally = stored.tally;
     work.sightings = stored.sightings;
@@ -154,12 +154,12 @@ async fn read_documents(
     (run, feed): (&Run, &Feed),
     first: Answer,
     work: &mut Work,
-    stored: &mut Stored,
+    stored: &mut StoredCounters,
 ) -> Result<(), Failure> {
     let mut response = first;
     let mut known_root = run.source.root_element.clone();
-    let mut links = Links::default();
-    let mut before: Option<Document> = None;
+    let mut links = VisitedPages::default();
+    let mut before: Option<ParsedDocument> = None;
     for page in 1..=MAX_DOCUMENTS {
         let (url, linked) = (response.url.clone(), response.next.take());
         let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
@@ -185,7 +185,7 @@ async fn read_documents(
         links.read(document.records, document.claimed)?;
         require_same_feed(&next, &feed.query)?;
         links.follow(&next)?;
-        let request = run.context.client.get_url(&next, Kind::Xml);
+        let request = run.context.client.get_url(&next, BodyType::Xml);
         response = run.context.or_stopped(request).await??;
         before = Some(document);
     }
@@ -195,7 +195,7 @@ async fn read_documents(
 }
 
 /// Stores the names around the records of which nothing is known.
-async fn record_unknown(run: &Run, document: &Document) -> Result<(), Failure> {
+async fn record_unknown(run: &Run, document: &ParsedDocument) -> Result<(), Failure> {
     if document.unknown.is_empty() {
         return Ok(());
     }
@@ -214,9 +214,9 @@ async fn read_document(
     run: &Run,
     first: Answer,
     known_root: Option<&str>,
-    stored: &mut Stored,
-) -> Result<Document, Failure> {
-    let mut part = Stored::default();
+    stored: &mut StoredCounters,
+) -> Result<ParsedDocument, Failure> {
+    let mut part = StoredCounters::default();
     let document = attempt_document(run, first, known_root, &mut part).await;
     stored.add(part);
     document
@@ -226,20 +226,20 @@ async fn attempt_document(
     run: &Run,
     first: Answer,
     known_root: Option<&str>,
-    stored: &mut Stored,
-) -> Result<Document, Failure> {
+    stored: &mut StoredCounters,
+) -> Result<ParsedDocument, Failure> {
     let client = &run.context.client;
     let (mut retries, mut truncated) = (client.retries(), 0);
     let mut response = first;
     loop {
         let url = response.url.to_string();
-        let said = std::mem::take(&mut response.said);
+        let header_claims = std::mem::take(&mut response.header_claims);
         stored.staleness = stored.staleness.or(response.staleness);
         let (part, document) = pull_stream(run, known_root, response).await;
         stored.repeated(part);
         match document {
             Ok(mut document) => {
-                for (name, value) in &said {
+                for (name, value) in &header_claims {
                     document.header(name, value);
                 }
                 return Ok(document);
@@ -259,7 +259,7 @@ async fn attempt_document(
         );
         response = run
             .context
-            .or_stopped(client.get_url(&url, Kind::Xml))
+            .or_stopped(client.get_url(&url, BodyType::Xml))
             .await??;
     }
 }
@@ -282,7 +282,7 @@ async fn request(
         let request = Request {
             path: PATH.to_owned(),
             query,
-            kind: Kind::Xml,
+            kind: BodyType::Xml,
         };
         let response = context.or_stopped(context.client.get(&request)).await??;
         let to = response

@@ -4,18 +4,18 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::Advisory;
-use crate::source::xml::{self, Rules};
+use crate::source::xml::{self, ParserRules};
 
 /// Rows of `sighting` that a document contains, shared by all its writers, and the rules by
 /// which it is parsed.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenRecords {
     rows: Mutex<HashSet<i64>>,
-    rules: Arc<Rules>,
+    rules: Arc<ParserRules>,
 }
 
-impl Seen {
-    pub(crate) fn new(rules: Arc<Rules>) -> Self {
+impl SeenRecords {
+    pub(crate) fn new(rules: Arc<ParserRules>) -> Self {
         Self {
             rows: Mutex::default(),
             rules,

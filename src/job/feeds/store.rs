@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 
 use super::batch::Batch;
-use super::seen::Seen;
+use super::seen::SeenRecords;
 use super::write::write;
 use crate::http::Staleness;
 use crate::job::context::Context;
@@ -14,7 +14,7 @@ use crate::job::run::Run;
 use crate::job::transaction::Guard;
 use crate::model::{Fingerprint, FingerprintSum, Tally};
 use crate::store::advisories::advisory;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Records of one lookup: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
@@ -57,7 +57,7 @@ impl Chunk {
 
 /// Counters of a run, and the sightings of its documents.
 #[derive(Debug, Default)]
-pub(crate) struct Stored {
+pub(crate) struct StoredCounters {
     pub tally: Tally,
     pub sightings: Vec<i64>,
     pub received: FingerprintSum,
@@ -65,7 +65,7 @@ pub(crate) struct Stored {
     pub staleness: Staleness,
 }
 
-impl Stored {
+impl StoredCounters {
     pub(crate) fn add(&mut self, other: Self) {
         self.count(other.tally);
         self.sightings.extend(other.sightings);
@@ -110,15 +110,15 @@ impl Stored {
 pub(crate) struct Writer {
     context: Context,
     guard: Guard,
-    origin: Origin,
-    seen: Arc<Seen>,
+    origin: ChunkOrigin,
+    seen: Arc<SeenRecords>,
     batch: Batch,
     pub tally: Tally,
     pub received: FingerprintSum,
 }
 
 impl Writer {
-    pub(crate) fn new(run: &Run, seen: Arc<Seen>) -> Self {
+    pub(crate) fn new(run: &Run, seen: Arc<SeenRecords>) -> Self {
         Self {
             context: run.context.clone(),
             guard: run.guard.clone(),
@@ -157,7 +157,7 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        let origin = Origin {
+        let origin = ChunkOrigin {
             at: self.context.clock.now(),
             ..self.origin
         };

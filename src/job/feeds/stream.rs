@@ -8,14 +8,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::seen::Seen;
-use super::store::{Chunk, Stored, Writer};
+use super::seen::SeenRecords;
+use super::store::{Chunk, StoredCounters, Writer};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Run;
 use crate::model::{SourceKey, Tally};
-use crate::source::xml::{Document, FeedError, RecordReader, Rules};
+use crate::source::xml::{FeedError, ParsedDocument, ParserRules, RecordReader};
 
 /// Tasks that store records. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
@@ -32,12 +32,12 @@ pub(crate) async fn pull_stream(
     run: &Run,
     root_element: Option<&str>,
     response: Answer,
-) -> (Stored, Result<Document, Failure>) {
+) -> (StoredCounters, Result<ParsedDocument, Failure>) {
     let broken = CancellationToken::new();
     let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
     let receiver = Arc::new(Mutex::new(receiver));
     let mut writers = JoinSet::new();
-    let seen = Arc::new(Seen::new(Arc::clone(&run.context.rules)));
+    let seen = Arc::new(SeenRecords::new(Arc::clone(&run.context.rules)));
     for _ in 0..WRITERS {
         let writer = Writer::new(run, Arc::clone(&seen));
         writers.spawn(store_all(writer, Arc::clone(&receiver), broken.clone()));
@@ -55,7 +55,7 @@ pub(crate) async fn pull_stream(
         () = broken.cancelled() => Err(Failure::Broken("a writer failed".into())),
         outcome = reading => outcome,
     };
-    let mut stored = Stored::default();
+    let mut stored = StoredCounters::default();
     while let Some(writer) = writers.join_next().await {
         match writer {
             Ok((tally, outcome)) => {
@@ -73,7 +73,7 @@ pub(crate) async fn pull_stream(
 }
 
 /// A run with fewer different records than upstream's total count is incomplete.
-pub(crate) fn check_count(document: &Document) -> Result<(), Failure> {
+pub(crate) fn check_count(document: &ParsedDocument) -> Result<(), Failure> {
     let seen = document.distinct();
     match document.claimed {
         Some(claimed) if claimed > seen => Err(Failure::Disagree {
@@ -87,7 +87,7 @@ pub(crate) fn check_count(document: &Document) -> Result<(), Failure> {
 }
 
 /// Logs elements outside records that might be records of another kind.
-pub(crate) fn warn_of_ignored(source: &SourceKey, document: &Document) {
+pub(crate) fn warn_of_ignored(source: &SourceKey, document: &ParsedDocument) {
     if !document.ignored.is_empty() {
         warn!(
             %source, ignored = ?document.ignored,
@@ -131,7 +131,7 @@ async fn read(
     (root_element, list): (Option<&str>, Option<i64>),
     response: Answer,
     sender: mpsc::Sender<Chunk>,
-) -> Result<Document, Failure> {
+) -> Result<ParsedDocument, Failure> {
     let reader = RecordReader::new(
         Arc::clone(&context.rules),
         response.charset.as_deref(),
@@ -229,7 +229,7 @@ impl Reading {
         Ok(())
     }
 
-    fn push(&mut self, piece: &[u8], rules: &Rules) -> Result<(), Failure> {
+    fn push(&mut self, piece: &[u8], rules: &ParserRules) -> Result<(), Failure> {
         let Self {
             reader,
             chunk,

@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::batch::{Batch, blank, conflicting_duplicate, taken_back};
-use super::seen::Seen;
+use super::seen::SeenRecords;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Details, Fingerprint, Tally, plain_fingerprint};
+use crate::model::{DetailsMode, Fingerprint, Tally, plain_fingerprint};
 use crate::store;
-use crate::store::advisories::advisory::{self, Document, Merged};
-use crate::store::advisories::received::Received;
+use crate::store::advisories::advisory::{self, ChunkContext, MergedChunk};
+use crate::store::advisories::received::ReceivedAdvisory;
 use crate::store::advisories::write_lock::WriteLock;
-use crate::store::ledger::quarantine::{self, Unreadable};
+use crate::store::ledger::quarantine::{self, QuarantineEntry};
 use crate::store::ledger::unknown_field;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
 /// How often a batch is written that conflicts with another transaction. With the
@@ -27,8 +27,8 @@ const CONFLICT_ATTEMPTS: u32 = 3;
 /// written in halves, down to the record with that value, which is quarantined.
 pub(super) async fn write(
     guard: &Guard,
-    origin: Origin,
-    seen: &Seen,
+    origin: ChunkOrigin,
+    seen: &SeenRecords,
     batch: Batch,
 ) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
@@ -55,7 +55,7 @@ pub(super) async fn write(
     Ok(tally)
 }
 
-fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
+fn count(tally: &mut Tally, batch: &Batch, merged: &MergedChunk) {
     let set_aside = merged.conflicting_duplicates.len() + merged.taken_back.len();
     let set_aside = (set_aside + merged.blank.len()) as u64;
     tally.seen += batch.received.len() as u64 - set_aside;
@@ -68,10 +68,10 @@ fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
 /// Writes a batch in one transaction; repeats it if it conflicts with another one.
 async fn write_repeated(
     guard: &Guard,
-    origin: Origin,
-    seen: &Seen,
+    origin: ChunkOrigin,
+    seen: &SeenRecords,
     batch: &Batch,
-) -> Result<Merged, Failure> {
+) -> Result<MergedChunk, Failure> {
     let mut lock = WriteLock::Shared;
     for _ in 1..CONFLICT_ATTEMPTS {
         match write_once(guard, origin, seen, batch, lock).await {
@@ -87,11 +87,11 @@ async fn write_repeated(
 
 async fn write_once(
     guard: &Guard,
-    origin: Origin,
-    seen: &Seen,
+    origin: ChunkOrigin,
+    seen: &SeenRecords,
     batch: &Batch,
     lock: WriteLock,
-) -> Result<Merged, Failure> {
+) -> Result<MergedChunk, Failure> {
     let Batch {
         received,
         unreadable,
@@ -99,9 +99,9 @@ async fn write_once(
     } = batch;
     let mut transaction = guard.begin_with_lock(lock).await?;
     let merged = if received.is_empty() {
-        Merged::default()
+        MergedChunk::default()
     } else {
-        let document = Document {
+        let document = ChunkContext {
             is_seen: &|sighting| seen.contains(sighting),
             read: &|raw| seen.read(raw),
             has_local_times: &|raw| seen.has_local_times(raw),
@@ -114,11 +114,11 @@ async fn write_once(
     let duplicates = duplicates.map(|index| (*index, conflicting_duplicate(&received[*index])));
     let taken = merged.taken_back.iter();
     let taken = taken.map(|(index, known)| (*index, taken_back(&received[*index], *known)));
-    let (mut set_aside, quarantined): (Vec<usize>, Vec<Unreadable>) =
+    let (mut set_aside, quarantined): (Vec<usize>, Vec<QuarantineEntry>) =
         duplicates.chain(taken).unzip();
     set_aside.extend(&merged.blank);
     let blank = merged.blank.iter().map(|index| blank(&received[*index]));
-    let blank: Vec<Unreadable> = blank.collect();
+    let blank: Vec<QuarantineEntry> = blank.collect();
     release(&mut transaction, origin, received, &set_aside).await?;
     enqueue_details(&mut transaction, origin, unreadable).await?;
     enqueue_details(&mut transaction, origin, &blank).await?;
@@ -133,10 +133,10 @@ async fn write_once(
 /// quarantined: JSON may have what the feed could not deliver.
 async fn enqueue_details(
     connection: &mut PgConnection,
-    origin: Origin,
-    unreadable: &[Unreadable],
+    origin: ChunkOrigin,
+    unreadable: &[QuarantineEntry],
 ) -> Result<(), sqlx::Error> {
-    if unreadable.is_empty() || origin.details == Details::Never {
+    if unreadable.is_empty() || origin.details == DetailsMode::Never {
         return Ok(());
     }
     let hashes: Vec<Fingerprint> = unreadable.iter().map(|record| record.byte_hash).collect();
@@ -164,8 +164,8 @@ async fn enqueue_details(
 /// Releases records from quarantine that failed to parse before, with the same bytes.
 async fn release(
     connection: &mut PgConnection,
-    origin: Origin,
-    received: &[Received],
+    origin: ChunkOrigin,
+    received: &[ReceivedAdvisory],
     set_aside: &[usize],
 ) -> Result<(), sqlx::Error> {
     if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Config;
 use crate::model::{Catalogue, Condition, Evidence, Finding, shortened};
-use crate::store::enrichment::state::State;
+use crate::store::enrichment::state::EnrichmentState;
 
 /// Added to the second scheduled time: the attempt that it starts may take a while.
 const SLACK: TimeDelta = TimeDelta::hours(1);
@@ -14,7 +14,7 @@ const OLDEST_SCORES: TimeDelta = TimeDelta::days(7);
 const ERROR_CHARS: usize = 300;
 
 /// Until when a file that was last read at that time is fresh; `None` without a schedule.
-pub fn fresh_until(
+pub(crate) fn fresh_until(
     config: &Config,
     catalogue: Catalogue,
     read_at: DateTime<Utc>,
@@ -26,7 +26,7 @@ pub fn fresh_until(
 }
 
 /// Whether a file was not read in time, or what is read is old.
-pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> Finding {
+pub(super) fn stale_file(config: &Config, state: &EnrichmentState, now: DateTime<Utc>) -> Finding {
     let from = state.data_from();
     let until = from.and_then(|from| fresh_until(config, state.catalogue, from));
     let is_late = until.is_some_and(|until| now > until);
@@ -49,7 +49,7 @@ pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> 
             format!("{label}: {last}; {error}")
         }
         (false, Some(at)) => format!(
-            "{label}: what [enrichment] epss leads to is of {}; there is probably another place by now",
+            "{label}: the data at the URL of [enrichment] epss is of {}; the vendor probably publishes it at another URL now",
             time(at)
         ),
         (false, None) => match state.read_at {

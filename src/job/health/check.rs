@@ -6,13 +6,13 @@ use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::findings::{Seen, sink_key};
+use super::findings::{HealthData, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::standing::Standing;
+use crate::job::problems::ActiveProblems;
 use crate::model::{
-    Condition, ConditionState, Finding, OWN_RULE, Purpose, Silence, Transition, decide, label_of,
-    outgoing,
+    Condition, ConditionState, Finding, MessagePurpose, OWN_RULE, Silence, Transition, decide,
+    label_of, outgoing,
 };
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
@@ -25,7 +25,7 @@ use crate::store::tickets::reading;
 
 /// Conditions that begin or end within this time are sent in one message: an upstream
 /// that is down affects every list.
-pub const GATHER: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const GATHER: TimeDelta = TimeDelta::seconds(5);
 
 /// Checks all conditions once and creates alerts for those that began or were resolved;
 /// returns their number. Each alert is created in one transaction with the state of its
@@ -66,7 +66,7 @@ async fn transitions(
     connection: &mut PgConnection,
 ) -> Result<Vec<Transition>, Failure> {
     let filter = reading::get(connection).await?.filter;
-    let seen = Seen {
+    let seen = HealthData {
         config: &context.config,
         now: context.clock.now(),
         upstream_now: context.upstream_now(),
@@ -116,7 +116,7 @@ fn raise(
     Some(Raised {
         id: Uuid::parse_str(&alert.id).ok()?,
         rule: OWN_RULE.to_owned(),
-        purpose: Purpose::Health,
+        purpose: MessagePurpose::Health,
         seq: None,
         through: None,
         silences: silences
@@ -155,10 +155,10 @@ pub async fn show(context: &Context) {
         return;
     };
     if let Ok(states) = condition::states(&mut connection).await {
-        let conditions = Standing::conditions(&states);
-        context.standing.send_if_modified(|standing| {
-            let is_new = standing.conditions != conditions;
-            standing.conditions = conditions;
+        let conditions = ActiveProblems::conditions(&states);
+        context.problems.send_if_modified(|problems| {
+            let is_new = problems.conditions != conditions;
+            problems.conditions = conditions;
             is_new
         });
     }

@@ -47,7 +47,7 @@ pub(super) fn full_read(
     now: DateTime<Utc>,
 ) -> Finding {
     let failed = failed.iter().find(|one| one.key == source.key);
-    let holds = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
+    let is_active = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
     let summary = match failed {
         None => "the last full pull or scan was complete".to_owned(),
         Some(one) => format!(
@@ -63,7 +63,7 @@ pub(super) fn full_read(
     of_source(
         source,
         Condition::FullReadFailed,
-        holds,
+        is_active,
         (i64::from(failed.is_some()), summary),
     )
 }
@@ -73,12 +73,12 @@ pub(super) fn alternating(source: &SourceState) -> Finding {
     let (count, summary) = match &source.alternating {
         None => (
             0,
-            "no content came in turn with another for a week".to_owned(),
+            "no feed has alternated between two contents for a week".to_owned(),
         ),
         Some((count, said)) => (
             *count,
             format!(
-                "of {}, such as {said}, different contents come in turn with the same modification time: servers of upstream disagree. The one that was first received last stays, and the others make no versions; ask the vendor",
+                "for {}, for example {said}, the feed alternates between different contents with the same modification time: servers of upstream disagree. The content that appeared last is kept; the others make no new versions. Ask the vendor",
                 counted(count, "advisory")
             ),
         ),

@@ -11,13 +11,13 @@ pub(super) const ERROR_CHARS: usize = 300;
 pub(super) fn of_source(
     source: &SourceState,
     condition: Condition,
-    holds: bool,
+    is_active: bool,
     (value, summary): (i64, String),
 ) -> Finding {
     Finding {
         condition,
         key: source.key.to_string(),
-        evidence: if holds {
+        evidence: if is_active {
             Evidence::For
         } else {
             Evidence::Against

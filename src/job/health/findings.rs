@@ -11,8 +11,8 @@ use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, SourceKey, counted,
     shortened,
 };
-use crate::store::enrichment::state::State;
-use crate::store::health::condition::{Doubt, SinkState, SourceState};
+use crate::store::enrichment::state::EnrichmentState;
+use crate::store::health::condition::{MissingMembers, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
 use crate::store::reports::full_reads::FailedFullRead;
 use crate::store::reports::missing::MissingDetails;
@@ -23,7 +23,7 @@ const UPSTREAM: &str = "upstream";
 const SINK_FAILURES: i32 = 4;
 
 /// The data that conditions are derived from.
-pub(crate) struct Seen<'a> {
+pub(crate) struct HealthData<'a> {
     pub config: &'a Config,
     /// The time by our clock.
     pub now: DateTime<Utc>,
@@ -39,15 +39,15 @@ pub(crate) struct Seen<'a> {
     /// Sources whose last full read failed.
     pub full_reads: Vec<FailedFullRead>,
     /// The state of discovery, if it is on.
-    pub discovery: Option<discovery::State>,
+    pub discovery: Option<discovery::DiscoveryState>,
     /// How far what lists contain is read.
-    pub mirrors: Vec<mirror::State>,
-    pub catalogues: Vec<State>,
+    pub mirrors: Vec<mirror::MirrorState>,
+    pub catalogues: Vec<EnrichmentState>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
 
-impl Seen<'_> {
+impl HealthData<'_> {
     /// One finding for each condition of each source and sink, and for active conditions
     /// of sources and sinks that are no longer configured.
     pub(crate) fn findings(&self) -> Vec<Finding> {
@@ -100,7 +100,8 @@ impl Seen<'_> {
     }
 
     /// Active while the last run of any source shows it; resolved when a run that ended
-    /// after its beginning shows the opposite.
+    /// after its beginning shows the opposite. All sources have the same token: what was
+    /// rejected before upstream accepted it shows nothing any more.
     fn of_upstream(&self, condition: Condition) -> Finding {
         let with_evidence = |evidence: Evidence| {
             self.sources
@@ -108,14 +109,19 @@ impl Seen<'_> {
                 .filter(move |source| RunFailure::says(source.last_failure, condition) == evidence)
         };
         let since = self.state(condition, UPSTREAM).map(|state| state.since);
-        let is_resolved = with_evidence(Evidence::Against).any(|source| {
-            let evidence_at = match source.last_failure {
+        let accepted_at = with_evidence(Evidence::Against)
+            .filter_map(|source| match source.last_failure {
                 Some(_) => source.last_error_at,
                 None => source.last_success_at,
-            };
-            evidence_at.is_some() && evidence_at > since
-        });
-        let holding: Vec<&SourceState> = with_evidence(Evidence::For).collect();
+            })
+            .max();
+        let is_resolved = accepted_at.is_some() && accepted_at > since;
+        let is_over = |source: &SourceState| {
+            condition == Condition::TokenRejected && accepted_at > source.last_error_at
+        };
+        let holding: Vec<&SourceState> = with_evidence(Evidence::For)
+            .filter(|source| !is_over(source))
+            .collect();
         let names: Vec<String> = holding.iter().map(|source| source.key.label()).collect();
         let (evidence, summary) = match (holding.first(), is_resolved) {
             (Some(first), _) => {
@@ -231,7 +237,7 @@ fn coverage_gap(source: &SourceState) -> Finding {
 fn removals(source: &SourceState) -> Finding {
     let (missing, summary) = match source.doubt {
         None => (0, "the result of a full pull was accepted".to_owned()),
-        Some(Doubt {
+        Some(MissingMembers {
             since,
             missing,
             known,

@@ -36,7 +36,7 @@ pub(super) fn allowed_until(
 }
 
 /// Until when the watch lists that discovery last found at `from` count as known.
-pub fn lists_known_until(config: &Config, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn lists_known_until(config: &Config, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let zone = config.schedule.timezone;
     let schedule = &config.discovery.schedule;
     let first = schedule.next_after(from, zone)?;

@@ -11,7 +11,7 @@ use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, ConditionState, OWN_RULE, Purpose, SourceKey, counted, heartbeat_id, label_of,
+    Alert, ConditionState, MessagePurpose, OWN_RULE, SourceKey, counted, heartbeat_id, label_of,
 };
 use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
@@ -87,7 +87,7 @@ async fn raise(
     Ok(Raised {
         id,
         rule: OWN_RULE.to_owned(),
-        purpose: Purpose::Heartbeat,
+        purpose: MessagePurpose::Heartbeat,
         seq: None,
         through: None,
         alert,

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::store::health::condition::SourceState;
 use crate::store::lists::discovery;
-use crate::store::lists::mirror::State;
+use crate::store::lists::mirror::MirrorState;
 use crate::store::reports::missing::MissingDetails;
 
 /// How long discovery and the reading of contents may fail: both run hourly, and feeds are
@@ -20,9 +20,9 @@ const LONGEST_FAILURE: TimeDelta = TimeDelta::hours(24);
 /// Details that a list needs which is read from the JSON API. Which lists an advisory is in
 /// is in its details only, so each such list may lack it.
 pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) -> Finding {
-    let holds = source.ingested_via == IngestedVia::Json && missing.failed > 0;
-    let failed = if holds { missing.failed } else { 0 };
-    let summary = if holds {
+    let is_active = source.ingested_via == IngestedVia::Json && missing.failed > 0;
+    let failed = if is_active { missing.failed } else { 0 };
+    let summary = if is_active {
         format!(
             "the list is read from the JSON API, and some of it cannot be fetched: {} ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
             counted(failed, "advisory"),
@@ -32,7 +32,12 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
     } else {
         "no advisory of the list is missing".to_owned()
     };
-    of_source(source, Condition::DetailsMissing, holds, (failed, summary))
+    of_source(
+        source,
+        Condition::DetailsMissing,
+        is_active,
+        (failed, summary),
+    )
 }
 
 /// Revisions that the revision scan has seen, and whose details cannot be fetched or wait for
@@ -60,12 +65,12 @@ pub(super) fn revisions_missing(source: &SourceState, missing: &MissingDetails) 
 }
 
 /// Whether the lists of the account are not all known.
-pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Finding {
+pub(super) fn discovered(state: &discovery::DiscoveryState, now: DateTime<Utc>) -> Finding {
     let last = state.last_success_at;
     let is_long = last.is_none_or(|at| now - at > LONGEST_FAILURE);
     let failed = state.last_error.as_deref();
-    let holds = failed.is_some() && (state.unreadable > 0 || is_long);
-    let summary = if holds {
+    let is_active = failed.is_some() && (state.unreadable > 0 || is_long);
+    let summary = if is_active {
         let last = last.map_or_else(
             || "never complete".to_owned(),
             |at| format!("last complete {}", time(at)),
@@ -77,7 +82,7 @@ pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Findin
     Finding {
         condition: Condition::DiscoveryIncomplete,
         key: "discovery".to_owned(),
-        evidence: if holds {
+        evidence: if is_active {
             Evidence::For
         } else {
             Evidence::Against
@@ -92,14 +97,15 @@ pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Findin
 pub(super) fn contents(
     source: &SourceState,
     config: &Config,
-    mirrors: &[State],
+    mirrors: &[MirrorState],
     now: DateTime<Utc>,
 ) -> Option<Finding> {
     let SourceKey::WatchList(id) = source.key else {
         return None;
     };
-    let is_of_list =
-        |state: &&State| state.key.watch_list_id == id && state.key.kind != MirrorKind::Approval;
+    let is_of_list = |state: &&MirrorState| {
+        state.key.watch_list_id == id && state.key.kind != MirrorKind::Approval
+    };
     let failing = mirrors.iter().filter(is_of_list).filter(|state| {
         let since = state.read_at.max(source.followed_since);
         let is_long = since.is_some_and(|at| now - at > LONGEST_FAILURE);

@@ -1,6 +1,6 @@
 //! Health checks and the heartbeat.
 
-pub mod catalogues;
+pub(crate) mod catalogues;
 pub mod check;
 mod feeds;
 mod finding;

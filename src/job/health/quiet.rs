@@ -44,8 +44,8 @@ pub(super) fn quiet(source: &SourceState) -> Finding {
         "it brings as much as usual".to_owned()
     };
     let value = silence.num_seconds();
-    let holds = is_silent || is_sparse;
-    of_source(source, Condition::ListQuiet, holds, (value, summary))
+    let is_active = is_silent || is_sparse;
+    of_source(source, Condition::ListQuiet, is_active, (value, summary))
 }
 
 /// Thousandths, for comparisons in whole numbers.

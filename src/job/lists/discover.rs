@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Holder, ListChange, ListedList, Outcome, compare, counted, lost};
+use crate::model::{LeaseHolder, ListChange, ListedList, Outcome, compare, counted, lost};
 use crate::store::advisories::sighting;
 use crate::store::ledger::configured::{self, Others};
 use crate::store::lists::discovery;
@@ -99,7 +99,7 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
 /// Requests the watch lists and stores them. If another process is discovering, returns
 /// that. Fails only on database errors, or if another process has taken over; all other
 /// failures are in the returned outcome.
-pub async fn discover(context: &Context) -> Result<Result<Discovered, Holder>, Failure> {
+pub async fn discover(context: &Context) -> Result<Result<Discovered, LeaseHolder>, Failure> {
     let lock = match discovery::lock(&context.pool).await? {
         Ok(lock) => lock,
         Err(holder) => return Ok(Err(holder)),

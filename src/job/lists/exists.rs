@@ -3,7 +3,7 @@
 use tracing::debug;
 
 use super::scan::{PATH, ask};
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ListedList, shortened};
@@ -33,7 +33,7 @@ pub(crate) async fn find(
     id: i64,
     was_shown: bool,
 ) -> Result<Existence, Failure> {
-    let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
+    let request = Request::new(format!("{PATH}{id}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
     match context.or_stopped(response).await? {
         Ok(_) => return Ok(Existence::Shown),

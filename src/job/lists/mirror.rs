@@ -9,7 +9,8 @@ use serde_json::Value;
 use tracing::{debug, warn};
 
 use super::discover;
-use super::mirror_store::{Changed, Received, Rows, store};
+use super::mirror_store::{Changed, MirrorRows, ReceivedMirror, store};
+use super::names;
 use super::scan::PATH;
 use crate::http::ClientError;
 use crate::job::collection::whole::{self, Whole};
@@ -19,7 +20,7 @@ use crate::job::transaction::Guard;
 use crate::model::{MirrorKey, MirrorKind};
 use crate::source::{approval, list_item};
 use crate::store::lists::discovery;
-use crate::store::lists::mirror::{self, State};
+use crate::store::lists::mirror::{self, MirrorState};
 
 /// Path of the pending approvals.
 const APPROVALS: &str = "/api/approve-advisories/";
@@ -75,6 +76,23 @@ pub async fn mirror(context: &Context) -> Result<Option<Mirrored>, Failure> {
     Ok(Some(mirrored))
 }
 
+/// Reads only the names of lists, as far as they are due; nothing if another process mirrors,
+/// which does that, too.
+pub async fn names(context: &Context) -> Result<(), Failure> {
+    let Ok(lock) = mirror::lock(&context.pool).await? else {
+        return Ok(());
+    };
+    let guard = Guard::new(&context.pool, &lock);
+    let context = Context {
+        client: context.client.for_run(),
+        ..context.clone()
+    };
+    let read = names::refresh(&context, &guard).await;
+    let counted = count_requests(&context, &guard).await;
+    lock.release().await;
+    read.and(counted)
+}
+
 /// When anything was last requested.
 pub async fn last_attempt_at(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
     let mut connection = context.pool.acquire().await?;
@@ -94,6 +112,7 @@ async fn count_requests(context: &Context, guard: &Guard) -> Result<(), Failure>
 }
 
 async fn read_all(context: &Context, guard: &Guard) -> Result<Mirrored, Failure> {
+    names::refresh(context, guard).await?;
     let mut connection = context.pool.acquire().await?;
     let states = mirror::states(&mut connection).await?;
     let config = discover::followed(&mut connection, &context.config).await?;
@@ -144,7 +163,7 @@ struct Tick<'c> {
     context: &'c Context,
     guard: &'c Guard,
     now: DateTime<Utc>,
-    states: HashMap<MirrorKey, State>,
+    states: HashMap<MirrorKey, MirrorState>,
     /// What was refused with 403 in this tick, and how. It is not requested for lists for
     /// which it was never read: such an account costs three requests a day.
     closed: HashMap<MirrorKind, String>,
@@ -170,7 +189,7 @@ impl Tick<'_> {
     /// tick.
     async fn one(&mut self, key: MirrorKey) -> Result<bool, Failure> {
         let state = self.states.get(&key).cloned();
-        let state = state.unwrap_or_else(|| State::new(key));
+        let state = state.unwrap_or_else(|| MirrorState::new(key));
         // A time further away was set by a clock that was wrong.
         let is_paused = |at: DateTime<Utc>| at > self.now && at - self.now <= PAUSE;
         if state.retry_at.is_some_and(is_paused) {
@@ -181,7 +200,7 @@ impl Tick<'_> {
             self.refuse(&state, error).await?;
             return Ok(true);
         }
-        let requested = State {
+        let requested = MirrorState {
             attempted_at: Some(self.now),
             ..state.clone()
         };
@@ -219,12 +238,12 @@ impl Tick<'_> {
     }
 
     /// Records that upstream refuses a collection.
-    async fn refuse(&mut self, state: &State, error: String) -> Result<(), Failure> {
+    async fn refuse(&mut self, state: &MirrorState, error: String) -> Result<(), Failure> {
         if state.refused_since.is_none() {
             self.mirrored.refused += 1;
             self.refused.push((state.key, error.clone()));
         }
-        let refused = State {
+        let refused = MirrorState {
             refused_since: state.refused_since.or(Some(self.now)),
             retry_at: Some(self.now + PAUSE),
             last_error: Some(error),
@@ -236,13 +255,13 @@ impl Tick<'_> {
     /// Records any other failure.
     async fn fail(
         &mut self,
-        state: State,
+        state: MirrorState,
         error: String,
         retry_at: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
         warn!(error, "{} could not be read: {error}", state.key);
         self.mirrored.error.get_or_insert_with(|| error.clone());
-        let failed = State {
+        let failed = MirrorState {
             refused_since: None,
             retry_at,
             last_error: Some(error),
@@ -251,7 +270,7 @@ impl Tick<'_> {
         self.set(&failed).await
     }
 
-    async fn set(&self, state: &State) -> Result<(), Failure> {
+    async fn set(&self, state: &MirrorState) -> Result<(), Failure> {
         let mut transaction = self.guard.begin().await?;
         mirror::set(&mut transaction, state).await?;
         transaction.commit().await?;
@@ -283,7 +302,7 @@ impl Tick<'_> {
 }
 
 /// Requests all rows of a collection.
-pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<Received, Failure> {
+pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<ReceivedMirror, Failure> {
     let (id, label) = (key.watch_list_id, key.kind.label());
     let part = match key.kind {
         MirrorKind::Vendor => "vendors",
@@ -294,17 +313,17 @@ pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<Received, 
                 approval::read(row).map(|approval| (approval.upstream_id.clone(), approval))
             };
             let whole = whole::read(context, APPROVALS, label, row).await?;
-            return Ok(received(whole, Rows::Approvals));
+            return Ok(received(whole, MirrorRows::Approvals));
         }
     };
     let path = format!("{PATH}{id}/{part}/");
     let row = |row: &Value| list_item::read(row).map(|item| (item.upstream_id.clone(), item));
     let whole = whole::read(context, &path, label, row).await?;
-    Ok(received(whole, Rows::Items))
+    Ok(received(whole, MirrorRows::Items))
 }
 
-fn received<T>(whole: Whole<String, T>, rows: impl FnOnce(Vec<T>) -> Rows) -> Received {
-    Received {
+fn received<T>(whole: Whole<String, T>, rows: impl FnOnce(Vec<T>) -> MirrorRows) -> ReceivedMirror {
+    ReceivedMirror {
         rows: rows(whole.rows.into_values().collect()),
         unreadable: whole.unreadable,
         staleness: whole.staleness,

@@ -10,7 +10,7 @@ use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{ListItem, MirrorKind, PendingApproval, counted};
 use crate::store::lists::content;
-use crate::store::lists::mirror::{self, State};
+use crate::store::lists::mirror::{self, MirrorState};
 
 /// A complete read of a list that lacks more than this part (one in 5) of what the list
 /// contained must be confirmed.
@@ -19,22 +19,22 @@ const MAX_LOST_PART: usize = 5;
 const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(50);
 
 /// What a complete read found.
-pub(crate) struct Received {
-    pub rows: Rows,
+pub(crate) struct ReceivedMirror {
+    pub rows: MirrorRows,
     /// Rows without an id.
     pub unreadable: usize,
     pub staleness: Staleness,
 }
 
 /// The rows of a complete read.
-pub(crate) enum Rows {
+pub(crate) enum MirrorRows {
     /// Of a collection below a watch list.
     Items(Vec<ListItem>),
     /// The pending approvals.
     Approvals(Vec<PendingApproval>),
 }
 
-impl Rows {
+impl MirrorRows {
     fn ids(&self) -> HashSet<&str> {
         match self {
             Self::Items(items) => items.iter().map(|item| &*item.upstream_id).collect(),
@@ -55,11 +55,11 @@ pub(crate) struct Changed {
 /// is older than the last read.
 pub(super) async fn store(
     guard: &Guard,
-    state: &State,
-    received: &Received,
+    state: &MirrorState,
+    received: &ReceivedMirror,
     now: DateTime<Utc>,
 ) -> Result<Changed, Failure> {
-    let Received {
+    let ReceivedMirror {
         rows,
         unreadable,
         staleness,
@@ -69,8 +69,8 @@ pub(super) async fn store(
     let mut transaction = guard.begin().await?;
     let present = content::present(&mut transaction, key).await?;
     match rows {
-        Rows::Items(items) => content::store_items(&mut transaction, key, items, now).await?,
-        Rows::Approvals(approvals) => {
+        MirrorRows::Items(items) => content::store_items(&mut transaction, key, items, now).await?,
+        MirrorRows::Approvals(approvals) => {
             for approval in approvals {
                 content::store_approval(&mut transaction, approval, now).await?;
             }
@@ -91,7 +91,7 @@ pub(super) async fn store(
     }
     let came = found.difference(&known).count();
     let is_first = state.read_at.is_none();
-    let next = State {
+    let next = MirrorState {
         attempted_at: Some(now),
         read_at: if doubted_at.is_none() {
             Some(now)
@@ -117,7 +117,7 @@ pub(super) async fn store(
 /// Since when a loss is not believed; `None` if there is none, or if it is believed.
 /// Approvals are not guarded: one click may approve all of them.
 fn doubted_at(
-    state: &State,
+    state: &MirrorState,
     (missing, known): (usize, usize),
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
@@ -135,7 +135,7 @@ fn doubt(missing: usize, known: usize) -> String {
     )
 }
 
-fn log_changes(before: &State, state: &State, changed: Changed) {
+fn log_changes(before: &MirrorState, state: &MirrorState, changed: Changed) {
     let (key, Changed { came, left }) = (state.key, changed);
     if before.refused_since.is_some() {
         info!("{key}: upstream no longer refuses them; they are mirrored again");

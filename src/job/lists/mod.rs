@@ -4,4 +4,5 @@ pub mod discover;
 pub(crate) mod exists;
 pub mod mirror;
 pub(crate) mod mirror_store;
+mod names;
 pub(crate) mod scan;

@@ -11,7 +11,7 @@ use crate::model::{Mode, Outcome, SourceKey, Tally, counted};
 
 /// A run that ended.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct RunReport {
     /// Row in the run log.
     pub run_id: i64,
     /// The source, in words.
@@ -31,7 +31,7 @@ pub struct Report {
 }
 
 /// Logs one line per run.
-pub(super) fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
+pub(super) fn log_ended(report: &RunReport, key: &SourceKey, failure: Option<&Failure>) {
     let Tally {
         added,
         changed,
@@ -81,11 +81,11 @@ pub(super) fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failu
 /// Makes the span of a run.
 #[cfg(feature = "otlp")]
 pub(super) fn trace(
-    report: &Report,
+    report: &RunReport,
     (key, failure): (&SourceKey, Option<RunFailure>),
     times: (DateTime<Utc>, DateTime<Utc>),
 ) {
-    crate::traces::run_ended(&crate::traces::Run {
+    crate::traces::run_ended(&crate::traces::EndedRun {
         key,
         id: report.run_id,
         mode: report.mode,

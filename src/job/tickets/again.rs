@@ -2,10 +2,10 @@
 
 use tracing::warn;
 
-use super::alone::{Asked, ask};
+use super::alone::{SingleTicket, ask};
 use super::page::TicketPage;
 use super::store_page::store;
-use super::stub::{REASON, set_aside};
+use super::stub::set_aside;
 use crate::http::ClientError;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
@@ -19,20 +19,20 @@ const MAX_ASKED: usize = 20;
 pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
     let source_id = run.origin.source_id;
-    let parts = known::quarantined(&mut connection, source_id, REASON).await?;
+    let parts = known::parts(&mut connection, source_id).await?;
     drop(connection);
     let mut ids: Vec<i64> = parts.into_keys().collect();
     ids.sort_unstable();
     let mut whole = TicketPage::default();
     for id in ids.iter().take(MAX_ASKED) {
         match ask(run, *id).await {
-            Ok(Asked::Exists(ticket)) => whole.tickets.push(*ticket),
-            Ok(Asked::Gone | Asked::Unknown) => {}
+            Ok(SingleTicket::Exists(ticket)) => whole.tickets.push(*ticket),
+            Ok(SingleTicket::Gone | SingleTicket::Unknown) => {}
             Err(Failure::Upstream(error)) if !ends_run(&error) => {
                 warn!(
                     ticket = id,
                     error = %error,
-                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone; the next run asks again"
+                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone: {error}; the next run asks again"
                 );
                 break;
             }

@@ -1,14 +1,14 @@
 //! Asks upstream for a single ticket.
 
 use super::page::PATH;
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{BodyType, ClientError, Request};
 use crate::job::failure::Failure;
 use crate::job::run::Run;
 use crate::model::Ticket;
 use crate::source::ticket;
 
 /// What upstream says of one ticket that is asked for alone.
-pub(super) enum Asked {
+pub(super) enum SingleTicket {
     Exists(Box<Ticket>),
     /// Upstream does not have it, or does not answer such a question: the scan decides.
     Gone,
@@ -17,9 +17,9 @@ pub(super) enum Asked {
     Unknown,
 }
 
-pub(super) async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
+pub(super) async fn ask(run: &Run, id: i64) -> Result<SingleTicket, Failure> {
     let context = &run.context;
-    let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
+    let request = Request::new(format!("{PATH}{id}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
     let mut response = match context.or_stopped(response).await? {
         Err(
@@ -31,22 +31,22 @@ pub(super) async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
             | ClientError::Refused {
                 is_upstreams: true, ..
             },
-        ) => return Ok(Asked::Gone),
+        ) => return Ok(SingleTicket::Gone),
         Err(
             ClientError::NotFound { .. }
             | ClientError::Forbidden { .. }
             | ClientError::Refused { .. }
             | ClientError::Html { .. }
             | ClientError::WrongType { .. },
-        ) => return Ok(Asked::Unknown),
+        ) => return Ok(SingleTicket::Unknown),
         // It exists, but cannot be read.
-        Err(error) if error.is_too_large() => return Ok(Asked::Unknown),
+        Err(error) if error.is_too_large() => return Ok(SingleTicket::Unknown),
         response => response?,
     };
     let body = response.bytes().await?;
     let ticket = ticket::read_alone(&body);
     Ok(match ticket.filter(|ticket| ticket.id == id) {
-        Some(ticket) => Asked::Exists(Box::new(ticket)),
-        None => Asked::Unknown,
+        Some(ticket) => SingleTicket::Exists(Box::new(ticket)),
+        None => SingleTicket::Unknown,
     })
 }

@@ -3,7 +3,7 @@
 
 use tracing::warn;
 
-use super::alone::{Asked, ask};
+use super::alone::{SingleTicket, ask};
 use super::page::TicketPage;
 use super::store_page::store;
 use crate::job::failure::Failure;
@@ -15,7 +15,7 @@ use crate::model::counted;
 const MAX_ASKED: usize = 100;
 
 /// Says that no ticket counts as gone: the missing ones may be the rows without an id.
-pub(super) fn not_told_apart(missing: u64, without_id: u64) {
+pub(super) fn warn_of_rows_without_id(missing: u64, without_id: u64) {
     if missing > 0 {
         warn!(
             missing,
@@ -38,9 +38,9 @@ pub(super) async fn confirmed(
     let mut unknown = 0;
     for id in asked {
         match ask(run, *id).await? {
-            Asked::Exists(ticket) => found.tickets.push(*ticket),
-            Asked::Gone => gone.push(*id),
-            Asked::Unknown => unknown += 1,
+            SingleTicket::Exists(ticket) => found.tickets.push(*ticket),
+            SingleTicket::Gone => gone.push(*id),
+            SingleTicket::Unknown => unknown += 1,
         }
     }
     if unknown > 0 {
@@ -56,7 +56,7 @@ pub(super) async fn confirmed(
     warn!(
         found = found.tickets.len(),
         not_asked = others.len(),
-        "tickets: {} that the full scan did not find exist upstream, the first is {}; they are stored, and of the {} that it did not find only those are marked as gone that upstream was asked for and does not have",
+        "tickets: {} that the full scan did not find still exist upstream, the first is {}; they are stored. Of the {} that it did not find, only those are marked as gone for which upstream answered that they do not exist",
         counted(found.tickets.len(), "ticket"),
         found.tickets.first().map_or(0, |ticket| ticket.id),
         missing.len()

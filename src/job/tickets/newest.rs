@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::page::{TicketPage, refused};
 use crate::job::run::Copied;
 use crate::model::Ticket;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::tickets::ticket::version_hash;
 
 /// Why an older copy is kept apart.
@@ -17,7 +17,11 @@ const WHY: &str = "older copy: the same run received one of this ticket that was
 
 /// Moves the older copies of a page to its `older` ones. `newest` is what the run has
 /// received before, and then with the page.
-pub(super) fn sort_out(newest: &mut HashMap<i64, Copied>, page: &mut TicketPage, origin: Origin) {
+pub(super) fn sort_out(
+    newest: &mut HashMap<i64, Copied>,
+    page: &mut TicketPage,
+    origin: ChunkOrigin,
+) {
     let mut places: HashMap<i64, usize> = HashMap::new();
     let mut current: Vec<Ticket> = Vec::with_capacity(page.tickets.len());
     for ticket in std::mem::take(&mut page.tickets) {

@@ -2,10 +2,10 @@
 
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
-use crate::model::{Fingerprint, Ticket, fingerprint};
+use crate::model::{Fingerprint, QuarantineKind, Ticket, fingerprint};
 use crate::source::large::Large;
 use crate::source::{self, ticket};
-use crate::store::ledger::quarantine::Unreadable;
+use crate::store::ledger::quarantine::QuarantineEntry;
 
 /// Path of the tickets.
 pub(crate) const PATH: &str = "/api/tickets/";
@@ -16,9 +16,9 @@ pub(crate) const TICKETS: &str = "tickets";
 #[derive(Default)]
 pub(crate) struct TicketPage {
     pub tickets: Vec<Ticket>,
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<QuarantineEntry>,
     /// Copies of tickets of which this run received a newer one.
-    pub older: Vec<Unreadable>,
+    pub older: Vec<QuarantineEntry>,
     /// Ids of rows whose id another row of the same response has.
     pub repeats: Vec<i64>,
     /// Keys beside the rows of which nothing is known, and their values.
@@ -40,7 +40,7 @@ impl TicketPage {
     }
 }
 
-fn id(record: &Unreadable) -> Option<i64> {
+fn id(record: &QuarantineEntry) -> Option<i64> {
     record.key.as_ref()?.parse().ok()
 }
 
@@ -73,10 +73,11 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
     parsed
 }
 
-fn kept(unreadable: source::page::Unreadable) -> Unreadable {
-    let source::page::Unreadable { key, reason, raw } = unreadable;
+fn kept(unreadable: source::page::UnreadableRow) -> QuarantineEntry {
+    let source::page::UnreadableRow { key, reason, raw } = unreadable;
     // `text` columns cannot store NUL; JSON has it as an escape sequence already.
-    Unreadable {
+    QuarantineEntry {
+        kind: QuarantineKind::Json,
         byte_hash: fingerprint(raw.as_bytes()),
         hints: Vec::new(),
         key,
@@ -86,9 +87,10 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
 }
 
 /// What is kept of a ticket that is too large.
-fn beginning(row: Large) -> Unreadable {
+fn beginning(row: Large) -> QuarantineEntry {
     let ticket = ticket::read(row.fields).ok();
-    Unreadable {
+    QuarantineEntry {
+        kind: QuarantineKind::JsonBeginning,
         key: ticket.map(|ticket| ticket.id.to_string()),
         reason: row.reason,
         byte_hash: row.byte_hash,
@@ -98,8 +100,8 @@ fn beginning(row: Large) -> Unreadable {
 }
 
 /// A ticket that was parsed but that cannot be stored, and why.
-pub(crate) fn refused(ticket: &Ticket, reason: String) -> Unreadable {
-    kept(source::page::Unreadable {
+pub(crate) fn refused(ticket: &Ticket, reason: String) -> QuarantineEntry {
+    kept(source::page::UnreadableRow {
         key: Some(ticket.id.to_string()),
         reason,
         raw: ticket.raw.to_string(),

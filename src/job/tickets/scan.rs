@@ -7,15 +7,15 @@ use super::again;
 use super::gone;
 use super::page::{PATH, TICKETS, parse};
 use super::store_page::store;
-use crate::http::{Kind, Request};
-use crate::job::collection::count::{Attempt, Attempts};
+use crate::http::{BodyType, Request};
+use crate::job::collection::count::{Attempts, ReadAttempt};
 use crate::job::collection::page::Pages;
 use crate::job::collection::repeats::Repeats;
 use crate::job::collection::unnamed::Unnamed;
 use crate::job::collection::window::covered_until;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::model::holds_secret;
+use crate::model::contains_secret;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket;
@@ -47,7 +47,7 @@ struct Finished {
     without_id: u64,
 }
 
-async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Finished>, Failure> {
+async fn scan_once(run: &Run, work: &mut Work) -> Result<ReadAttempt<Finished>, Failure> {
     let mut progress = resume_or_begin(run).await?;
     let unreadable = scan_pages(run, &mut progress, work).await?;
     let mut transaction = run.transaction().await?;
@@ -67,7 +67,7 @@ async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Finished>, Fail
         scan::finish(&mut transaction, progress.id).await?;
     }
     transaction.commit().await?;
-    Ok(Attempt {
+    Ok(ReadAttempt {
         claimed,
         received,
         complete: is_complete.then_some(Finished {
@@ -91,7 +91,7 @@ async fn resume_or_begin(run: &Run) -> Result<Scan, Failure> {
 /// Reads and stores all pages; returns the number of unreadable records without an id.
 async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u64, Failure> {
     let page_size = run.context.config.tickets.page_size.to_string();
-    let first = Request::new(PATH, Kind::Json).with("page_size", page_size);
+    let first = Request::new(PATH, BodyType::Json).with("page_size", page_size);
     // The page of the checkpoint is read again: rows may have moved to another page.
     let read = u32::try_from(progress.pages - 1).unwrap_or(0);
     let mut pages = Pages::new(&run.context, first).resumed(progress.resume_url.clone(), read);
@@ -123,12 +123,15 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
 /// The URL of a page without the parameters that hold the token: it is sent as a header.
 /// `None` if it holds it elsewhere; then a resumed scan begins at the first page.
 fn without_secrets(url: &str) -> Option<String> {
-    if !holds_secret(url) {
+    if !contains_secret(url) {
         return Some(url.to_owned());
     }
     let (path, query) = url.split_once('?')?;
-    let kept: Vec<&str> = query.split('&').filter(|one| !holds_secret(one)).collect();
-    Some(format!("{path}?{}", kept.join("&"))).filter(|url| !holds_secret(url))
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|one| !contains_secret(one))
+        .collect();
+    Some(format!("{path}?{}", kept.join("&"))).filter(|url| !contains_secret(url))
 }
 
 /// Ends a complete scan. Only a complete scan may mark tickets as gone.
@@ -163,7 +166,7 @@ async fn conclude(
     }
     again::ask_again(run, work).await?;
     let absent = if missing > 0 && without_id > 0 {
-        gone::not_told_apart(missing, without_id);
+        gone::warn_of_rows_without_id(missing, without_id);
         Vec::new()
     } else {
         absent

@@ -11,7 +11,7 @@ use crate::source::ticket_values;
 use crate::store;
 use crate::store::ledger::{quarantine, unknown_field};
 use crate::store::tickets::scan::{self, Scan};
-use crate::store::tickets::ticket::{self, Merged};
+use crate::store::tickets::ticket::{self, MergedTickets};
 
 /// Stores one page, with a checkpoint if it belongs to a full scan. A ticket that the
 /// database refuses is moved to the page's unreadable records.
@@ -50,8 +50,8 @@ async fn write_one_by_one(
     run: &Run,
     page: &mut TicketPage,
     progress: Option<&Scan>,
-) -> Result<Merged, Failure> {
-    let mut merged = Merged::default();
+) -> Result<MergedTickets, Failure> {
+    let mut merged = MergedTickets::default();
     let (tickets, mut stored) = (std::mem::take(&mut page.tickets), Vec::new());
     for ticket in tickets {
         let mut single = TicketPage {
@@ -82,7 +82,11 @@ async fn write_one_by_one(
 }
 
 /// Writes a page in one transaction.
-async fn write(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<Merged, Failure> {
+async fn write(
+    run: &Run,
+    page: &TicketPage,
+    progress: Option<&Scan>,
+) -> Result<MergedTickets, Failure> {
     let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
     let mut transaction = run.transaction().await?;
     let merged = ticket::merge(&mut transaction, run.origin_now(), &page.tickets).await?;

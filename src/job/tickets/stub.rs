@@ -7,19 +7,13 @@ use chrono::TimeDelta;
 use super::page::{TicketPage, refused};
 use crate::job::failure::Failure;
 use crate::job::run::Run;
-use crate::model::Ticket;
+use crate::model::{QuarantineKind, Ticket};
 use crate::source::ticket::{has_field, is_bare};
+use crate::store::ledger::quarantine::QuarantineEntry;
 use crate::store::tickets::known;
 
-/// How the reason begins why such a row is in quarantine.
-pub(super) const REASON: &str = "only a part of the ticket";
 /// A field that no row of a page has any more is gone if the rows have come so for this long.
 const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(24);
-
-/// Whether a record is in quarantine for this reason: parsed again, it is the same part.
-pub(crate) fn is_part(reason: &str) -> bool {
-    reason.starts_with(REASON)
-}
 
 /// Moves the rows that are only a part of a stored ticket to the unreadable ones of the page.
 pub(super) async fn set_aside(run: &Run, page: &mut TicketPage) -> Result<(), Failure> {
@@ -51,7 +45,7 @@ pub(super) async fn set_aside(run: &Run, page: &mut TicketPage) -> Result<(), Fa
     }
     let sample = known::sample(&mut connection).await?;
     let source_id = run.origin.source_id;
-    let before = known::quarantined(&mut connection, source_id, REASON).await?;
+    let before = known::parts(&mut connection, source_id).await?;
     let is_usual = |column: &String| sample.iter().all(|raw| has_field(raw, column));
     let is_on_page = |column: &String| page.tickets.iter().any(|one| has_field(&one.raw, column));
     let now = run.origin_now().at;
@@ -82,9 +76,12 @@ fn move_to_unreadable(page: &mut TicketPage, reasons: &[(i64, String)]) {
             None => page.tickets.push(ticket),
             Some((_, lacking)) => {
                 let reason = format!(
-                    "{REASON}: it lacks {lacking}, which the stored one has; that stays, and the ticket is requested alone"
+                    "only a part of the ticket: it lacks {lacking}, which the stored one has; that stays, and the ticket is requested alone"
                 );
-                page.unreadable.push(refused(&ticket, reason));
+                page.unreadable.push(QuarantineEntry {
+                    kind: QuarantineKind::PartOfTicket,
+                    ..refused(&ticket, reason)
+                });
             }
         }
     }

@@ -8,8 +8,8 @@ use super::page::{PATH, TICKETS, parse};
 use super::store_page::store;
 use crate::job::collection::outside::Outside;
 use crate::job::collection::page::Pages;
-use crate::job::collection::parts::Parts;
-use crate::job::collection::window::{FixedWindow, Received, Scanned};
+use crate::job::collection::parts::WindowParts;
+use crate::job::collection::window::{FixedWindow, ReceivedRows, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::model::{DateFilter, Ticket};
@@ -55,7 +55,7 @@ pub(crate) async fn scan_window(
     mut window: Window,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut parts = Parts::of(window.bounds, TICKETS);
+    let mut parts = WindowParts::of(window.bounds, TICKETS);
     let mut outside = Outside::at(TICKETS, PATH);
     while let Some(part) = parts.next() {
         window.bounds = part;
@@ -83,7 +83,7 @@ async fn scan_once(
     let bounds = &window.bounds;
     let request = bounds.request(PATH, run.context.config.tickets.page_size);
     let mut pages = Pages::new(&run.context, request);
-    let mut received = Received::default();
+    let mut received = ReceivedRows::default();
     while let Some(page) = pages.next().await? {
         if let Some(longer) = bounds.extended(pages.date) {
             return Ok(Scanned::TooShort(longer));

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::erase_lock::{Locked, What};
+use super::erase_lock::{ErasedPart, Locked};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 pub use crate::store::trust::erasure::By;
@@ -36,7 +36,7 @@ pub async fn ticket(
     by: By<'_>,
     patience: Duration,
 ) -> Result<Erased, Failure> {
-    let locked = Locked::take(pool, What::Tickets, patience).await?;
+    let locked = Locked::take(pool, ErasedPart::Tickets, patience).await?;
     let done = ticket_locked(locked.guard(), id, by).await;
     locked.release().await;
     done
@@ -114,7 +114,7 @@ pub async fn person(
     by: By<'_>,
     patience: Duration,
 ) -> Result<Erased, Failure> {
-    let locked = Locked::take(pool, What::Everything, patience).await?;
+    let locked = Locked::take(pool, ErasedPart::Everything, patience).await?;
     let done = person_locked(locked.guard(), person, by).await;
     locked.release().await;
     done

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Holder, SourceKey};
+use crate::model::{LeaseHolder, SourceKey};
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::source;
 use crate::store::lists::mirror;
@@ -19,7 +19,7 @@ const TRY_EVERY: Duration = Duration::from_millis(500);
 
 /// What is locked.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum What {
+pub(super) enum ErasedPart {
     /// The tickets.
     Tickets,
     /// All sources, and what watch lists contain.
@@ -37,11 +37,11 @@ impl Locked {
     /// Takes the locks. Waits at most `patience` for runs that are under way.
     pub(super) async fn take(
         pool: &PgPool,
-        what: What,
+        what: ErasedPart,
         patience: Duration,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + patience;
-        let mut is_told = false;
+        let mut is_reported = false;
         loop {
             let holder = match Self::try_take(pool, what).await? {
                 Ok(locked) => return Ok(locked),
@@ -50,18 +50,21 @@ impl Locked {
             if Instant::now() >= until {
                 return Err(Failure::Reading { holder });
             }
-            if !is_told {
+            if !is_reported {
                 warn!("waiting for a run that is under way ({holder})");
-                is_told = true;
+                is_reported = true;
             }
             sleep(TRY_EVERY).await;
         }
     }
 
-    async fn try_take(pool: &PgPool, what: What) -> Result<Result<Self, Holder>, Failure> {
+    async fn try_take(
+        pool: &PgPool,
+        what: ErasedPart,
+    ) -> Result<Result<Self, LeaseHolder>, Failure> {
         let sources = match what {
-            What::Tickets => SourceLock::take(pool, tickets(pool).await?).await?,
-            What::Everything => {
+            ErasedPart::Tickets => SourceLock::take(pool, tickets(pool).await?).await?,
+            ErasedPart::Everything => {
                 let all = SourceLock::take_all(pool).await?;
                 all.map_err(|(_, holder)| holder)
             }
@@ -71,8 +74,8 @@ impl Locked {
             Err(holder) => return Ok(Err(holder)),
         };
         let lists = match what {
-            What::Tickets => None,
-            What::Everything => match mirror::lock(pool).await? {
+            ErasedPart::Tickets => None,
+            ErasedPart::Everything => match mirror::lock(pool).await? {
                 Ok(lists) => Some(lists),
                 Err(holder) => {
                     sources.release().await;

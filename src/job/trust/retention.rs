@@ -178,7 +178,7 @@ async fn drop_runs(
 }
 
 /// Applies retention at the start and then every hour, until advisoryd stops.
-pub async fn hourly(context: Context) {
+pub(crate) async fn hourly(context: Context) {
     loop {
         let now = context.clock.now();
         let kept = &context.config.retention;

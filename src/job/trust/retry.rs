@@ -7,23 +7,21 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
-use crate::job::tickets::stub;
 use crate::job::transaction::Guard;
-use crate::model::{Details, Ticket, plain_fingerprint};
+use crate::model::{DetailsMode, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
-use crate::source::large;
 use crate::source::ticket as ticket_source;
-use crate::source::xml::{self, Rules};
+use crate::source::xml::{self, ParserRules};
 use crate::store;
-use crate::store::advisories::advisory::{self, Document};
-use crate::store::advisories::comparison::Comparison;
+use crate::store::advisories::advisory::{self, ChunkContext};
+use crate::store::advisories::comparison::RecordComparison;
 use crate::store::advisories::detail as store_detail;
 use crate::store::advisories::detail::DetailOutcome;
-use crate::store::advisories::received::Received;
+use crate::store::advisories::received::ReceivedAdvisory;
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::lock::SourceLock;
-use crate::store::ledger::quarantine::{self, Form, Kept};
-use crate::store::origin::Origin;
+use crate::store::ledger::quarantine::{self, Kept, RecordFormat};
+use crate::store::origin::ChunkOrigin;
 use crate::store::tickets::ticket;
 use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
@@ -63,7 +61,7 @@ pub struct Retry<'a> {
     /// The database.
     pub pool: &'a PgPool,
     /// The current rules for parsing records.
-    pub rules: &'a Arc<Rules>,
+    pub rules: &'a Arc<ParserRules>,
     /// The clock.
     pub clock: &'a Clock,
 }
@@ -99,13 +97,13 @@ impl Retry<'_> {
         let Some(kept) = quarantine::get(&mut transaction, id).await? else {
             return Ok(gone(id));
         };
-        let origin = Origin {
+        let origin = ChunkOrigin {
             settled_before: None,
             source_id: kept.source_id,
             run_id: kept.last_run_id,
             at: self.clock.now(),
             // Details that the configuration excludes are not fetched later either.
-            details: Details::Auto,
+            details: DetailsMode::Auto,
             is_live: false,
         };
         let Outcome { key, fate, reason } = self.read(&mut transaction, origin, &kept).await?;
@@ -132,18 +130,18 @@ impl Retry<'_> {
     async fn read(
         &self,
         transaction: &mut PgConnection,
-        origin: Origin,
+        origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
-        if large::is_beginning(&kept.reason) {
+        if !kept.kind.is_whole() {
             return Ok(Outcome::stays(None, kept.reason.clone()));
         }
         let mut savepoint = transaction.begin().await?;
         let outcome = match kept.form() {
-            Form::Ticket => read_ticket(&mut savepoint, origin, kept).await,
-            Form::Detail => self.read_detail(&mut savepoint, origin, kept).await,
-            Form::Listed => self.read_listed(&mut savepoint, origin, kept).await,
-            Form::Record => self.read_advisory(&mut savepoint, origin, kept).await,
+            RecordFormat::Ticket => read_ticket(&mut savepoint, origin, kept).await,
+            RecordFormat::Detail => self.read_detail(&mut savepoint, origin, kept).await,
+            RecordFormat::Listed => self.read_listed(&mut savepoint, origin, kept).await,
+            RecordFormat::Record => self.read_advisory(&mut savepoint, origin, kept).await,
         };
         match outcome {
             Ok(outcome) => {
@@ -161,25 +159,27 @@ impl Retry<'_> {
     async fn read_advisory(
         &self,
         connection: &mut PgConnection,
-        origin: Origin,
+        origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
         let bytes = original(kept);
         let advisory = match xml::read_record(self.rules, &bytes) {
             Ok(advisory) => advisory,
-            Err(xml::Unreadable { key, reason, .. }) => return Ok(Outcome::stays(key, reason)),
+            Err(xml::UnreadableRecord { key, reason, .. }) => {
+                return Ok(Outcome::stays(key, reason));
+            }
         };
         let said = advisory.said.clone();
         let read = |raw: &str| xml::read_record(self.rules, raw.as_bytes()).ok();
         let comparison = advisory::compare(connection, origin, &advisory, &read).await?;
         let outcome = Outcome::of(said, comparison);
         if outcome.fate == Fate::Stored {
-            let received = Received {
+            let received = ReceivedAdvisory {
                 advisory,
                 byte_hash: self.rules.fingerprint(&bytes),
                 raw: xml::storable(&bytes).into_owned(),
             };
-            let document = Document {
+            let document = ChunkContext {
                 is_seen: &|_| false,
                 read: &read,
                 has_local_times: &|_| false,
@@ -195,7 +195,7 @@ impl Retry<'_> {
     async fn read_detail(
         &self,
         connection: &mut PgConnection,
-        origin: Origin,
+        origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
         let detail = match detail_source::read(self.rules, &original(kept)) {
@@ -211,11 +211,11 @@ impl Retry<'_> {
         let record = record.as_ref();
         let outcome = store_detail::store(connection, origin, &detail, record, None).await?;
         let comparison = match outcome {
-            DetailOutcome::Added | DetailOutcome::Changed => Comparison::Newer,
+            DetailOutcome::Added | DetailOutcome::Changed => RecordComparison::Newer,
             DetailOutcome::Unchanged
             | DetailOutcome::Elsewhere
             | DetailOutcome::Older
-            | DetailOutcome::Alternating => Comparison::Same,
+            | DetailOutcome::Alternating => RecordComparison::Same,
         };
         Ok(Outcome::of(said, comparison))
     }
@@ -224,7 +224,7 @@ impl Retry<'_> {
     async fn read_listed(
         &self,
         connection: &mut PgConnection,
-        origin: Origin,
+        origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
         let element: serde_json::Value = match serde_json::from_slice(&original(kept)) {
@@ -239,7 +239,7 @@ impl Retry<'_> {
                     modified_at: listed.modified_at,
                 };
                 queue::enqueue(connection, &[entry], origin.at).await?;
-                Ok(Outcome::of(listed.said, Comparison::Same))
+                Ok(Outcome::of(listed.said, RecordComparison::Same))
             }
             Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
         }
@@ -248,12 +248,9 @@ impl Retry<'_> {
 
 async fn read_ticket(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     kept: &Kept,
 ) -> Result<Outcome, sqlx::Error> {
-    if stub::is_part(&kept.reason) {
-        return Ok(Outcome::stays(None, kept.reason.clone()));
-    }
     let value = match serde_json::from_str(&kept.raw) {
         Ok(value) => value,
         Err(error) => return Ok(Outcome::stays(None, format!("invalid JSON: {error}"))),
@@ -295,11 +292,11 @@ impl Outcome {
         }
     }
 
-    fn of(key: String, comparison: Comparison) -> Self {
+    fn of(key: String, comparison: RecordComparison) -> Self {
         let fate = match comparison {
-            Comparison::Unknown | Comparison::Newer => Fate::Stored,
-            Comparison::Same => Fate::Known,
-            Comparison::Other => {
+            RecordComparison::Unknown | RecordComparison::Newer => Fate::Stored,
+            RecordComparison::Same => Fate::Known,
+            RecordComparison::Other => {
                 let reason = format!(
                     "it can be parsed, but the stored {key} differs and is as new or newer"
                 );

@@ -13,7 +13,7 @@ use crate::model::{SourceKey, counted, is_in_future};
 use crate::store::ledger::account;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
-use crate::store::reports::receipt::{self, Filter};
+use crate::store::reports::receipt::{self, QuarantineFilter};
 use crate::store::reports::{full_reads, missing};
 use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
 use crate::store::trust::verification_rows::{self, LostSource};
@@ -143,10 +143,10 @@ impl Verifier {
 
     /// What was received and is in no version: nobody is alerted of it.
     async fn quarantine(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let filter = Filter {
+        let filter = QuarantineFilter {
             since: self.since,
             limit: Some(verification::EXAMPLES),
-            ..Filter::default()
+            ..QuarantineFilter::default()
         };
         for record in receipt::unreplaced(connection, filter).await? {
             let about = record.key.as_deref().unwrap_or(&record.source).to_owned();

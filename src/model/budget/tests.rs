@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BudgetAnswer, BudgetRequest, BudgetStanding, MAX_LATE, burst, interval, max_burst, reserve,
-    times,
+    BudgetAnswer, BudgetRequest, BudgetState, MAX_LATE, burst, interval, max_burst, reserve, times,
 };
 
 const BACKGROUND: BudgetRequest = BudgetRequest::Slice {
@@ -16,8 +15,8 @@ fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
 }
 
-fn standing(now: DateTime<Utc>, next_at: DateTime<Utc>, per_minute: u32) -> BudgetStanding {
-    BudgetStanding {
+fn account_state(now: DateTime<Utc>, next_at: DateTime<Utc>, per_minute: u32) -> BudgetState {
+    BudgetState {
         now,
         next_at,
         paused_until: None,
@@ -34,7 +33,8 @@ fn sent(per_minute: u32, mut ask: impl FnMut(u32) -> Option<BudgetRequest>) -> V
     for tick in 0..6_000_u32 {
         let now = start() + TimeDelta::milliseconds(100) * i32::try_from(tick).unwrap_or(0);
         let Some(request) = ask(tick) else { continue };
-        let BudgetAnswer::Reserved(slice) = reserve(&standing(now, next_at, per_minute), request)
+        let BudgetAnswer::Reserved(slice) =
+            reserve(&account_state(now, next_at, per_minute), request)
         else {
             continue;
         };
@@ -93,7 +93,7 @@ fn bursts_of_scripts_between_others_stay_within_the_limit() {
 #[test]
 fn after_an_idle_time_a_burst_may_be_sent_at_once() {
     let answer = reserve(
-        &standing(start(), start() - TimeDelta::hours(1), 240),
+        &account_state(start(), start() - TimeDelta::hours(1), 240),
         BACKGROUND,
     );
     let BudgetAnswer::Reserved(slice) = answer else {
@@ -105,7 +105,7 @@ fn after_an_idle_time_a_burst_may_be_sent_at_once() {
     );
     let burst = BudgetRequest::Burst { tokens: 50 };
     let answer = reserve(
-        &standing(start(), start() - TimeDelta::hours(1), 240),
+        &account_state(start(), start() - TimeDelta::hours(1), 240),
         burst,
     );
     let BudgetAnswer::Reserved(slice) = answer else {
@@ -116,7 +116,7 @@ fn after_an_idle_time_a_burst_may_be_sent_at_once() {
 
 #[test]
 fn the_background_reserves_less_far_ahead_than_others() {
-    let booked = standing(start(), start() + TimeDelta::seconds(4), 240);
+    let booked = account_state(start(), start() + TimeDelta::seconds(4), 240);
     let usual = BudgetRequest::Slice {
         tokens: 1,
         is_background: false,
@@ -131,7 +131,7 @@ fn the_background_reserves_less_far_ahead_than_others() {
 #[test]
 fn a_pause_and_a_used_day_stop_everything() {
     let until = start() + TimeDelta::seconds(30);
-    let mut account = standing(start(), start(), 240);
+    let mut account = account_state(start(), start(), 240);
     account.paused_until = Some(until);
     assert_eq!(reserve(&account, BACKGROUND), BudgetAnswer::Paused(until));
     account.paused_until = None;

@@ -20,7 +20,7 @@ pub struct FilterError {
 
 /// What is wrong in a filter, before the filter itself is added.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct FilterFault {
     /// Bytes before it.
     pub start: usize,
     /// Its length in bytes.
@@ -29,7 +29,7 @@ pub(super) struct Fault {
     pub message: String,
 }
 
-impl Fault {
+impl FilterFault {
     /// At `start`, `length` bytes.
     pub fn new(start: usize, length: usize, message: impl Into<String>) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl Fault {
     }
 
     /// Adds what was probably meant.
-    pub fn suggest(mut self, said: &str, known: &[&'static str]) -> Self {
-        if let Some(name) = nearest(said, known) {
+    pub fn suggest(mut self, given: &str, known: &[&'static str]) -> Self {
+        if let Some(name) = nearest(given, known) {
             self.message = format!("{}; did you mean `{name}`?", self.message);
         }
         self
@@ -49,19 +49,19 @@ impl Fault {
 }
 
 /// The known name that is most similar, if any is similar at all.
-pub fn nearest<'a>(said: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     const SIMILAR: f64 = 0.75;
-    let said = said.to_lowercase();
+    let given = given.to_lowercase();
     known
         .iter()
-        .map(|name| (*name, strsim::jaro_winkler(&said, &name.to_lowercase())))
+        .map(|name| (*name, strsim::jaro_winkler(&given, &name.to_lowercase())))
         .filter(|(_, similarity)| *similarity >= SIMILAR)
         .max_by(|one, other| one.1.total_cmp(&other.1))
         .map(|(name, _)| name)
 }
 
 impl FilterError {
-    pub(super) fn new(text: &str, fault: Fault) -> Self {
+    pub(super) fn new(text: &str, fault: FilterFault) -> Self {
         Self {
             text: text.to_owned(),
             start: fault.start.min(text.len()),

@@ -27,7 +27,7 @@ fn with_severity(filter: &Filter, subject: &Subject, severity: Option<Severity>)
         Filter::All(parts) => together(parts.iter().map(part), false),
         Filter::Any(parts) => together(parts.iter().map(part), true),
         Filter::Not(negated) => part(negated).map(|is| !is),
-        Filter::Test(test) => holds(test, subject, severity),
+        Filter::Test(test) => is_true(test, subject, severity),
     }
 }
 
@@ -85,7 +85,7 @@ pub fn explained(filter: &Filter, subject: &Subject) -> String {
         .take(SHOWN)
         .map(|test| {
             let severities = subject.compared_severities();
-            let results = severities.map(|severity| holds(test, subject, severity));
+            let results = severities.map(|severity| is_true(test, subject, severity));
             let result = match together(results, true) {
                 Some(true) => "true",
                 Some(false) => "false",
@@ -102,27 +102,27 @@ pub fn explained(filter: &Filter, subject: &Subject) -> String {
 }
 
 /// With the severity that is compared.
-fn holds(test: &Test, subject: &Subject, severity: Option<Severity>) -> Option<bool> {
+fn is_true(test: &Test, subject: &Subject, severity: Option<Severity>) -> Option<bool> {
     let advisory = subject.advisory.as_ref();
     match test {
         Test::Number {
             field,
             order,
             value,
-        } => Some(order.holds(&number(*field, subject, severity)?, value)),
+        } => Some(order.is_true(&number(*field, subject, severity)?, value)),
         Test::Time {
             field,
             order,
             value,
         } => {
             let time = time(*field, advisory?)?;
-            Some(order.holds(&time, &value.at(subject.at)))
+            Some(order.is_true(&time, &value.at(subject.at)))
         }
         Test::Text {
             field,
             comparison,
             value,
-        } => Some(comparison.holds(string(*field, advisory?)?, value)),
+        } => Some(comparison.is_true(string(*field, advisory?)?, value)),
         Test::List {
             field,
             comparison,
@@ -132,7 +132,7 @@ fn holds(test: &Test, subject: &Subject, severity: Option<Severity>) -> Option<b
             if values.is_empty() {
                 return None;
             }
-            Some(values.iter().any(|one| comparison.holds(one, value)))
+            Some(values.iter().any(|one| comparison.is_true(one, value)))
         }
         Test::WatchList(test) => Some(watch_list(test, subject)),
         Test::Flag { field, value } => Some(flag(*field, subject, advisory?)? == *value),
@@ -234,7 +234,7 @@ fn watch_list(test: &WatchListTest, subject: &Subject) -> bool {
         WatchListTest::Id(id) => subject.compared_lists().contains(id),
         WatchListTest::Name(comparison, name) => {
             let mut names = subject.compared_names();
-            names.any(|one| comparison.holds(one, name))
+            names.any(|one| comparison.is_true(one, name))
         }
     }
 }

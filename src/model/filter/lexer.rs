@@ -5,7 +5,7 @@ use winnow::error::ParserError;
 use winnow::stream::{LocatingSlice, Location as _, Stateful, Stream as _};
 use winnow::token::{any, take_while};
 
-use super::error::Fault;
+use super::error::FilterFault;
 use super::operator::{Operator, Value};
 
 /// How much was read so far.
@@ -17,7 +17,7 @@ pub(super) struct Used {
 
 pub(super) type Input<'a> = Stateful<LocatingSlice<&'a str>, Used>;
 
-impl ParserError<Input<'_>> for Fault {
+impl ParserError<Input<'_>> for FilterFault {
     type Inner = Self;
 
     fn from_input(input: &Input<'_>) -> Self {
@@ -29,7 +29,7 @@ impl ParserError<Input<'_>> for Fault {
     }
 }
 
-pub(super) fn operator(input: &mut Input<'_>) -> Result<Option<Operator>, Fault> {
+pub(super) fn operator(input: &mut Input<'_>) -> Result<Option<Operator>, FilterFault> {
     let start = input.current_token_start();
     let sign: &str = take_while(0..=2, |one| "=!<>~".contains(one)).parse_next(input)?;
     if sign.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn operator(input: &mut Input<'_>) -> Result<Option<Operator>, Fault>
     }
     let instead = |name: &str| {
         let message = format!("unknown operator `{sign}`; did you mean `{name}`?");
-        Err(Fault::new(start, sign.len(), message))
+        Err(FilterFault::new(start, sign.len(), message))
     };
     match sign {
         "=" => Ok(Some(Operator::Equal)),
@@ -57,7 +57,7 @@ pub(super) fn operator(input: &mut Input<'_>) -> Result<Option<Operator>, Fault>
 }
 
 /// A value: a word, or a string in quotes; a length of time may be followed by `ago`.
-pub(super) fn value(input: &mut Input<'_>) -> Result<Value, Fault> {
+pub(super) fn value(input: &mut Input<'_>) -> Result<Value, FilterFault> {
     space(input)?;
     let start = input.current_token_start();
     for quote in ['"', '\''] {
@@ -75,7 +75,7 @@ pub(super) fn value(input: &mut Input<'_>) -> Result<Value, Fault> {
     let Some(word) = word(input)? else {
         let (length, _) = next(input)?;
         let message = "expected a value; a value with spaces or signs needs quotes";
-        return Err(Fault::new(start, length, message));
+        return Err(FilterFault::new(start, length, message));
     };
     let text = word.to_owned();
     let length = text.len();
@@ -96,32 +96,32 @@ pub(super) fn value(input: &mut Input<'_>) -> Result<Value, Fault> {
 }
 
 /// The rest of a string; `\` takes the quote or `\` after it as it is.
-fn string(input: &mut Input<'_>, quote: char, start: usize) -> Result<String, Fault> {
+fn string(input: &mut Input<'_>, quote: char, start: usize) -> Result<String, FilterFault> {
     let mut text = String::new();
     loop {
         let at = input.current_token_start();
         if input.is_empty() {
             let message = format!("the closing `{quote}` is missing");
-            return Err(Fault::new(start, 1, message));
+            return Err(FilterFault::new(start, 1, message));
         }
-        match any::<_, Fault>.parse_next(input)? {
+        match any::<_, FilterFault>.parse_next(input)? {
             one if one == quote => return Ok(text),
-            '\\' => match any::<_, Fault>.parse_next(input) {
+            '\\' => match any::<_, FilterFault>.parse_next(input) {
                 Ok(one) if one == quote || one == '\\' => text.push(one),
                 _ => {
                     let message = format!("expected `\\{quote}` or `\\\\`");
-                    return Err(Fault::new(at, 1, message));
+                    return Err(FilterFault::new(at, 1, message));
                 }
             },
             one if one.is_control() => {
-                return Err(Fault::new(at, 1, "unexpected control character"));
+                return Err(FilterFault::new(at, 1, "unexpected control character"));
             }
             one => text.push(one),
         }
     }
 }
 
-pub(super) fn space(input: &mut Input<'_>) -> Result<(), Fault> {
+pub(super) fn space(input: &mut Input<'_>) -> Result<(), FilterFault> {
     take_while(0.., char::is_whitespace)
         .void()
         .parse_next(input)
@@ -132,13 +132,13 @@ fn is_bare(one: char) -> bool {
     one.is_alphanumeric() || "_.:+-*/@#".contains(one)
 }
 
-pub(super) fn word<'a>(input: &mut Input<'a>) -> Result<Option<&'a str>, Fault> {
+pub(super) fn word<'a>(input: &mut Input<'a>) -> Result<Option<&'a str>, FilterFault> {
     let word: &str = take_while(0.., is_bare).parse_next(input)?;
     Ok((!word.is_empty()).then_some(word))
 }
 
 /// Takes this keyword, if it is next.
-pub(super) fn keyword(input: &mut Input<'_>, name: &str) -> Result<bool, Fault> {
+pub(super) fn keyword(input: &mut Input<'_>, name: &str) -> Result<bool, FilterFault> {
     let before = input.checkpoint();
     space(input)?;
     let is_next = word(input)?.is_some_and(|word| word.eq_ignore_ascii_case(name));
@@ -151,7 +151,7 @@ pub(super) fn keyword(input: &mut Input<'_>, name: &str) -> Result<bool, Fault> 
 /// Takes this character, if it is next.
 pub(super) fn sign(input: &mut Input<'_>, sign: char) -> bool {
     let before = input.checkpoint();
-    if let Ok(one) = any::<_, Fault>.parse_next(input)
+    if let Ok(one) = any::<_, FilterFault>.parse_next(input)
         && one == sign
     {
         return true;
@@ -161,7 +161,7 @@ pub(super) fn sign(input: &mut Input<'_>, sign: char) -> bool {
 }
 
 /// The next word, or the signs up to it, for messages: its length and text.
-pub(super) fn next(input: &mut Input<'_>) -> Result<(usize, String), Fault> {
+pub(super) fn next(input: &mut Input<'_>) -> Result<(usize, String), FilterFault> {
     let text: &str = if let Some(word) = word(input)? {
         word
     } else {

@@ -18,9 +18,9 @@ mod value;
 pub use error::{FilterError, nearest};
 pub use evaluate::{evaluate, explained, unknown_fields};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
-pub use moment::Moment;
+pub use moment::FilterTime;
 pub use parse::parse_filter;
-pub use tree::{Comparison, Filter, Order, Test, WatchListTest};
+pub use tree::{Filter, OrderComparison, StringComparison, Test, WatchListTest};
 pub use value::{comparison, is_cve, severity_from_name, vector_from_name};
 
 #[cfg(test)]

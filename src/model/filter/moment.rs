@@ -11,7 +11,7 @@ use crate::model::time::moment_in;
 
 /// A time, or one that depends on when it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum FilterTime {
     /// A time.
     At(DateTime<Utc>),
     /// So long ago.
@@ -31,7 +31,7 @@ pub enum Civil {
     Since(Weekday, i64),
 }
 
-impl Moment {
+impl FilterTime {
     /// The time, seen from `now`.
     pub fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
@@ -56,7 +56,7 @@ impl Civil {
 }
 
 /// As it would be written.
-impl fmt::Display for Moment {
+impl fmt::Display for FilterTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(at) => f.write_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),

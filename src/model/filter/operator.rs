@@ -1,7 +1,7 @@
 //! Operators and values of comparisons, as written.
 
-use super::error::Fault;
-use super::tree::{Comparison, Order};
+use super::error::FilterFault;
+use super::tree::{OrderComparison, StringComparison};
 
 /// An operator between a field and a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +28,21 @@ impl Operator {
         }
     }
 
-    pub(super) fn order(self) -> Option<Order> {
+    pub(super) fn order(self) -> Option<OrderComparison> {
         match self {
-            Self::Equal => Some(Order::Equal),
-            Self::Less => Some(Order::Less),
-            Self::LessOrEqual => Some(Order::LessOrEqual),
-            Self::Greater => Some(Order::Greater),
-            Self::GreaterOrEqual => Some(Order::GreaterOrEqual),
+            Self::Equal => Some(OrderComparison::Equal),
+            Self::Less => Some(OrderComparison::Less),
+            Self::LessOrEqual => Some(OrderComparison::LessOrEqual),
+            Self::Greater => Some(OrderComparison::Greater),
+            Self::GreaterOrEqual => Some(OrderComparison::GreaterOrEqual),
             Self::NotEqual | Self::Contains => None,
         }
     }
 
-    pub(super) fn comparison(self) -> Option<Comparison> {
+    pub(super) fn comparison(self) -> Option<StringComparison> {
         match self {
-            Self::Equal => Some(Comparison::Equal),
-            Self::Contains => Some(Comparison::Contains),
+            Self::Equal => Some(StringComparison::Equal),
+            Self::Contains => Some(StringComparison::Contains),
             _ => None,
         }
     }
@@ -62,7 +62,7 @@ pub(super) struct Value {
 }
 
 impl Value {
-    pub(super) fn wrong(&self, message: impl Into<String>) -> Fault {
-        Fault::new(self.start, self.length, message)
+    pub(super) fn wrong(&self, message: impl Into<String>) -> FilterFault {
+        FilterFault::new(self.start, self.length, message)
     }
 }

@@ -2,7 +2,7 @@
 
 use winnow::stream::{LocatingSlice, Location as _, Stream as _};
 
-use super::error::{Fault, FilterError};
+use super::error::{FilterError, FilterFault};
 use super::field::{FIELDS, Field, OTHERS};
 use super::lexer::{Input, Used, keyword, next, operator, sign, space, value as value_of, word};
 use super::operator::Operator;
@@ -26,7 +26,7 @@ pub fn parse_filter(text: &str) -> Result<Filter, FilterError> {
     let failed = |fault| FilterError::new(text, fault);
     if text.chars().count() > MAX_CHARS {
         let message = format!("the filter is too long; expected at most {MAX_CHARS} characters");
-        return Err(failed(Fault::new(0, 1, message)));
+        return Err(failed(FilterFault::new(0, 1, message)));
     }
     let mut input = Input {
         input: LocatingSlice::new(text),
@@ -35,7 +35,7 @@ pub fn parse_filter(text: &str) -> Result<Filter, FilterError> {
     whole(&mut input).map_err(failed)
 }
 
-fn whole(input: &mut Input<'_>) -> Result<Filter, Fault> {
+fn whole(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
     let filter = disjunction(input)?;
     space(input)?;
     if input.is_empty() {
@@ -43,22 +43,22 @@ fn whole(input: &mut Input<'_>) -> Result<Filter, Fault> {
     }
     let start = input.current_token_start();
     if sign(input, ')') {
-        return Err(Fault::new(start, 1, "there is no `(` for this `)`"));
+        return Err(FilterFault::new(start, 1, "there is no `(` for this `)`"));
     }
-    let (length, said) = next(input)?;
-    let fault = Fault::new(
+    let (length, given) = next(input)?;
+    let fault = FilterFault::new(
         start,
         length,
         "expected `and`, `or` or the end of the filter",
     );
-    Err(match said.as_str() {
+    Err(match given.as_str() {
         "&&" | "&" => fault.suggest("and", &["and"]),
         "||" | "|" => fault.suggest("or", &["or"]),
-        said => fault.suggest(said, &["and", "or"]),
+        given => fault.suggest(given, &["and", "or"]),
     })
 }
 
-fn disjunction(input: &mut Input<'_>) -> Result<Filter, Fault> {
+fn disjunction(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
     let mut parts = vec![conjunction(input)?];
     while keyword(input, "or")? {
         parts.push(conjunction(input)?);
@@ -66,7 +66,7 @@ fn disjunction(input: &mut Input<'_>) -> Result<Filter, Fault> {
     Ok(one_of(parts, Filter::Any))
 }
 
-fn conjunction(input: &mut Input<'_>) -> Result<Filter, Fault> {
+fn conjunction(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
     let mut parts = vec![unary(input)?];
     while keyword(input, "and")? {
         parts.push(unary(input)?);
@@ -86,7 +86,7 @@ fn one_of(mut parts: Vec<Filter>, several: fn(Vec<Filter>) -> Filter) -> Filter 
     }
 }
 
-fn unary(input: &mut Input<'_>) -> Result<Filter, Fault> {
+fn unary(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
     space(input)?;
     let start = input.current_token_start();
     if keyword(input, "not")? {
@@ -103,25 +103,25 @@ fn unary(input: &mut Input<'_>) -> Result<Filter, Fault> {
     }
     let at = input.current_token_start();
     let message = "expected `and`, `or` or `)`, which closes a `(` before";
-    Err(Fault::new(at, next(input)?.0, message))
+    Err(FilterFault::new(at, next(input)?.0, message))
 }
 
 fn deeper<'a>(
     input: &mut Input<'a>,
     start: usize,
-    inner: fn(&mut Input<'a>) -> Result<Filter, Fault>,
-) -> Result<Filter, Fault> {
+    inner: fn(&mut Input<'a>) -> Result<Filter, FilterFault>,
+) -> Result<Filter, FilterFault> {
     input.state.depth += 1;
     if input.state.depth > MAX_DEPTH {
         let message = format!("nested too deeply; expected at most {MAX_DEPTH} levels");
-        return Err(Fault::new(start, 1, message));
+        return Err(FilterFault::new(start, 1, message));
     }
     let filter = inner(input)?;
     input.state.depth -= 1;
     Ok(filter)
 }
 
-fn term(input: &mut Input<'_>) -> Result<Filter, Fault> {
+fn term(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
     let field = field(input)?;
     space(input)?;
     let start = input.current_token_start();
@@ -155,34 +155,34 @@ fn term(input: &mut Input<'_>) -> Result<Filter, Fault> {
     }
 }
 
-fn no_operator(input: &mut Input<'_>, start: usize) -> Result<Fault, Fault> {
-    let (length, said) = next(input)?;
+fn no_operator(input: &mut Input<'_>, start: usize) -> Result<FilterFault, FilterFault> {
+    let (length, given) = next(input)?;
     let message = "expected an operator: =, !=, <, <=, >, >=, ~ (contains), in (…) or is null";
-    let fault = Fault::new(start, length, message);
-    Ok(match said.as_str() {
+    let fault = FilterFault::new(start, length, message);
+    Ok(match given.as_str() {
         "contains" | "like" | "ilike" | "matches" => fault.suggest("~", &["~"]),
         ":" | "eq" => fault.suggest("=", &["="]),
         _ => fault,
     })
 }
 
-fn field(input: &mut Input<'_>) -> Result<Field, Fault> {
+fn field(input: &mut Input<'_>) -> Result<Field, FilterFault> {
     let start = input.current_token_start();
     let Some(name) = word(input)? else {
         let (length, _) = next(input)?;
         let message = "expected a field such as `severity`, `not` or `(`";
-        return Err(Fault::new(start, length, message));
+        return Err(FilterFault::new(start, length, message));
     };
     if let Some(field) = Field::from_name(name) {
         return Ok(field);
     }
     if KEYWORDS.iter().any(|one| one.eq_ignore_ascii_case(name)) {
         let message = format!("expected a field such as `severity`, got `{name}`");
-        return Err(Fault::new(start, name.len(), message));
+        return Err(FilterFault::new(start, name.len(), message));
     }
     let all = FIELDS.iter().chain(&OTHERS);
     let known: Vec<&str> = all.flat_map(|(_, names)| names.iter().copied()).collect();
-    let fault = Fault::new(start, name.len(), format!("unknown field `{name}`"));
+    let fault = FilterFault::new(start, name.len(), format!("unknown field `{name}`"));
     let plain = fault.message.clone();
     let mut fault = fault.suggest(name, &known);
     if fault.message == plain {
@@ -192,13 +192,13 @@ fn field(input: &mut Input<'_>) -> Result<Field, Fault> {
 }
 
 /// The rest of `is [not] null`.
-fn null(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fault> {
+fn null(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, FilterFault> {
     let is_not = keyword(input, "not")?;
     space(input)?;
     let at = input.current_token_start();
     if !keyword(input, "null")? {
         let (length, _) = next(input)?;
-        return Err(Fault::new(
+        return Err(FilterFault::new(
             at,
             length,
             "expected `is null` or `is not null`",
@@ -206,7 +206,7 @@ fn null(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fau
     }
     if matches!(field, Field::WatchList | Field::Words) {
         let message = format!("`{}` is never null", field.name());
-        return Err(Fault::new(start, 2, message));
+        return Err(FilterFault::new(start, 2, message));
     }
     count(input, start)?;
     let test = Filter::Test(Test::IsNull(field));
@@ -218,12 +218,12 @@ fn null(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fau
 }
 
 /// The rest of `in (…, …)`.
-fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fault> {
+fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, FilterFault> {
     space(input)?;
     let at = input.current_token_start();
     if !sign(input, '(') {
         let (length, _) = next(input)?;
-        return Err(Fault::new(
+        return Err(FilterFault::new(
             at,
             length,
             "expected `(` and values, separated by commas",
@@ -241,16 +241,16 @@ fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, F
         }
         if !sign(input, ',') {
             let (length, _) = next(input)?;
-            return Err(Fault::new(at, length, "expected `,` or `)`"));
+            return Err(FilterFault::new(at, length, "expected `,` or `)`"));
         }
     }
 }
 
-fn count(input: &mut Input<'_>, start: usize) -> Result<(), Fault> {
+fn count(input: &mut Input<'_>, start: usize) -> Result<(), FilterFault> {
     input.state.terms += 1;
     if input.state.terms > MAX_TERMS {
         let message = format!("too many comparisons; expected at most {MAX_TERMS}");
-        return Err(Fault::new(start, 1, message));
+        return Err(FilterFault::new(start, 1, message));
     }
     Ok(())
 }

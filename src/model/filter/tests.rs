@@ -128,9 +128,9 @@ fn a_rejected_advisory_was_severe() {
     fallen.what = ChangeKind::Rejected;
     fallen.former_severity = fallen.advisory.as_ref().unwrap().severity;
     fallen.advisory.as_mut().unwrap().severity = Some(Severity::Rejected);
-    let holds = |text: &str| evaluate(&parse_filter(text).unwrap(), &fallen);
-    assert_eq!(holds("severity >= high"), Some(true));
-    assert_eq!(holds("severity_rank >= 4"), Some(false));
+    let is_true = |text: &str| evaluate(&parse_filter(text).unwrap(), &fallen);
+    assert_eq!(is_true("severity >= high"), Some(true));
+    assert_eq!(is_true("severity_rank >= 4"), Some(false));
 }
 
 #[test]
@@ -168,7 +168,11 @@ fn days_are_seen_from_the_time_of_the_change_and_in_a_time_zone() {
                   released > wednesday        | 2026-11-11T23:59:59Z | false
                   released >= wed             | 2026-11-11T00:00:00Z | true
                   released = thursday         | 2026-11-05T12:00:00Z | true
-                  released = 2026-11-11       | 2026-11-10T23:00:00Z | false";
+                  released = 2026-11-11       | 2026-11-10T23:00:00Z | false
+                  released = 2026-11          | 2026-11-30T23:59:59Z | true
+                  released <= 2026-10         | 2026-11-01T00:00:00Z | false
+                  released > 2025             | 2026-01-01T00:00:00Z | true
+                  released = 2025             | 2025-12-31T23:59:59Z | true";
     let in_berlin = "released >= today                | 2026-11-11T22:59:59Z | false
                      released >= TODAY                | 2026-11-11T23:00:00Z | true
                      released = yesterday             | 2026-11-10T12:00:00Z | false
@@ -180,8 +184,8 @@ fn days_are_seen_from_the_time_of_the_change_and_in_a_time_zone() {
     for (lines, zone) in [(in_utc, Tz::UTC), (in_berlin, Tz::Europe__Berlin)] {
         for line in lines.lines() {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
-            let holds = evaluate(&in_zone(parts[0], zone), &of_wednesday(parts[1]));
-            assert_eq!(holds, Some(parts[2] == "true"), "{zone}: {line}");
+            let is_true = evaluate(&in_zone(parts[0], zone), &of_wednesday(parts[1]));
+            assert_eq!(is_true, Some(parts[2] == "true"), "{zone}: {line}");
         }
     }
 }
@@ -299,7 +303,7 @@ fn of_an_advisory_that_joins_a_list_only_that_list_is_compared() {
         what: ChangeKind::Appeared,
         ..joining.clone()
     };
-    let holds = |text: &str, subject: &Subject| evaluate(&parse_filter(text).unwrap(), subject);
+    let is_true = |text: &str, subject: &Subject| evaluate(&parse_filter(text).unwrap(), subject);
     for (filter, in_joined, in_any) in [
         ("list = 2", false, true),
         ("list = 3", true, true),
@@ -308,8 +312,8 @@ fn of_an_advisory_that_joins_a_list_only_that_list_is_compared() {
         ("not list = 2", true, false),
         ("list ~ li", false, true),
     ] {
-        assert_eq!(holds(filter, &joining), Some(in_joined), "{filter}");
-        assert_eq!(holds(filter, &new), Some(in_joined), "{filter}");
-        assert_eq!(holds(filter, &appeared), Some(in_any), "{filter}");
+        assert_eq!(is_true(filter, &joining), Some(in_joined), "{filter}");
+        assert_eq!(is_true(filter, &new), Some(in_joined), "{filter}");
+        assert_eq!(is_true(filter, &appeared), Some(in_any), "{filter}");
     }
 }

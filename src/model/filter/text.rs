@@ -1,7 +1,7 @@
 //! Comparisons as text.
 
 use super::field::{Field, NumberField};
-use super::tree::{Comparison, Test, WatchListTest};
+use super::tree::{StringComparison, Test, WatchListTest};
 use crate::model::severity::Severity;
 
 /// Number of values that are listed; the rest is only counted.
@@ -48,12 +48,12 @@ pub(super) fn of(test: &Test) -> String {
             compared(name, *comparison, value)
         }
         Test::Flag { value, .. } => format!("{name} = {value}"),
-        Test::Words(words) => compared(name, Comparison::Contains, words),
+        Test::Words(words) => compared(name, StringComparison::Contains, words),
         Test::IsNull(_) => format!("{name} is null"),
     }
 }
 
-fn compared(name: &str, comparison: Comparison, value: &str) -> String {
+fn compared(name: &str, comparison: StringComparison, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('"', "\\\"");
     format!("{name} {} \"{value}\"", comparison.sign())
 }

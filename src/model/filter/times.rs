@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 
-use super::error::Fault;
+use super::error::FilterFault;
 use super::field::TimeField;
-use super::moment::{Civil, Moment};
+use super::moment::{Civil, FilterTime};
 use super::operator::Value;
-use super::tree::{Filter, Order, Test};
-use crate::model::time::{parse_local_time, parse_time};
+use super::tree::{Filter, OrderComparison, Test};
+use crate::model::time::{parse_local_time, parse_month, parse_time, parse_year};
 
 /// Longest time ago.
 const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
@@ -27,7 +27,7 @@ impl Filter {
             }
             Self::Not(part) => part.set_zone(zone),
             Self::Test(Test::Time {
-                value: Moment::Civil(_, of),
+                value: FilterTime::Civil(_, of),
                 ..
             }) => *of = zone,
             Self::Test(_) => {}
@@ -40,7 +40,7 @@ impl Filter {
             matches!(
                 test,
                 Test::Time {
-                    value: Moment::Civil(..),
+                    value: FilterTime::Civil(..),
                     ..
                 }
             )
@@ -50,7 +50,11 @@ impl Filter {
 }
 
 /// A comparison with a time.
-pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
+pub(super) fn time(
+    field: TimeField,
+    order: OrderComparison,
+    value: &Value,
+) -> Result<Filter, FilterFault> {
     let compared = |order, value| {
         Filter::Test(Test::Time {
             field,
@@ -60,37 +64,40 @@ pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filt
     };
     let text = value.text.trim();
     if let Some(ago) = ago(value)? {
-        if order == Order::Equal {
+        if order == OrderComparison::Equal {
             return Err(value.wrong("a duration needs <, <=, > or >="));
         }
-        return Ok(compared(order, Moment::Ago(ago)));
+        return Ok(compared(order, FilterTime::Ago(ago)));
     }
-    if let Some((day, next)) = day(text) {
-        let (day, next) = (Moment::Civil(day, Tz::UTC), Moment::Civil(next, Tz::UTC));
+    if let Some((day, next)) = day(text).or_else(|| month_or_year(text)) {
+        let (day, next) = (
+            FilterTime::Civil(day, Tz::UTC),
+            FilterTime::Civil(next, Tz::UTC),
+        );
         return Ok(match order {
-            Order::Equal => Filter::All(vec![
-                compared(Order::GreaterOrEqual, day),
-                compared(Order::Less, next),
+            OrderComparison::Equal => Filter::All(vec![
+                compared(OrderComparison::GreaterOrEqual, day),
+                compared(OrderComparison::Less, next),
             ]),
-            Order::Less | Order::GreaterOrEqual => compared(order, day),
-            Order::LessOrEqual => compared(Order::Less, next),
-            Order::Greater => compared(Order::GreaterOrEqual, next),
+            OrderComparison::Less | OrderComparison::GreaterOrEqual => compared(order, day),
+            OrderComparison::LessOrEqual => compared(OrderComparison::Less, next),
+            OrderComparison::Greater => compared(OrderComparison::GreaterOrEqual, next),
         });
     }
     let at = parse_time(text).ok_or_else(|| {
         value.wrong(format!(
-            "expected a duration (7d), a day (today, yesterday, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z), got `{text}`"
+            "expected a duration (7d), a day (today, yesterday, monday), a date (2026-11-01), a month (2026-11), a year (2026) or a time (2026-11-01T12:00:00Z), got `{text}`"
         ))
     })?;
     let moment = match parse_local_time(text) {
-        Some(time) => Moment::Civil(Civil::Time(time), Tz::UTC),
-        None => Moment::At(at),
+        Some(time) => FilterTime::Civil(Civil::Time(time), Tz::UTC),
+        None => FilterTime::At(at),
     };
     Ok(compared(order, moment))
 }
 
 /// A duration before now.
-fn ago(value: &Value) -> Result<Option<TimeDelta>, Fault> {
+fn ago(value: &Value) -> Result<Option<TimeDelta>, FilterFault> {
     let text = value.text.trim();
     if text.eq_ignore_ascii_case("now") {
         return Ok(Some(TimeDelta::zero()));
@@ -124,4 +131,11 @@ fn day(text: &str) -> Option<(Civil, Civil)> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
     let begin = |day: NaiveDate| Civil::Time(day.and_time(NaiveTime::MIN));
     Some((begin(day), begin(day.succ_opt()?)))
+}
+
+/// The beginning of a month or year and that of the next one.
+fn month_or_year(text: &str) -> Option<(Civil, Civil)> {
+    let (first, next) = parse_month(text).or_else(|| parse_year(text))?;
+    let begin = |day: NaiveDate| Civil::Time(day.and_time(NaiveTime::MIN));
+    Some((begin(first), begin(next)))
 }

@@ -1,7 +1,7 @@
 //! The parsed filter.
 
 use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
-use super::moment::Moment;
+use super::moment::FilterTime;
 
 /// A filter. Its depth and number of terms are limited by the parser.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub enum Test {
         /// The field.
         field: NumberField,
         /// The operator.
-        order: Order,
+        order: OrderComparison,
         /// Finite; for a severity its rank.
         value: f64,
     },
@@ -33,16 +33,16 @@ pub enum Test {
         /// The field.
         field: TimeField,
         /// The operator.
-        order: Order,
+        order: OrderComparison,
         /// The time.
-        value: Moment,
+        value: FilterTime,
     },
     /// A string. The case of ASCII letters is ignored.
     Text {
         /// The field.
         field: TextField,
         /// The operator.
-        comparison: Comparison,
+        comparison: StringComparison,
         /// The string, ASCII letters in lower case.
         value: String,
     },
@@ -51,7 +51,7 @@ pub enum Test {
         /// The field.
         field: ListField,
         /// The operator.
-        comparison: Comparison,
+        comparison: StringComparison,
         /// The string, ASCII letters in lower case.
         value: String,
     },
@@ -76,12 +76,12 @@ pub enum WatchListTest {
     /// The one with this id.
     Id(i64),
     /// Those with this name; ASCII letters in lower case.
-    Name(Comparison, String),
+    Name(StringComparison, String),
 }
 
 /// How numbers and times are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum OrderComparison {
     /// `=`
     Equal,
     /// `<`
@@ -94,9 +94,9 @@ pub enum Order {
     GreaterOrEqual,
 }
 
-impl Order {
+impl OrderComparison {
     /// Whether `left` and `right` compare like this.
-    pub fn holds<T: PartialOrd>(self, left: &T, right: &T) -> bool {
+    pub fn is_true<T: PartialOrd>(self, left: &T, right: &T) -> bool {
         match self {
             Self::Equal => left == right,
             Self::Less => left < right,
@@ -120,16 +120,16 @@ impl Order {
 
 /// How strings are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum StringComparison {
     /// `=`
     Equal,
     /// `~`
     Contains,
 }
 
-impl Comparison {
+impl StringComparison {
     /// Whether `text` compares like this with `value`, which is in lower case.
-    pub fn holds(self, text: &str, value: &str) -> bool {
+    pub fn is_true(self, text: &str, value: &str) -> bool {
         match self {
             Self::Equal => text.eq_ignore_ascii_case(value),
             Self::Contains => text.to_ascii_lowercase().contains(value),

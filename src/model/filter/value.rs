@@ -1,10 +1,10 @@
 //! Which values and operators a field takes.
 
-use super::error::Fault;
+use super::error::FilterFault;
 use super::field::{Field, FlagField, ListField, NumberField, TextField};
 use super::operator::{Operator, Value};
 use super::times::time;
-use super::tree::{Comparison, Filter, Order, Test, WatchListTest};
+use super::tree::{Filter, OrderComparison, StringComparison, Test, WatchListTest};
 use crate::model::advisory::AttackVector;
 use crate::model::severity::Severity;
 
@@ -49,7 +49,7 @@ const SOLUTION_STATUSES: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// The field does not take this operator or value.
-pub fn comparison(field: Field, how: Comparison, text: &str) -> Result<Filter, String> {
+pub fn comparison(field: Field, how: StringComparison, text: &str) -> Result<Filter, String> {
     let value = Value {
         text: text.trim().to_owned(),
         start: 0,
@@ -57,8 +57,8 @@ pub fn comparison(field: Field, how: Comparison, text: &str) -> Result<Filter, S
         is_quoted: false,
     };
     let operator = match how {
-        Comparison::Equal => Operator::Equal,
-        Comparison::Contains => Operator::Contains,
+        StringComparison::Equal => Operator::Equal,
+        StringComparison::Contains => Operator::Contains,
     };
     compare(field, (operator, 0), &value).map_err(|fault| fault.message)
 }
@@ -68,7 +68,7 @@ pub(super) fn compare(
     field: Field,
     (operator, start): (Operator, usize),
     value: &Value,
-) -> Result<Filter, Fault> {
+) -> Result<Filter, FilterFault> {
     if operator == Operator::NotEqual {
         // `!=` is the opposite of `=`, and unknown where that is unknown.
         let equal = compare(field, (Operator::Equal, start), value)?;
@@ -77,7 +77,7 @@ pub(super) fn compare(
     let refused = |expected: &str| {
         let (name, sign) = (field.name(), operator.sign());
         let message = format!("`{name}` cannot be compared with `{sign}`; expected {expected}");
-        Fault::new(start, sign.len(), message)
+        FilterFault::new(start, sign.len(), message)
     };
     let how = || {
         let comparison = operator.comparison();
@@ -90,7 +90,7 @@ pub(super) fn compare(
     let test = match field {
         Field::Number(field) => number(field, order()?, value)?,
         Field::Time(field) => return time(field, order()?, value),
-        Field::Text(TextField::AttackVector) if how()? == Comparison::Contains => {
+        Field::Text(TextField::AttackVector) if how()? == StringComparison::Contains => {
             return vectors_with(value);
         }
         Field::Text(field) => string(field, how()?, value)?,
@@ -104,7 +104,7 @@ pub(super) fn compare(
     Ok(Filter::Test(test))
 }
 
-fn number(field: NumberField, order: Order, value: &Value) -> Result<Test, Fault> {
+fn number(field: NumberField, order: OrderComparison, value: &Value) -> Result<Test, FilterFault> {
     let number = if field == NumberField::Severity {
         f64::from(severity(value)?.rank())
     } else {
@@ -150,7 +150,7 @@ pub fn severity_from_name(name: &str) -> Option<Severity> {
     Severity::from_name(name).or(alias.map(|(_, severity)| *severity))
 }
 
-fn severity(value: &Value) -> Result<Severity, Fault> {
+fn severity(value: &Value) -> Result<Severity, FilterFault> {
     severity_from_name(&value.text).ok_or_else(|| {
         let names = Severity::ALL.map(Severity::name);
         let mut known = SEVERITY_ALIASES.map(|(alias, _)| alias).to_vec();
@@ -161,7 +161,11 @@ fn severity(value: &Value) -> Result<Severity, Fault> {
     })
 }
 
-fn string(field: TextField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {
+fn string(
+    field: TextField,
+    comparison: StringComparison,
+    value: &Value,
+) -> Result<Test, FilterFault> {
     let text = match field {
         TextField::Said | TextField::Title => some_text(value)?,
         TextField::AttackVector => known(
@@ -193,7 +197,7 @@ fn plain_name(text: &str) -> String {
 
 /// The attack vectors one of whose names contains a text, so that `~` never finds less than
 /// `=` with the same text.
-fn vectors_with(value: &Value) -> Result<Filter, Fault> {
+fn vectors_with(value: &Value) -> Result<Filter, FilterFault> {
     let text = plain_name(&some_text(value)?);
     let mut found: Vec<&str> = Vec::new();
     for (_, vector) in VECTORS.iter().filter(|(name, _)| name.contains(&text)) {
@@ -207,46 +211,50 @@ fn vectors_with(value: &Value) -> Result<Filter, Fault> {
     let tests = found.into_iter().map(|name| {
         Filter::Test(Test::Text {
             field: TextField::AttackVector,
-            comparison: Comparison::Equal,
+            comparison: StringComparison::Equal,
             value: name.to_owned(),
         })
     });
     Ok(Filter::Any(tests.collect()))
 }
 
-fn unknown(value: &Value, said: &str, names: &[&'static str]) -> Fault {
+fn unknown(value: &Value, given: &str, names: &[&'static str]) -> FilterFault {
     let message = format!(
         "unknown value `{}`; expected one of {}",
         value.text,
         names.join(", ")
     );
-    value.wrong(message).suggest(said, names)
+    value.wrong(message).suggest(given, names)
 }
 
 /// One of a fixed set of values; `~` takes any part of one.
 fn known<const N: usize>(
     value: &Value,
-    comparison: Comparison,
+    comparison: StringComparison,
     all: [(&'static str, &'static str); N],
-) -> Result<String, Fault> {
-    if comparison == Comparison::Contains {
+) -> Result<String, FilterFault> {
+    if comparison == StringComparison::Contains {
         return some_text(value);
     }
-    let said = plain_name(&value.text);
-    let found = all.iter().find(|(name, _)| *name == said);
+    let given = plain_name(&value.text);
+    let found = all.iter().find(|(name, _)| *name == given);
     let found = found.map(|(_, value)| (*value).to_owned());
-    found.ok_or_else(|| unknown(value, &said, &all.map(|(name, _)| name)))
+    found.ok_or_else(|| unknown(value, &given, &all.map(|(name, _)| name)))
 }
 
-fn some_text(value: &Value) -> Result<String, Fault> {
+fn some_text(value: &Value) -> Result<String, FilterFault> {
     if value.text.is_empty() {
         return Err(value.wrong("expected some text; use `is null` for an unknown value"));
     }
     Ok(value.text.to_ascii_lowercase())
 }
 
-fn one_of_list(field: ListField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {
-    if field == ListField::Cve && comparison == Comparison::Equal && !is_cve(&value.text) {
+fn one_of_list(
+    field: ListField,
+    comparison: StringComparison,
+    value: &Value,
+) -> Result<Test, FilterFault> {
+    if field == ListField::Cve && comparison == StringComparison::Equal && !is_cve(&value.text) {
         let message = format!("expected a CVE such as CVE-2026-1234, got `{}`", value.text);
         return Err(value.wrong(message));
     }
@@ -272,14 +280,16 @@ pub fn is_cve(text: &str) -> bool {
 }
 
 /// A number without quotes is an id, everything else a name.
-fn watch_list(comparison: Comparison, value: &Value) -> Result<WatchListTest, Fault> {
+fn watch_list(comparison: StringComparison, value: &Value) -> Result<WatchListTest, FilterFault> {
     match value.text.parse() {
-        Ok(id) if !value.is_quoted && comparison == Comparison::Equal => Ok(WatchListTest::Id(id)),
+        Ok(id) if !value.is_quoted && comparison == StringComparison::Equal => {
+            Ok(WatchListTest::Id(id))
+        }
         _ => Ok(WatchListTest::Name(comparison, some_text(value)?)),
     }
 }
 
-fn flag(field: FlagField, value: &Value) -> Result<Test, Fault> {
+fn flag(field: FlagField, value: &Value) -> Result<Test, FilterFault> {
     let flag = ["true", "false", "yes", "no"]
         .into_iter()
         .find(|one| one.eq_ignore_ascii_case(&value.text))
@@ -290,7 +300,7 @@ fn flag(field: FlagField, value: &Value) -> Result<Test, Fault> {
     })
 }
 
-fn words(value: &Value) -> Result<Test, Fault> {
+fn words(value: &Value) -> Result<Test, FilterFault> {
     // In the case in which they were written: `OR` is an operator of the search.
     some_text(value)?;
     Ok(Test::Words(value.text.clone()))

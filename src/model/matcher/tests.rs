@@ -147,7 +147,7 @@ fn pairs() -> Vec<(Clause, Clauses, Clauses)> {
 }
 
 #[test]
-fn each_clause_holds_or_is_named_as_the_one_that_does_not() {
+fn each_clause_is_true_or_is_named_as_the_one_that_does_not() {
     for (clause, good, bad) in pairs() {
         assert_eq!(found(good, &subject()), Verdict::Matched, "{clause:?}");
         assert_eq!(found(bad, &subject()), Verdict::False(clause));
@@ -304,7 +304,7 @@ fn tickets_are_asked_about_themselves_and_advisories_are_not() {
 }
 
 #[test]
-fn kinds_first_loads_and_what_nobody_follows_are_told_apart() {
+fn kinds_first_loads_and_what_nobody_follows_are_distinguished() {
     let only = Rule {
         on: vec![ChangeKind::Escalated],
         ..rule(Clauses::default())

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Alert, MESSAGE_VERSION, Message, Purpose};
+use super::{Alert, MESSAGE_VERSION, Message, MessagePurpose};
 
 #[test]
 fn texts_and_lists_of_an_alert_are_bounded() {
@@ -60,7 +60,7 @@ fn the_json_form_of_version_1_keeps_its_keys() {
     let message = Message {
         schema: MESSAGE_VERSION,
         id: "0".into(),
-        purpose: Purpose::Alert,
+        purpose: MessagePurpose::Alert,
         at: DateTime::UNIX_EPOCH,
         rule: "soc".into(),
         title: "one".into(),
@@ -127,7 +127,7 @@ fn the_json_form_of_version_1_keeps_its_keys() {
         );
     }
     assert_eq!(alert.len(), 43, "document a new key and list it here");
-    assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
+    assert_eq!(json["purpose"], json!(MessagePurpose::Alert.name()));
     let back: Message = serde_json::from_value(json).unwrap();
     assert_eq!(back, message);
 }

@@ -348,12 +348,12 @@ fn a_token_is_found_in_pieces_as_numbers_backwards_and_encoded_twice() {
         base64(base64(TOKEN.as_bytes()).as_bytes()),
         hex::encode(base64(TOKEN.as_bytes())),
     ] {
-        let said = redaction.redact(&format!("BEGIN {written} END"));
-        let is_short = said.len() < "BEGIN ".len() + "[redacted]".len() + 40;
-        assert!(said.contains("[redacted]") && is_short, "{written}: {said}");
+        let text = redaction.redact(&format!("BEGIN {written} END"));
+        let is_short = text.len() < "BEGIN ".len() + "[redacted]".len() + 40;
+        assert!(text.contains("[redacted]") && is_short, "{written}: {text}");
         assert!(
-            said.starts_with("BEGIN ") && said.ends_with(" END"),
-            "{said}"
+            text.starts_with("BEGIN ") && text.ends_with(" END"),
+            "{text}"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Feed profile with attributes and CDATA.
 
-use crate::simulate::record::{Record, Score, time};
+use crate::simulate::record::{Score, SimulatedAdvisory, time};
 use crate::simulate::words;
 
 use super::xml::Xml;
@@ -11,7 +11,7 @@ pub const HEAD: &str = "<feed xmlns=\"urn:example:advisory-feed:2\" version=\"2\
 pub const TAIL: &str = "</feed>\n";
 
 /// One `<advisory said="…" id="…" modified="…">`: short values are attributes, texts are CDATA.
-pub fn record(xml: &mut Xml, record: &Record) {
+pub fn record(xml: &mut Xml, record: &SimulatedAdvisory) {
     xml.raw("<advisory");
     for (name, value) in [
         ("said", record.said()),
@@ -51,7 +51,7 @@ fn score(xml: &mut Xml, name: &str, score: &Score) {
     }
 }
 
-fn lists(xml: &mut Xml, record: &Record) {
+fn lists(xml: &mut Xml, record: &SimulatedAdvisory) {
     xml.open("impacts");
     for code in &record.impacts {
         xml.raw("<impact");

@@ -1,6 +1,6 @@
 //! Feed profile similar to CVRF 1.2.
 
-use crate::simulate::record::{Record, Score, Weakness, time};
+use crate::simulate::record::{Score, SimulatedAdvisory, Weakness, time};
 use crate::simulate::words;
 
 use super::xml::Xml;
@@ -16,7 +16,7 @@ const OPEN: &str = "<cvrf:cvrfdoc xmlns:cvrf=\"http://docs.oasis-open.org/csaf/n
 
 /// One CVRF 1.2-like document. It has no place for the attack vector, the
 /// solution status, the impacts, the threat score and upstream's numbers.
-pub fn record(xml: &mut Xml, record: &Record) {
+pub fn record(xml: &mut Xml, record: &SimulatedAdvisory) {
     xml.raw(OPEN);
     xml.element("cvrf:DocumentTitle", &record.title);
     xml.element("cvrf:DocumentType", "Security Advisory");
@@ -57,7 +57,7 @@ pub fn record(xml: &mut Xml, record: &Record) {
     xml.raw("</cvrf:cvrfdoc>\n");
 }
 
-fn tracking(xml: &mut Xml, record: &Record) {
+fn tracking(xml: &mut Xml, record: &SimulatedAdvisory) {
     xml.raw("<cvrf:DocumentTracking><cvrf:Identification>");
     xml.element("cvrf:ID", &record.said());
     xml.raw("</cvrf:Identification><cvrf:Status>Final</cvrf:Status><cvrf:RevisionHistory>");
@@ -75,7 +75,12 @@ fn tracking(xml: &mut Xml, record: &Record) {
 }
 
 /// Scores and solution stand in every one of an advisory's vulnerabilities, and are the same in all.
-fn vulnerability(xml: &mut Xml, record: &Record, ordinal: u32, weakness: Option<&Weakness>) {
+fn vulnerability(
+    xml: &mut Xml,
+    record: &SimulatedAdvisory,
+    ordinal: u32,
+    weakness: Option<&Weakness>,
+) {
     xml.raw("<vuln:Vulnerability");
     xml.attribute("Ordinal", &ordinal.to_string());
     xml.raw(">");

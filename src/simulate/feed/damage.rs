@@ -4,7 +4,7 @@ use async_compression::tokio::write::GzipEncoder;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
-use crate::simulate::record::Record;
+use crate::simulate::record::SimulatedAdvisory;
 
 /// What is wrong with a feed document that is otherwise whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Damage {
     }
 
     /// The record's XML with the damage done.
-    pub fn apply(self, xml: &str, record: &Record) -> String {
+    pub fn apply(self, xml: &str, record: &SimulatedAdvisory) -> String {
         match self {
             Self::ControlCharacters => insert(xml, "<note>\u{1}</note>"),
             Self::NotRecognised => format!("<entry><code>X-{}</code></entry>", record.entry.index),
@@ -82,7 +82,7 @@ pub async fn gzip_bomb() -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     encoder.flush().await?;
     let head = encoder.get_ref().len();
     // From here on each block is the same after the same: its compressed form
-    // can be repeated as it is. Only the checksum at the end would tell.
+    // can be repeated as it is. Only the checksum at the end would show it.
     encoder.write_all(&block).await?;
     encoder.flush().await?;
     let bytes = encoder.get_ref();

@@ -3,8 +3,8 @@
 use super::damage::Damage;
 use super::xml::Xml;
 use super::{attributes, cvrf, encode, names};
-use crate::simulate::options::{Encoding, Note, Options, Profile};
-use crate::simulate::record::{Entry, Record};
+use crate::simulate::options::{Encoding, Note, SimulatedProfile, SimulatorOptions};
+use crate::simulate::record::{AdvisoryEntry, SimulatedAdvisory, examples};
 
 /// A piece is sent when it is at least this long: few system calls, little memory.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -12,16 +12,17 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// One feed document on its way out. What is in it is settled when it begins;
 /// what changes meanwhile is in the next one.
 #[derive(Debug)]
-pub struct Feed {
+pub struct SimulatedFeed {
     seed: u64,
+    has_examples: bool,
     note: Option<Note>,
-    profile: Profile,
+    profile: SimulatedProfile,
     encoding: Encoding,
     /// Set when lists disagree: its number goes into every title.
-    told_apart: Option<i64>,
+    list_in_titles: Option<i64>,
     is_sparse: bool,
     damage: Option<Damage>,
-    entries: std::vec::IntoIter<Entry>,
+    entries: std::vec::IntoIter<AdvisoryEntry>,
     /// How many records come before the one that is damaged.
     until_damage: usize,
     stage: Stage,
@@ -34,19 +35,20 @@ enum Stage {
     Over,
 }
 
-impl Feed {
+impl SimulatedFeed {
     /// A document of these advisories, in this order, for `list`.
-    pub fn new(options: &Options, list: Option<i64>, entries: Vec<Entry>) -> Self {
+    pub fn new(options: &SimulatorOptions, list: Option<i64>, entries: Vec<AdvisoryEntry>) -> Self {
         let usual = match options.profile {
-            Profile::Attributes => Encoding::Iso8859_1,
+            SimulatedProfile::Attributes => Encoding::Iso8859_1,
             _ => Encoding::Utf8,
         };
         Self {
             seed: options.seed,
+            has_examples: options.has_examples,
             note: options.note.clone(),
             profile: options.profile,
             encoding: options.feed.encoding.unwrap_or(usual),
-            told_apart: list.filter(|_| options.feed.lists_disagree),
+            list_in_titles: list.filter(|_| options.feed.lists_disagree),
             is_sparse: options.feed.is_sparse,
             damage: None,
             until_damage: entries.len() / 2,
@@ -101,27 +103,30 @@ impl Feed {
         }
         xml.raw(match (self.damage, self.profile) {
             (Some(Damage::NotRecognised), _) => "<catalogue>",
-            (_, Profile::JsonNames) => "<advisories>\n",
-            (_, Profile::Drf) => "<root>",
-            (_, Profile::Attributes) => attributes::HEAD,
-            (_, Profile::Cvrf) => cvrf::HEAD,
+            (_, SimulatedProfile::JsonNames) => "<advisories>\n",
+            (_, SimulatedProfile::Drf) => "<root>",
+            (_, SimulatedProfile::Attributes) => attributes::HEAD,
+            (_, SimulatedProfile::Cvrf) => cvrf::HEAD,
         });
     }
 
     fn tail(&self, xml: &mut Xml) {
         xml.raw(match (self.damage, self.profile) {
             (Some(Damage::NotRecognised), _) => "</catalogue>",
-            (_, Profile::JsonNames) => "</advisories>\n",
-            (_, Profile::Drf) => "</root>",
-            (_, Profile::Attributes) => attributes::TAIL,
-            (_, Profile::Cvrf) => cvrf::TAIL,
+            (_, SimulatedProfile::JsonNames) => "</advisories>\n",
+            (_, SimulatedProfile::Drf) => "</root>",
+            (_, SimulatedProfile::Attributes) => attributes::TAIL,
+            (_, SimulatedProfile::Cvrf) => cvrf::TAIL,
         });
     }
 
-    fn record(&mut self, xml: &mut Xml, entry: Entry) {
-        let mut record = Record::generate(self.seed, entry);
+    fn record(&mut self, xml: &mut Xml, entry: AdvisoryEntry) {
+        let mut record = SimulatedAdvisory::generate(self.seed, entry);
+        if self.has_examples {
+            examples::apply(&mut record);
+        }
         record.add(self.note.as_ref());
-        if let Some(list) = self.told_apart {
+        if let Some(list) = self.list_in_titles {
             record.title = format!("{} (list {list})", record.title);
         }
         if self.is_sparse {
@@ -144,11 +149,11 @@ impl Feed {
     }
 }
 
-fn write_record(xml: &mut Xml, profile: Profile, record: &Record) {
+fn write_record(xml: &mut Xml, profile: SimulatedProfile, record: &SimulatedAdvisory) {
     match profile {
-        Profile::JsonNames => names::json_names(xml, record),
-        Profile::Drf => names::drf(xml, record),
-        Profile::Attributes => attributes::record(xml, record),
-        Profile::Cvrf => cvrf::record(xml, record),
+        SimulatedProfile::JsonNames => names::json_names(xml, record),
+        SimulatedProfile::Drf => names::drf(xml, record),
+        SimulatedProfile::Attributes => attributes::record(xml, record),
+        SimulatedProfile::Cvrf => cvrf::record(xml, record),
     }
 }

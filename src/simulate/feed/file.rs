@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use crate::simulate::clock::Clock;
-use crate::simulate::options::Options;
+use crate::simulate::clock::SimulatedClock;
+use crate::simulate::options::SimulatorOptions;
 use crate::simulate::world::{World, WorldError};
 
-use super::document::Feed;
+use super::document::SimulatedFeed;
 
 /// Which document to write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,11 +44,11 @@ pub enum WriteFeedError {
 /// Writes a whole feed document, without any server. Set `starts_at` in the
 /// options, else two documents differ in their times.
 pub fn write_feed(
-    options: &Options,
+    options: &SimulatorOptions,
     file: FeedFile,
     out: &mut impl Write,
 ) -> Result<FeedWritten, WriteFeedError> {
-    let now = Clock::starting(options.starts_at).now();
+    let now = SimulatedClock::starting(options.starts_at).now();
     let mut world = World::new(options.clone(), now)?;
     for revision in 1..=file.revisions {
         let later = now + TimeDelta::minutes(i64::from(revision));
@@ -59,7 +59,7 @@ pub fn write_feed(
         records: entries.len(),
         bytes: 0,
     };
-    let mut feed = Feed::new(options, file.list, entries);
+    let mut feed = SimulatedFeed::new(options, file.list, entries);
     while let Some(piece) = feed.piece() {
         out.write_all(&piece)?;
         written.bytes += piece.len() as u64;

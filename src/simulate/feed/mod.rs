@@ -10,5 +10,5 @@ mod names;
 mod xml;
 
 pub use damage::{BOMB_BLOCK, Damage, gzip_bomb};
-pub use document::Feed;
+pub use document::SimulatedFeed;
 pub use file::{FeedFile, FeedWritten, WriteFeedError, write_feed};

@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use crate::simulate::record::Record;
+use crate::simulate::record::SimulatedAdvisory;
 
 use super::xml::Xml;
 
 /// One `<advisory>` whose children are named like the JSON keys. What is null has no element.
-pub fn json_names(xml: &mut Xml, record: &Record) {
+pub fn json_names(xml: &mut Xml, record: &SimulatedAdvisory) {
     write_named(xml, "advisory", &record.detail());
     xml.raw("\n");
 }
 
 /// One `<list-item>` as Django REST framework's renderer writes it: null is an
 /// empty element, truth is `True`.
-pub fn drf(xml: &mut Xml, record: &Record) {
+pub fn drf(xml: &mut Xml, record: &SimulatedAdvisory) {
     write_drf(xml, "list-item", &record.detail());
 }
 

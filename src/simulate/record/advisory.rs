@@ -2,12 +2,12 @@
 
 use fastrand::Rng;
 
-use super::entry::Entry;
+use super::entry::AdvisoryEntry;
 use super::parts::{self, Item, Link, RevisionNote, Weakness};
 use super::scores::{self, Scores};
 use super::text;
 use crate::simulate::options::Note;
-use crate::simulate::random::{self, Stream, chance, pick};
+use crate::simulate::random::{self, RandomStream, chance, pick};
 use crate::simulate::words;
 
 /// Zero-days of a thousand advisories, in the vendor's proportions.
@@ -15,8 +15,8 @@ const ZERO_DAYS: u32 = 7;
 
 /// One advisory whole.
 #[derive(Debug, Clone)]
-pub struct Record {
-    pub entry: Entry,
+pub struct SimulatedAdvisory {
+    pub entry: AdvisoryEntry,
     pub title: String,
     /// 1 = worst … 5, 0 = rejected.
     pub criticality: u8,
@@ -40,10 +40,10 @@ pub struct Record {
     pub revisions: Vec<RevisionNote>,
 }
 
-impl Record {
+impl SimulatedAdvisory {
     /// Makes the advisory at `entry`.
-    pub fn generate(seed: u64, entry: Entry) -> Self {
-        let mut base = random::rng(seed, entry.index, Stream::Base);
+    pub fn generate(seed: u64, entry: AdvisoryEntry) -> Self {
+        let mut base = random::rng(seed, entry.index, RandomStream::Base);
         let vendor = pick(&mut base, words::VENDORS);
         let product = pick(&mut base, words::PRODUCTS);
         let kind = pick(&mut base, words::KINDS);

@@ -10,7 +10,7 @@ pub const FIRST_ID: u64 = 200_000;
 
 /// What the simulator remembers of an advisory; all else is made again when asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct AdvisoryEntry {
     /// Its number, from 0.
     pub index: u64,
     /// How often it was revised.
@@ -29,7 +29,7 @@ pub struct Entry {
     pub lists: u64,
 }
 
-impl Entry {
+impl AdvisoryEntry {
     /// Such as `SA70000`.
     pub fn said(self) -> String {
         format!("SA{}", FIRST_SAID + self.index)

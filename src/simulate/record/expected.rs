@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Advisory, AttackVector, Cvss, Product, Reference};
-use crate::simulate::options::Profile;
+use crate::simulate::options::SimulatedProfile;
 use crate::simulate::words;
 
-use super::advisory::Record;
+use super::advisory::SimulatedAdvisory;
 use super::scores::Score;
 
-impl Record {
+impl SimulatedAdvisory {
     /// What ought to be stored for this advisory, normalised: line feeds only,
     /// blank texts and scores of 0 without a vector absent, and only what the
     /// profile has a place for.
-    pub fn expected(&self, profile: Profile) -> Advisory {
+    pub fn expected(&self, profile: SimulatedProfile) -> Advisory {
         let whole = self.whole();
         match profile {
-            Profile::Cvrf => without_place_in_cvrf(whole).normalised(),
-            Profile::JsonNames | Profile::Drf | Profile::Attributes => whole.normalised(),
+            SimulatedProfile::Cvrf => without_place_in_cvrf(whole).normalised(),
+            SimulatedProfile::JsonNames | SimulatedProfile::Drf | SimulatedProfile::Attributes => {
+                whole.normalised()
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::simulate::words;
 
-use super::advisory::Record;
+use super::advisory::SimulatedAdvisory;
 use super::parts::Weakness;
 use super::scores::{Score, VectorGap};
 
@@ -14,7 +14,7 @@ pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-impl Record {
+impl SimulatedAdvisory {
     /// The 18 keys of an element of the collection; scores are numbers (contract §7).
     pub fn list_element(&self) -> Value {
         let mut keys = self.common();

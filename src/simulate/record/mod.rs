@@ -2,14 +2,15 @@
 
 mod advisory;
 mod entry;
+pub(super) mod examples;
 mod expected;
 mod json;
 mod parts;
 mod scores;
 mod text;
 
-pub use advisory::Record;
-pub use entry::{Entry, FIRST_ID, FIRST_SAID};
+pub use advisory::SimulatedAdvisory;
+pub use entry::{AdvisoryEntry, FIRST_ID, FIRST_SAID};
 pub use json::time;
 pub use parts::Weakness;
 pub use scores::Score;

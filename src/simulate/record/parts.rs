@@ -3,10 +3,10 @@
 use chrono::{DateTime, Datelike, Utc};
 use fastrand::Rng;
 
-use crate::simulate::random::{self, Stream, chance, pick, skewed};
+use crate::simulate::random::{self, RandomStream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::entry::{Entry, FIRST_SAID};
+use super::entry::{AdvisoryEntry, FIRST_SAID};
 
 /// An affected product.
 #[derive(Debug, Clone)]
@@ -43,8 +43,8 @@ pub struct RevisionNote {
 }
 
 /// 1 to 60 products, mostly few; every third revision adds one.
-pub fn products(seed: u64, entry: Entry, vendor: &str, product: &str) -> Vec<Item> {
-    let mut rng = random::rng(seed, entry.index, Stream::Products);
+pub fn products(seed: u64, entry: AdvisoryEntry, vendor: &str, product: &str) -> Vec<Item> {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Products);
     let count = skewed(&mut rng, 1, 60, 18) + entry.revision / 3;
     (0..count)
         .map(|number| item(&mut rng, number, (vendor, product)))
@@ -87,8 +87,8 @@ fn cpe_name(name: &str) -> String {
 }
 
 /// 0 to 40 CVEs, mostly few, each once.
-pub fn weaknesses(seed: u64, entry: Entry, vendor: &str, product: &str) -> Vec<Weakness> {
-    let mut rng = random::rng(seed, entry.index, Stream::Cves);
+pub fn weaknesses(seed: u64, entry: AdvisoryEntry, vendor: &str, product: &str) -> Vec<Weakness> {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Cves);
     let count = skewed(&mut rng, 0, 40, 26) + entry.revision / 5;
     let year = entry.released_at.year();
     let first = 1000 + rng.u32(0..90_000);
@@ -105,8 +105,8 @@ pub fn weaknesses(seed: u64, entry: Entry, vendor: &str, product: &str) -> Vec<W
 }
 
 /// 1 to 8 references, some into upstream's own rooms (contract §7).
-pub fn references(seed: u64, entry: Entry, vendor: &str) -> Vec<Link> {
-    let mut rng = random::rng(seed, entry.index, Stream::Entry);
+pub fn references(seed: u64, entry: AdvisoryEntry, vendor: &str) -> Vec<Link> {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Entry);
     let count = skewed(&mut rng, 1, 8, 3) + entry.revision / 4;
     (1..)
         .take(usize::try_from(count).unwrap_or(1))
@@ -135,8 +135,8 @@ pub fn references(seed: u64, entry: Entry, vendor: &str) -> Vec<Link> {
 }
 
 /// The initial release and one line a revision, evenly spread over the time between.
-pub fn revisions(seed: u64, entry: Entry) -> Vec<RevisionNote> {
-    let mut rng = random::rng(seed, entry.index, Stream::Revision);
+pub fn revisions(seed: u64, entry: AdvisoryEntry) -> Vec<RevisionNote> {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Revision);
     let between = entry.modified_at - entry.released_at;
     let steps = i32::try_from(entry.revision).unwrap_or(i32::MAX).max(1);
     let mut notes = vec![RevisionNote {

@@ -1,8 +1,8 @@
 //! CVSS scores of a generated advisory.
 
-use crate::simulate::random::{self, Stream, chance};
+use crate::simulate::random::{self, RandomStream, chance};
 
-use super::entry::Entry;
+use super::entry::AdvisoryEntry;
 
 /// How an advisory without a vector in some version of CVSS says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub struct Scores {
 
 /// Scores that go with the criticality. Old advisories have version 2, most
 /// have version 3, the newest few version 4.
-pub fn scores(seed: u64, entry: Entry, criticality: u8) -> Scores {
-    let mut rng = random::rng(seed, entry.index, Stream::Scores);
+pub fn scores(seed: u64, entry: AdvisoryEntry, criticality: u8) -> Scores {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Scores);
     let least: u32 = match criticality {
         1 => 90,
         2 => 80,

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::simulate::random::{self, Stream, chance, pick, skewed};
+use crate::simulate::random::{self, RandomStream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::entry::Entry;
+use super::entry::AdvisoryEntry;
 
 /// Plain text with CRLF, `<`, `&` and non-ASCII letters. Each revision adds a sentence.
-pub fn description(seed: u64, entry: Entry, (vendor, product): (&str, &str)) -> String {
-    let mut rng = random::rng(seed, entry.index, Stream::Text);
+pub fn description(seed: u64, entry: AdvisoryEntry, (vendor, product): (&str, &str)) -> String {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Text);
     let mut text = format!(
         "Weaknesses have been reported in {vendor} {product}, which can be exploited by malicious people to compromise an affected system."
     );
@@ -39,8 +39,8 @@ pub fn description(seed: u64, entry: Entry, (vendor, product): (&str, &str)) -> 
 }
 
 /// A sentence or two; a few advisories have none.
-pub fn solution(seed: u64, entry: Entry) -> String {
-    let mut rng = random::rng(seed, entry.index, Stream::Change);
+pub fn solution(seed: u64, entry: AdvisoryEntry) -> String {
+    let mut rng = random::rng(seed, entry.index, RandomStream::Change);
     if chance(&mut rng, 5) {
         return String::new();
     }

@@ -9,25 +9,25 @@ use axum::http::{Response, header};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::asked::Asked;
+use super::asked::SimulatedRequest;
 use super::body::{self, Then};
-use super::connection::Connection;
-use super::fault::Fault;
+use super::connection::ConnectionControl;
+use super::fault::AnswerFault;
 use super::query::Query;
 use super::reply::{Content, Reply};
 use super::seen::SeenRequest;
-use super::shared::Shared;
+use super::shared::SharedState;
 use super::throttled::throttled;
 use super::{control, route};
 
 /// Everything goes through one door: faults must be able to strike anywhere.
-pub fn router(shared: Arc<Shared>) -> Router {
+pub fn router(shared: Arc<SharedState>) -> Router {
     Router::new().fallback(answer).with_state(shared)
 }
 
 async fn answer(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(connection): ConnectInfo<Connection>,
+    State(shared): State<Arc<SharedState>>,
+    ConnectInfo(connection): ConnectInfo<ConnectionControl>,
     request: Request,
 ) -> Response<Body> {
     if shared.options.control && request.uri().path().starts_with(control::PREFIX) {
@@ -35,7 +35,7 @@ async fn answer(
         return reply.into_response(shared.clock.now());
     }
     let target = request.uri().to_string();
-    let asked = Asked {
+    let asked = SimulatedRequest {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         query: Query::parse(request.uri().query().unwrap_or_default()),
@@ -52,26 +52,28 @@ async fn answer(
     seen.status = reply.status;
     shared.log.push(seen);
     let date = match asked.fault {
-        Some(Fault::DateShift { seconds }) => now + TimeDelta::seconds(seconds),
+        Some(AnswerFault::DateShift { seconds }) => now + TimeDelta::seconds(seconds),
         _ => now,
     };
     deliver(&shared, &connection, &asked, reply).into_response(date)
 }
 
 /// The answers that come instead of any other, before the token is looked at.
-async fn instead(shared: &Shared, asked: &Asked) -> Option<Reply> {
+async fn instead(shared: &SharedState, asked: &SimulatedRequest) -> Option<Reply> {
     let reply = match asked.fault.as_ref()? {
-        Fault::Status(status @ (502..=504)) => Reply::html(*status),
-        Fault::Status(status) => Reply::detail(*status, "A server error occurred."),
-        Fault::Throttled { form, seconds } => throttled(shared, *form, *seconds),
-        Fault::Html200 => Reply::html(200),
-        Fault::WrongType if asked.path.contains("xml-feed") => Reply::json(
+        AnswerFault::Status(status @ (502..=504)) => Reply::html(*status),
+        AnswerFault::Status(status) => Reply::detail(*status, "A server error occurred."),
+        AnswerFault::Throttled { form, seconds } => throttled(shared, *form, *seconds),
+        AnswerFault::Html200 => Reply::html(200),
+        AnswerFault::WrongType if asked.path.contains("xml-feed") => Reply::json(
             200,
             &json!({"count": 0, "next": null, "previous": null, "results": []}),
         ),
-        Fault::WrongType => Reply::new(200, "text/plain", "OK\n"),
-        Fault::RedirectTo(url) => Reply::new(302, "text/plain", "").with(header::LOCATION, url),
-        Fault::GzipBomb { mebibytes } => match body::bomb(*mebibytes).await {
+        AnswerFault::WrongType => Reply::new(200, "text/plain", "OK\n"),
+        AnswerFault::RedirectTo(url) => {
+            Reply::new(302, "text/plain", "").with(header::LOCATION, url)
+        }
+        AnswerFault::GzipBomb { mebibytes } => match body::bomb(*mebibytes).await {
             Ok(pieces) => Reply {
                 content: Content::Pieces(pieces),
                 ..Reply::new(200, "application/xml", "").with(header::CONTENT_ENCODING, "gzip")
@@ -85,14 +87,14 @@ async fn instead(shared: &Shared, asked: &Asked) -> Option<Reply> {
 
 /// Compresses the body if it may, and lets befall it what is to befall it.
 fn deliver(
-    shared: &Arc<Shared>,
-    connection: &Connection,
-    asked: &Asked,
+    shared: &Arc<SharedState>,
+    connection: &ConnectionControl,
+    asked: &SimulatedRequest,
     mut reply: Reply,
 ) -> Reply {
     let cut =
         |content, bytes, then| Content::Pieces(body::interrupt(body::pieces(content), bytes, then));
-    if let Some(Fault::Truncate {
+    if let Some(AnswerFault::Truncate {
         after_bytes,
         clean: true,
     }) = asked.fault
@@ -102,14 +104,14 @@ fn deliver(
     }
     let mut reply = compressed(shared, asked, reply);
     match &asked.fault {
-        Some(Fault::Reset { after_bytes: 0 }) => connection.reset(),
-        Some(Fault::Reset { after_bytes }) => {
+        Some(AnswerFault::Reset { after_bytes: 0 }) => connection.reset(),
+        Some(AnswerFault::Reset { after_bytes }) => {
             reply.content = cut(reply.content, *after_bytes, Then::Reset(connection.clone()));
         }
-        Some(Fault::Stall { after_bytes }) => {
+        Some(AnswerFault::Stall { after_bytes }) => {
             reply.content = cut(reply.content, *after_bytes, Then::Stall);
         }
-        Some(Fault::Truncate {
+        Some(AnswerFault::Truncate {
             after_bytes,
             clean: false,
         }) => {
@@ -117,12 +119,12 @@ fn deliver(
             let promised = (after_bytes + PROMISED_TOO_MUCH).to_string();
             reply = reply.with(header::CONTENT_LENGTH, promised);
         }
-        Some(Fault::Cached) => reply = reply.with(header::AGE, "60"),
-        Some(Fault::Slow { bytes_per_second }) => {
+        Some(AnswerFault::Cached) => reply = reply.with(header::AGE, "60"),
+        Some(AnswerFault::Slow { bytes_per_second }) => {
             let pieces = body::pieces(reply.content);
             reply.content = Content::Pieces(body::slow(pieces, *bytes_per_second));
         }
-        Some(Fault::Hold { after_bytes, gate }) => {
+        Some(AnswerFault::Hold { after_bytes, gate }) => {
             let then = Then::Hold(Arc::clone(shared), gate.clone());
             reply.content = cut(reply.content, *after_bytes, then);
         }
@@ -134,7 +136,7 @@ fn deliver(
 /// How much more a truncated body's `Content-Length` says than comes.
 const PROMISED_TOO_MUCH: usize = 4096;
 
-fn compressed(shared: &Shared, asked: &Asked, mut reply: Reply) -> Reply {
+fn compressed(shared: &SharedState, asked: &SimulatedRequest, mut reply: Reply) -> Reply {
     let accepted = asked.header(header::ACCEPT_ENCODING).unwrap_or_default();
     let encoded = reply
         .headers

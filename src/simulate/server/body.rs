@@ -7,22 +7,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::simulate::feed::{BOMB_BLOCK, Feed, gzip_bomb};
+use crate::simulate::feed::{BOMB_BLOCK, SimulatedFeed, gzip_bomb};
 
-use super::connection::Connection;
+use super::connection::ConnectionControl;
 use super::reply::{Content, Pieces};
-use super::shared::Shared;
+use super::shared::SharedState;
 
 /// What happens to a body after some of its bytes.
 pub enum Then {
     /// A TCP reset.
-    Reset(Connection),
+    Reset(ConnectionControl),
     /// Nothing more, ever.
     Stall,
     /// Its end.
     End,
     /// A wait at this gate, then the rest.
-    Hold(Arc<Shared>, String),
+    Hold(Arc<SharedState>, String),
 }
 
 /// Time for what was sent to leave before the connection breaks: without it
@@ -33,7 +33,7 @@ const LEAVE: Duration = Duration::from_millis(50);
 const SLOW_PIECES: u32 = 10;
 
 /// The document, piece by piece as the client takes it.
-pub fn feed(mut feed: Feed) -> Pieces {
+pub fn feed(mut feed: SimulatedFeed) -> Pieces {
     let pieces = std::iter::from_fn(move || feed.piece());
     stream::iter(pieces.map(|piece| Ok(Bytes::from(piece)))).boxed()
 }
@@ -66,11 +66,11 @@ pub fn slow(pieces: Pieces, bytes_per_second: u32) -> Pieces {
             Err(error) => vec![Err(error)],
         })
     });
-    let paced = parts.then(|part| async {
+    let is_slowed = parts.then(|part| async {
         tokio::time::sleep(Duration::from_secs(1) / SLOW_PIECES).await;
         part
     });
-    paced.boxed()
+    is_slowed.boxed()
 }
 
 fn split(mut bytes: Bytes, length: usize) -> Vec<Bytes> {

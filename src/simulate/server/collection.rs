@@ -3,10 +3,10 @@
 use axum::http::header;
 use serde_json::{Value, json};
 
-use crate::simulate::Options;
+use crate::simulate::SimulatorOptions;
 
-use super::asked::Asked;
-use super::fault::Fault;
+use super::asked::SimulatedRequest;
+use super::fault::AnswerFault;
 use super::query::BadValue;
 use super::reply::Reply;
 
@@ -16,8 +16,8 @@ const DEFAULT_PAGE_SIZE: usize = 20;
 /// One page of a collection: the envelope, and the rows that are on it. `None`
 /// past the end. `show` is asked only for the rows of the page.
 pub fn page<T>(
-    options: &Options,
-    asked: &Asked,
+    options: &SimulatorOptions,
+    asked: &SimulatedRequest,
     rows: &[T],
     show: impl Fn(&T) -> Value,
 ) -> Option<Value> {
@@ -40,7 +40,7 @@ pub fn page<T>(
     }
     let shown = &rows[first.min(rows.len())..first.saturating_add(size).min(rows.len())];
     let next = match &asked.fault {
-        Some(Fault::EvilNext(url)) => json!(url),
+        Some(AnswerFault::EvilNext(url)) => json!(url),
         _ if first + shown.len() < rows.len() => json!(url(options, asked, number + 1)),
         _ => Value::Null,
     };
@@ -64,7 +64,7 @@ pub fn refuse(bad: &BadValue) -> Reply {
 
 /// Another page of the same collection: absolute, and pinned to version 1 even
 /// when the request was not (contract §1).
-fn url(options: &Options, asked: &Asked, number: usize) -> String {
+fn url(options: &SimulatorOptions, asked: &SimulatedRequest, number: usize) -> String {
     let listen = options.listen.to_string();
     let host = asked.header(header::HOST).unwrap_or(&listen);
     let path = asked.path.strip_prefix("/api/").unwrap_or(&asked.path);

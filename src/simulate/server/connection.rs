@@ -16,11 +16,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What a handler can do to the connection its request came on.
 #[derive(Debug, Clone, Default)]
-pub struct Connection {
+pub struct ConnectionControl {
     reset: Arc<AtomicBool>,
 }
 
-impl Connection {
+impl ConnectionControl {
     /// Makes the next write fail, and the end of the connection a TCP reset
     /// instead of an orderly close.
     pub fn reset(&self) {
@@ -41,16 +41,16 @@ pub struct Listening {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Listener for Listening {
-    type Io = Stream;
+    type Io = ClientStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
+    async fn accept(&mut self) -> (ClientStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((tcp, from)) => {
-                    let stream = Stream {
+                    let stream = ClientStream {
                         tcp,
-                        connection: Connection::default(),
+                        connection: ConnectionControl::default(),
                         stopped: Box::pin(self.stop.clone().cancelled_owned()),
                     };
                     return (stream, from);
@@ -65,20 +65,20 @@ impl Listener for Listening {
     }
 }
 
-impl Connected<IncomingStream<'_, Listening>> for Connection {
+impl Connected<IncomingStream<'_, Listening>> for ConnectionControl {
     fn connect_info(stream: IncomingStream<'_, Listening>) -> Self {
         stream.io().connection.clone()
     }
 }
 
 /// One client's connection.
-pub struct Stream {
+pub struct ClientStream {
     tcp: TcpStream,
-    connection: Connection,
+    connection: ConnectionControl,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Stream {
+impl ClientStream {
     /// An error when the connection is to end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.connection.reset.load(Ordering::Acquire) {
@@ -91,7 +91,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for ClientStream {
     fn drop(&mut self) {
         if self.connection.reset.load(Ordering::Acquire) {
             // With nothing to linger for, the kernel sends a reset. If it
@@ -101,7 +101,7 @@ impl Drop for Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -112,7 +112,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ClientStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

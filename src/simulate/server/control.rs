@@ -8,9 +8,9 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::Rule;
+use super::fault::FaultRule;
 use super::reply::Reply;
-use super::shared::Shared;
+use super::shared::SharedState;
 
 /// Below this path, another process can change the world and break things.
 pub const PREFIX: &str = "/_control/";
@@ -23,7 +23,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// Adds a rule.
-    Fault(Rule),
+    Fault(FaultRule),
     /// Drops all rules.
     ClearFaults {},
     /// Lets go on what waits at a gate.
@@ -73,7 +73,7 @@ enum Command {
 }
 
 /// Obeys, and says what came of it.
-pub async fn reply(shared: &Arc<Shared>, request: Request) -> Reply {
+pub async fn reply(shared: &Arc<SharedState>, request: Request) -> Reply {
     let name = request.uri().path().trim_start_matches(PREFIX).to_owned();
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
         return Reply::detail(413, "the body is too long");
@@ -87,7 +87,7 @@ pub async fn reply(shared: &Arc<Shared>, request: Request) -> Reply {
     }
 }
 
-async fn obey(shared: &Shared, command: Command) -> Value {
+async fn obey(shared: &SharedState, command: Command) -> Value {
     let now = shared.clock.now();
     match command {
         Command::Fault(rule) => shared.faults.inject(rule),

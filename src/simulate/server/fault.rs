@@ -12,7 +12,7 @@ use super::lock::locked;
 /// Something that goes wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum AnswerFault {
     /// This status and a short body.
     Status(u16),
     /// 429, "come back in `seconds`" in one of the three forms.
@@ -89,9 +89,9 @@ pub enum Fault {
 /// When a fault strikes: at the next requests whose path and query contain a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct FaultRule {
     /// What goes wrong.
-    pub fault: Fault,
+    pub fault: AnswerFault,
     /// Part of the path and query; empty: every request.
     #[serde(default)]
     pub path_contains: String,
@@ -107,9 +107,9 @@ fn once() -> u32 {
     1
 }
 
-impl Rule {
+impl FaultRule {
     /// Strikes once, at the next request.
-    pub fn new(fault: Fault) -> Self {
+    pub fn new(fault: AnswerFault) -> Self {
         Self {
             fault,
             path_contains: String::new(),
@@ -143,12 +143,12 @@ impl Rule {
 /// The rules in force. The first that matches strikes.
 #[derive(Debug, Default)]
 pub struct Faults {
-    rules: Mutex<Vec<Rule>>,
+    rules: Mutex<Vec<FaultRule>>,
 }
 
 impl Faults {
     /// Adds a rule behind those in force.
-    pub fn inject(&self, rule: Rule) {
+    pub fn inject(&self, rule: FaultRule) {
         locked(&self.rules).push(rule);
     }
 
@@ -166,7 +166,7 @@ impl Faults {
     }
 
     /// What goes wrong with a request for `target`; used up by asking.
-    pub fn strike(&self, target: &str) -> Option<Fault> {
+    pub fn strike(&self, target: &str) -> Option<AnswerFault> {
         let mut rules = locked(&self.rules);
         let matching = rules
             .iter()

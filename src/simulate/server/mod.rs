@@ -20,8 +20,8 @@ mod throttle;
 mod throttled;
 
 pub use answer::router;
-pub use connection::{Connection, Listening};
-pub use fault::{Fault, Rule};
+pub use connection::{ConnectionControl, Listening};
+pub use fault::{AnswerFault, FaultRule};
 pub(super) use reply::Pieces;
 pub use seen::SeenRequest;
-pub use shared::Shared;
+pub use shared::SharedState;

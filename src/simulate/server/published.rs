@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::http::header;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::asked::Asked;
+use super::asked::SimulatedRequest;
 use super::reply::Reply;
-use super::shared::Shared;
+use super::shared::SharedState;
 
 /// Below this path.
 const PREFIX: &str = "/published/";
 
 /// The answer if one of them is asked for.
-pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Option<Reply> {
+pub fn reply(shared: &Arc<SharedState>, asked: &SimulatedRequest) -> Option<Reply> {
     let name = asked.path.strip_prefix(PREFIX)?;
     if asked.header(header::AUTHORIZATION).is_some() {
         return Some(Reply::new(400, "text/plain", "nobody asked for a token\n"));

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use axum::http::header;
 use serde_json::{Value, json};
 
-use crate::simulate::feed::{Damage, Feed};
+use crate::simulate::feed::{Damage, SimulatedFeed};
 use crate::simulate::world::{PARTS, WatchListPlace, World, sort_rows};
 
 use super::accept::{self, Choice};
-use super::asked::Asked;
+use super::asked::SimulatedRequest;
 use super::body;
 use super::collection::{page, refuse, reply as page_reply};
-use super::fault::Fault;
+use super::fault::AnswerFault;
 use super::published;
 use super::query::{BadValue, Query};
 use super::reply::{Content, Reply};
-use super::shared::Shared;
+use super::shared::SharedState;
 use super::throttled::throttled;
 
 /// Answers as upstream would, in Django's order: slash, route, token, limit, method, content.
-pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {
+pub fn reply(shared: &Arc<SharedState>, asked: &SimulatedRequest) -> Reply {
     if let Some(reply) = published::reply(shared, asked) {
         return reply;
     }
@@ -72,7 +72,7 @@ fn is_known(parts: &[&str]) -> bool {
 }
 
 /// 401, or 403 where the options say so, unless the token is right.
-fn refusal(shared: &Shared, asked: &Asked) -> Option<Reply> {
+fn refusal(shared: &SharedState, asked: &SimulatedRequest) -> Option<Reply> {
     let detail = match asked.header(header::AUTHORIZATION) {
         None => "Authentication credentials were not provided.",
         Some(text) => match text.strip_prefix("Token ") {
@@ -93,7 +93,7 @@ fn metadata(name: &str) -> Value {
             "title": {"type": "string", "required": true, "read_only": false, "label": "Title"}}}})
 }
 
-fn resource(shared: &Arc<Shared>, asked: &Asked, parts: &[&str]) -> Reply {
+fn resource(shared: &Arc<SharedState>, asked: &SimulatedRequest, parts: &[&str]) -> Reply {
     let found = match parts {
         ["xml-feed"] => Ok(feed(shared, asked)),
         ["advisories"] => advisories(shared, asked),
@@ -118,7 +118,7 @@ fn one(world: &World, kind: &str, name: &str) -> Option<Value> {
     }
 }
 
-fn feed(shared: &Shared, asked: &Asked) -> Reply {
+fn feed(shared: &SharedState, asked: &SimulatedRequest) -> Reply {
     let world = shared.world();
     let list = match asked.query.get("feed_type") {
         Some("all") => None,
@@ -141,7 +141,7 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
     };
     let mut entries = world.feed(list, Some(days), shared.clock.now());
     let damage = match asked.fault {
-        Some(Fault::Damaged(damage)) => Some(damage),
+        Some(AnswerFault::Damaged(damage)) => Some(damage),
         _ => None,
     };
     if entries.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
@@ -149,7 +149,7 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
         // makes no members of a list that are none.
         entries = world.feed(list, None, shared.clock.now());
     }
-    let mut document = Feed::new(&shared.options, list, entries);
+    let mut document = SimulatedFeed::new(&shared.options, list, entries);
     if let Some(damage) = damage {
         document = document.damaged(damage);
     }
@@ -160,7 +160,7 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
     }
 }
 
-fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
+fn advisories(shared: &SharedState, asked: &SimulatedRequest) -> Result<Reply, BadValue> {
     let query = filters(asked);
     let modified = query.window("modified")?;
     let released = query.window("released")?;
@@ -176,7 +176,7 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     let page = page(&shared.options, asked, &rows, |entry| {
         world.record(*entry).list_element()
     });
-    if let (Some(Fault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
+    if let (Some(AnswerFault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
         let shown = page["results"].as_array().into_iter().flatten();
         let saids = shown.filter_map(|row| row["advisory_identifier"].as_str());
         for entry in saids
@@ -192,15 +192,15 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
 }
 
 /// The query as the filters see it.
-fn filters(asked: &Asked) -> Query {
+fn filters(asked: &SimulatedRequest) -> Query {
     match asked.fault {
-        Some(Fault::IgnoredFilter) => Query::default(),
-        Some(Fault::FilterInMilliseconds) => asked.query.in_milliseconds(),
+        Some(AnswerFault::IgnoredFilter) => Query::default(),
+        Some(AnswerFault::FilterInMilliseconds) => asked.query.in_milliseconds(),
         _ => asked.query.clone(),
     }
 }
 
-fn tickets(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
+fn tickets(shared: &SharedState, asked: &SimulatedRequest) -> Result<Reply, BadValue> {
     let query = filters(asked);
     let modified = query.window("modified")?;
     let created = query.window("created")?;
@@ -217,7 +217,7 @@ fn tickets(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     let page = page(&shared.options, asked, &rows, |ticket| {
         world.ticket_json(ticket.id).unwrap_or(Value::Null)
     });
-    if let (Some(Fault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
+    if let (Some(AnswerFault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
         let shown = page["results"].as_array().into_iter().flatten();
         for id in shown.filter_map(|ticket| ticket["id"].as_u64()).take(*rows) {
             world.touch_ticket(id, shared.clock.now());
@@ -226,7 +226,7 @@ fn tickets(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     Ok(page_reply(page))
 }
 
-fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
+fn watch_lists(shared: &SharedState, asked: &SimulatedRequest) -> Reply {
     let world = shared.world();
     let mut rows = world.watch_lists().to_vec();
     if let Some(name) = asked.query.get("name") {
@@ -246,7 +246,7 @@ fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
     page_reply(page(&shared.options, asked, &rows, WatchListPlace::json))
 }
 
-fn watch_list_part(shared: &Shared, asked: &Asked, id: &str, part: &str) -> Reply {
+fn watch_list_part(shared: &SharedState, asked: &SimulatedRequest, id: &str, part: &str) -> Reply {
     let world = shared.world();
     let list = id.parse().ok().and_then(|id| world.watch_list(id));
     match list.and_then(|list| list.part(part)) {
@@ -255,7 +255,7 @@ fn watch_list_part(shared: &Shared, asked: &Asked, id: &str, part: &str) -> Repl
     }
 }
 
-fn approvals(shared: &Shared, asked: &Asked) -> Reply {
+fn approvals(shared: &SharedState, asked: &SimulatedRequest) -> Reply {
     let world = shared.world();
     let rows = world.awaiting_approval();
     page_reply(page(&shared.options, asked, &rows, |(entry, list)| {

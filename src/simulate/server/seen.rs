@@ -59,11 +59,11 @@ const MAX_SEEN: usize = 100_000;
 
 /// The requests so far, in the order of their answers.
 #[derive(Debug, Default)]
-pub struct Log {
+pub struct RequestLog {
     seen: Mutex<Vec<SeenRequest>>,
 }
 
-impl Log {
+impl RequestLog {
     /// Remembers a request; the oldest half is forgotten when there are too many.
     pub fn push(&self, request: SeenRequest) {
         let mut seen = locked(&self.seen);

@@ -7,21 +7,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::fault::Faults;
 use super::gate::Gates;
 use super::lock::locked;
-use super::seen::Log;
+use super::seen::RequestLog;
 use super::throttle::Throttle;
-use crate::simulate::clock::Clock;
-use crate::simulate::options::Options;
+use crate::simulate::clock::SimulatedClock;
+use crate::simulate::options::SimulatorOptions;
 use crate::simulate::published::PublishedFiles;
 use crate::simulate::world::World;
 
 /// What all connections share.
 #[derive(Debug)]
-pub struct Shared {
-    pub options: Options,
-    pub clock: Clock,
+pub struct SharedState {
+    pub options: SimulatorOptions,
+    pub clock: SimulatedClock,
     pub gates: Gates,
     pub faults: Faults,
-    pub log: Log,
+    pub log: RequestLog,
     throttle: Throttle,
     token: Mutex<String>,
     world: Mutex<World>,
@@ -29,12 +29,12 @@ pub struct Shared {
     published_at: DateTime<Utc>,
 }
 
-impl Shared {
-    pub fn new(options: Options, clock: Clock, world: World) -> Self {
+impl SharedState {
+    pub fn new(options: SimulatorOptions, clock: SimulatedClock, world: World) -> Self {
         Self {
             gates: Gates::default(),
             faults: Faults::default(),
-            log: Log::default(),
+            log: RequestLog::default(),
             throttle: Throttle::new(options.limits),
             token: Mutex::new(options.token.clone()),
             world: Mutex::new(world),

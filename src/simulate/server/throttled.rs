@@ -4,11 +4,11 @@ use axum::http::header;
 use chrono::TimeDelta;
 
 use super::reply::Reply;
-use super::shared::Shared;
+use super::shared::SharedState;
 use crate::simulate::options::ThrottleForm;
 
 /// 429 in the form asked for.
-pub fn throttled(shared: &Shared, form: ThrottleForm, seconds: u32) -> Reply {
+pub fn throttled(shared: &SharedState, form: ThrottleForm, seconds: u32) -> Reply {
     let sentence = format!("Request was throttled. Expected available in {seconds} seconds.");
     match form {
         ThrottleForm::Seconds => {

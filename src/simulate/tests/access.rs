@@ -94,7 +94,7 @@ async fn browsers_get_a_page_and_impossible_wishes_get_406() {
 }
 
 #[tokio::test]
-async fn the_call_beyond_the_limit_is_told_when_to_come_back_in_three_forms() {
+async fn the_call_beyond_the_limit_learns_when_to_come_back_in_three_forms() {
     for form in [
         ThrottleForm::Seconds,
         ThrottleForm::Date,
@@ -130,7 +130,7 @@ async fn the_call_beyond_the_limit_is_told_when_to_come_back_in_three_forms() {
 }
 
 #[tokio::test]
-async fn the_limit_of_a_day_holds_beside_that_of_a_minute() {
+async fn the_limit_of_a_day_applies_beside_that_of_a_minute() {
     let simulator = simulator(|options| {
         options.limits.per_minute = 0;
         options.limits.per_day = 2;

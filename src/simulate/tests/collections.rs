@@ -4,10 +4,10 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{get, simulator};
-use crate::simulate::{Fault, Order, Rule, Simulator, TicketFilters, TicketShape};
+use crate::simulate::{AnswerFault, FaultRule, ListOrder, Simulator, TicketFilters, TicketShape};
 
 /// Follows `next` from `target`; the rows' numbers in the order of their coming, and the pages.
-async fn walk(simulator: &Simulator, target: &str) -> (Vec<u64>, Vec<Value>) {
+async fn read_all(simulator: &Simulator, target: &str) -> (Vec<u64>, Vec<Value>) {
     let (mut ids, mut pages) = (Vec::new(), Vec::new());
     let mut target = target.to_owned();
     loop {
@@ -32,9 +32,9 @@ async fn walk(simulator: &Simulator, target: &str) -> (Vec<u64>, Vec<Value>) {
 }
 
 #[tokio::test]
-async fn pages_hold_twenty_rows_or_as_many_as_asked_up_to_a_hundred() {
+async fn pages_contain_twenty_rows_or_as_many_as_asked_up_to_a_hundred() {
     let simulator = simulator(|_| {}).await;
-    let (ids, pages) = walk(&simulator, "/api/tickets/").await;
+    let (ids, pages) = read_all(&simulator, "/api/tickets/").await;
     assert_eq!(ids, (1..=130).collect::<Vec<u64>>());
     assert_eq!(pages.len(), 7);
     assert!(pages.iter().all(|page| page["count"] == 130));
@@ -46,7 +46,7 @@ async fn pages_hold_twenty_rows_or_as_many_as_asked_up_to_a_hundred() {
     assert_eq!(pages[0]["previous"], Value::Null);
     let first = format!("{}/api/v1/tickets/", simulator.base_url());
     assert_eq!(pages[1]["previous"], json!(first));
-    let (_, pages) = walk(&simulator, "/api/tickets/?page_size=5000").await;
+    let (_, pages) = read_all(&simulator, "/api/tickets/?page_size=5000").await;
     assert_eq!(pages[0]["results"].as_array().unwrap().len(), 100);
     assert_eq!(pages.len(), 2);
 }
@@ -109,7 +109,7 @@ async fn a_ticket_filter_that_does_not_work_returns_everything() {
     assert_eq!(ignored.json()["count"], 130);
     let works = get(&simulator, &format!("/api/tickets/?created__gte{far}")).await;
     assert_eq!(works.json()["count"], 0);
-    simulator.inject(Rule::new(Fault::IgnoredFilter));
+    simulator.inject(FaultRule::new(AnswerFault::IgnoredFilter));
     let once = get(&simulator, &format!("/api/tickets/?created__gte{far}")).await;
     assert_eq!(once.json()["count"], 130);
     assert_eq!(simulator.faults_left(), 0);
@@ -152,7 +152,7 @@ async fn scores_are_numbers_in_the_list_and_strings_in_the_detail() {
 #[tokio::test]
 async fn watch_lists_and_what_is_below_them_are_collections() {
     let simulator = simulator(|options| options.watch_lists = 6).await;
-    let (ids, pages) = walk(&simulator, "/api/asset-lists/?page_size=4").await;
+    let (ids, pages) = read_all(&simulator, "/api/asset-lists/?page_size=4").await;
     assert_eq!((ids, pages.len()), (vec![1, 2, 3, 4, 5, 6], 2));
     assert_eq!(get(&simulator, "/api/asset-lists/4/").await.json()["id"], 4);
     for part in ["vendors", "products", "product-releases"] {
@@ -180,13 +180,13 @@ async fn tickets_come_in_every_shape_the_contract_names() {
 }
 
 #[tokio::test]
-async fn a_walk_over_moving_rows_skips_some() {
+async fn a_scan_over_moving_rows_skips_some() {
     let simulator = simulator(|_| {}).await;
     let end = simulator.now().timestamp() + 1;
     simulator.set_clock(TimeDelta::hours(1));
-    simulator.inject(Rule::new(Fault::RowsMove { rows: 10 }).on("/tickets/"));
+    simulator.inject(FaultRule::new(AnswerFault::RowsMove { rows: 10 }).on("/tickets/"));
     let target = format!("/api/tickets/?page_size=50&modified__lt={end}");
-    let (ids, pages) = walk(&simulator, &target).await;
+    let (ids, pages) = read_all(&simulator, &target).await;
     assert_eq!(
         (&pages[0]["count"], &pages[1]["count"]),
         (&json!(130), &json!(120))
@@ -201,10 +201,10 @@ async fn a_walk_over_moving_rows_skips_some() {
 
 #[tokio::test]
 async fn the_last_changed_can_come_first() {
-    let simulator = simulator(|options| options.ticket.order = Order::ModifiedDescending).await;
+    let simulator = simulator(|options| options.ticket.order = ListOrder::ModifiedDescending).await;
     simulator.set_clock(TimeDelta::hours(1));
     simulator.touch_ticket(77);
-    let (ids, _) = walk(&simulator, "/api/tickets/?page_size=100").await;
+    let (ids, _) = read_all(&simulator, "/api/tickets/?page_size=100").await;
     assert_eq!((ids[0], ids.len()), (77, 130));
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 130);
 }

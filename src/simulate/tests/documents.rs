@@ -2,17 +2,19 @@ use chrono::{DateTime, TimeDelta};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::simulate::{FeedFile, Options, Profile, write_feed};
+use crate::simulate::{FeedFile, SimulatedProfile, SimulatorOptions, write_feed};
 
 /// Counts the records of a document; every token of it must be well formed.
-pub fn records(profile: Profile, document: &[u8]) -> usize {
+pub fn records(profile: SimulatedProfile, document: &[u8]) -> usize {
     let name = match profile {
-        Profile::JsonNames | Profile::Attributes => "advisory",
-        Profile::Drf => "list-item",
-        Profile::Cvrf => "cvrf:cvrfdoc",
+        SimulatedProfile::JsonNames | SimulatedProfile::Attributes => "advisory",
+        SimulatedProfile::Drf => "list-item",
+        SimulatedProfile::Cvrf => "cvrf:cvrfdoc",
     };
     let (text, broken) = match profile {
-        Profile::Attributes => encoding_rs::WINDOWS_1252.decode_without_bom_handling(document),
+        SimulatedProfile::Attributes => {
+            encoding_rs::WINDOWS_1252.decode_without_bom_handling(document)
+        }
         _ => encoding_rs::UTF_8.decode_without_bom_handling(document),
     };
     assert!(!broken);
@@ -35,15 +37,15 @@ pub fn records(profile: Profile, document: &[u8]) -> usize {
     records
 }
 
-fn options(advisories: usize) -> Options {
-    Options {
+fn options(advisories: usize) -> SimulatorOptions {
+    SimulatorOptions {
         advisories,
         starts_at: Some(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)),
-        ..Options::default()
+        ..SimulatorOptions::default()
     }
 }
 
-fn document(options: &Options, file: FeedFile) -> Vec<u8> {
+fn document(options: &SimulatorOptions, file: FeedFile) -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = write_feed(options, file, &mut bytes).unwrap();
     assert_eq!(written.bytes, bytes.len() as u64);
@@ -53,12 +55,12 @@ fn document(options: &Options, file: FeedFile) -> Vec<u8> {
 
 #[test]
 fn the_same_seed_makes_the_same_document_and_another_seed_another_one() {
-    for profile in Profile::ALL {
-        let first = Options {
+    for profile in SimulatedProfile::ALL {
+        let first = SimulatorOptions {
             profile,
             ..options(40)
         };
-        let other = Options {
+        let other = SimulatorOptions {
             seed: 2,
             ..first.clone()
         };
@@ -113,7 +115,7 @@ fn one_percent_changed_is_one_percent_of_the_records() {
 }
 
 #[test]
-fn texts_hold_what_is_known_to_bite() {
+fn texts_contain_what_is_known_to_bite() {
     let text = String::from_utf8(document(&options(300), FeedFile::default())).unwrap();
     for bite in [
         "\r\n",

@@ -6,14 +6,14 @@ use tokio::net::TcpStream;
 
 use super::documents::records;
 use super::{DEFAULT_TOKEN, get, simulator};
-use crate::simulate::{Damage, Fault, Profile, Rule, Simulator, ThrottleForm};
+use crate::simulate::{AnswerFault, Damage, FaultRule, SimulatedProfile, Simulator, ThrottleForm};
 
 const ALL: &str = "/api/xml-feed/?feed_type=all&days=400";
 const TICKETS: &str = "/api/tickets/";
 
 /// What one request gets while `fault` is in force, and that the next one is well again.
-async fn struck(simulator: &Simulator, fault: Fault, target: &str) -> super::Answer {
-    simulator.inject(Rule::new(fault));
+async fn struck(simulator: &Simulator, fault: AnswerFault, target: &str) -> super::Answer {
+    simulator.inject(FaultRule::new(fault));
     let answer = get(simulator, target).await;
     let next = get(simulator, target).await;
     assert_eq!((next.status, next.end.unwrap()), (200, true));
@@ -23,7 +23,12 @@ async fn struck(simulator: &Simulator, fault: Fault, target: &str) -> super::Ans
 #[tokio::test]
 async fn a_rule_strikes_where_when_and_as_often_as_it_says() {
     let simulator = simulator(|_| {}).await;
-    simulator.inject(Rule::new(Fault::Status(503)).on("page=2").after(1).times(2));
+    simulator.inject(
+        FaultRule::new(AnswerFault::Status(503))
+            .on("page=2")
+            .after(1)
+            .times(2),
+    );
     let mut statuses = Vec::new();
     for target in [
         "/api/tickets/?page=2",
@@ -35,7 +40,7 @@ async fn a_rule_strikes_where_when_and_as_often_as_it_says() {
         statuses.push(get(&simulator, target).await.status);
     }
     assert_eq!(statuses, [200, 200, 503, 503, 200]);
-    simulator.inject(Rule::new(Fault::Status(500)).times(u32::MAX));
+    simulator.inject(FaultRule::new(AnswerFault::Status(500)).times(u32::MAX));
     assert_eq!(get(&simulator, TICKETS).await.status, 500);
     simulator.clear_faults();
     assert_eq!(get(&simulator, TICKETS).await.status, 200);
@@ -44,13 +49,13 @@ async fn a_rule_strikes_where_when_and_as_often_as_it_says() {
 #[tokio::test]
 async fn answers_that_come_instead_are_as_named() {
     let simulator = simulator(|_| {}).await;
-    let html = struck(&simulator, Fault::Html200, TICKETS).await;
+    let html = struck(&simulator, AnswerFault::Html200, TICKETS).await;
     assert!(html.status == 200 && html.text().starts_with("<!DOCTYPE html>"));
-    let json = struck(&simulator, Fault::WrongType, ALL).await;
+    let json = struck(&simulator, AnswerFault::WrongType, ALL).await;
     assert_eq!(json.header("content-type"), Some("application/json"));
-    let plain = struck(&simulator, Fault::WrongType, TICKETS).await;
+    let plain = struck(&simulator, AnswerFault::WrongType, TICKETS).await;
     assert_eq!(plain.header("content-type"), Some("text/plain"));
-    let elsewhere = Fault::RedirectTo("http://127.0.0.1:1/steal".into());
+    let elsewhere = AnswerFault::RedirectTo("http://127.0.0.1:1/steal".into());
     let redirect = struck(&simulator, elsewhere, TICKETS).await;
     assert_eq!(
         (redirect.status, redirect.header("location")),
@@ -58,12 +63,12 @@ async fn answers_that_come_instead_are_as_named() {
     );
     let evil = struck(
         &simulator,
-        Fault::EvilNext("http://evil.example/".into()),
+        AnswerFault::EvilNext("http://evil.example/".into()),
         TICKETS,
     )
     .await;
     assert_eq!(evil.json()["next"], "http://evil.example/");
-    let throttled = Fault::Throttled {
+    let throttled = AnswerFault::Throttled {
         form: ThrottleForm::Detail,
         seconds: 37,
     };
@@ -78,10 +83,10 @@ async fn answers_that_come_instead_are_as_named() {
 #[tokio::test]
 async fn a_reset_comes_before_the_answer_or_within_its_body() {
     let simulator = simulator(|_| {}).await;
-    let before = struck(&simulator, Fault::Reset { after_bytes: 0 }, ALL).await;
+    let before = struck(&simulator, AnswerFault::Reset { after_bytes: 0 }, ALL).await;
     assert_eq!(before.end.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert!(before.head.is_empty() && before.body.is_empty());
-    let within = struck(&simulator, Fault::Reset { after_bytes: 5000 }, ALL).await;
+    let within = struck(&simulator, AnswerFault::Reset { after_bytes: 5000 }, ALL).await;
     assert_eq!(within.end.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!((within.status, within.body.len()), (200, 5000));
 }
@@ -92,7 +97,7 @@ async fn a_truncated_body_breaks_its_promise_or_only_its_content() {
     for target in [ALL, TICKETS] {
         let broken = struck(
             &simulator,
-            Fault::Truncate {
+            AnswerFault::Truncate {
                 after_bytes: 900,
                 clean: false,
             },
@@ -102,7 +107,7 @@ async fn a_truncated_body_breaks_its_promise_or_only_its_content() {
         assert_eq!((broken.body.len(), broken.end.unwrap()), (900, false));
         let clean = struck(
             &simulator,
-            Fault::Truncate {
+            AnswerFault::Truncate {
                 after_bytes: 900,
                 clean: true,
             },
@@ -116,7 +121,7 @@ async fn a_truncated_body_breaks_its_promise_or_only_its_content() {
 #[tokio::test]
 async fn a_stalled_body_says_nothing_more_and_does_not_end() {
     let simulator = simulator(|_| {}).await;
-    simulator.inject(Rule::new(Fault::Stall { after_bytes: 100 }));
+    simulator.inject(FaultRule::new(AnswerFault::Stall { after_bytes: 100 }));
     let mut stream = TcpStream::connect(simulator.addr()).await.unwrap();
     let request =
         format!("GET {ALL} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {DEFAULT_TOKEN}\r\n\r\n");
@@ -139,9 +144,9 @@ async fn a_stalled_body_says_nothing_more_and_does_not_end() {
 }
 
 #[tokio::test]
-async fn a_held_body_goes_on_when_its_gate_is_opened() {
+async fn a_paused_body_goes_on_when_its_gate_is_opened() {
     let simulator = simulator(|_| {}).await;
-    simulator.inject(Rule::new(Fault::Hold {
+    simulator.inject(FaultRule::new(AnswerFault::Hold {
         after_bytes: 70_000,
         gate: "half".into(),
     }));
@@ -149,8 +154,8 @@ async fn a_held_body_goes_on_when_its_gate_is_opened() {
         simulator.reached("half").await;
         simulator.open("half");
     });
-    assert_eq!(records(Profile::JsonNames, &answer.body), 150);
-    simulator.inject(Rule::new(Fault::Hold {
+    assert_eq!(records(SimulatedProfile::JsonNames, &answer.body), 150);
+    simulator.inject(FaultRule::new(AnswerFault::Hold {
         after_bytes: 10,
         gate: "shut".into(),
     }));
@@ -166,7 +171,7 @@ async fn a_slow_body_takes_its_time() {
     let rate = u32::try_from(length).unwrap() * 2;
     let slow = struck(
         &simulator,
-        Fault::Slow {
+        AnswerFault::Slow {
             bytes_per_second: rate,
         },
         TICKETS,
@@ -183,7 +188,11 @@ async fn a_slow_body_takes_its_time() {
 #[tokio::test]
 async fn damage_is_in_one_record_and_as_named() {
     let simulator = simulator(|_| {}).await;
-    let text = async |damage| struck(&simulator, Fault::Damaged(damage), ALL).await.text();
+    let text = async |damage| {
+        struck(&simulator, AnswerFault::Damaged(damage), ALL)
+            .await
+            .text()
+    };
     assert_eq!(
         text(Damage::ControlCharacters)
             .await
@@ -211,7 +220,7 @@ async fn damage_is_in_one_record_and_as_named() {
     let stolen = text(Damage::ExternalEntity).await;
     assert!(stolen.contains("SYSTEM \"file:///etc/passwd\"") && stolen.contains("&stolen;"));
     let deep = text(Damage::TooDeep).await;
-    assert_eq!(records(Profile::JsonNames, deep.as_bytes()), 150);
+    assert_eq!(records(SimulatedProfile::JsonNames, deep.as_bytes()), 150);
     assert!(deep.contains(&"<a>".repeat(100_000)));
 }
 
@@ -219,7 +228,7 @@ async fn damage_is_in_one_record_and_as_named() {
 async fn damage_strikes_even_where_no_advisory_would_be() {
     let simulator = simulator(|_| {}).await;
     simulator.set_clock(chrono::TimeDelta::days(100));
-    simulator.inject(Rule::new(Fault::Damaged(Damage::TooDeep)));
+    simulator.inject(FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)));
     let answer = get(&simulator, "/api/xml-feed/?feed_type=all&days=1").await;
     assert!(answer.text().contains("<a><a><a>"));
 }
@@ -228,7 +237,7 @@ async fn damage_strikes_even_where_no_advisory_would_be() {
 async fn a_gzip_bomb_is_small_on_the_wire_and_large_unpacked() {
     use async_compression::tokio::bufread::GzipDecoder;
     let simulator = simulator(|_| {}).await;
-    let bomb = struck(&simulator, Fault::GzipBomb { mebibytes: 64 }, ALL).await;
+    let bomb = struck(&simulator, AnswerFault::GzipBomb { mebibytes: 64 }, ALL).await;
     assert_eq!(bomb.header("content-encoding"), Some("gzip"));
     assert!(bomb.body.len() < 1024 * 1024, "{}", bomb.body.len());
     let mut unpacked = Vec::new();

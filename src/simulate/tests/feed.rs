@@ -5,13 +5,13 @@ use chrono::TimeDelta;
 
 use super::documents::records;
 use super::{DEFAULT_TOKEN, get, send, simulator};
-use crate::simulate::{Compression, Encoding, FeedCounts, Profile};
+use crate::simulate::{Compression, Encoding, FeedCounts, SimulatedProfile};
 
 const ALL: &str = "/api/xml-feed/?feed_type=all&days=400";
 
 #[tokio::test]
-async fn a_feed_holds_the_advisories_of_its_list_that_changed_in_its_days() {
-    for profile in Profile::ALL {
+async fn a_feed_contains_the_advisories_of_its_list_that_changed_in_its_days() {
+    for profile in SimulatedProfile::ALL {
         let simulator = simulator(|options| options.profile = profile).await;
         for (list, days) in [(1, 400), (2, 400), (4, 400), (1, 30), (1, 1)] {
             let target =
@@ -90,13 +90,13 @@ async fn every_encoding_says_the_same() {
         })
         .await;
         let answer = get(&simulator, ALL).await;
-        let said_by_header = answer
+        let header_charset = answer
             .header("content-type")
             .unwrap()
             .split("charset=")
             .nth(1)
             .unwrap();
-        let said = encoding_rs::Encoding::for_label(said_by_header.as_bytes()).unwrap();
+        let said = encoding_rs::Encoding::for_label(header_charset.as_bytes()).unwrap();
         let (text, _, broken) = said.decode(&answer.body);
         assert!(!broken);
         let body = text.split_once("?>\n").unwrap().1;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{DEFAULT_TOKEN, Options, Simulator, start};
+use super::{DEFAULT_TOKEN, Simulator, SimulatorOptions, start};
 
 /// Longer than any answer takes: what comes after it does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,11 +49,11 @@ impl Answer {
     }
 }
 
-async fn simulator(change: impl FnOnce(&mut Options)) -> Simulator {
-    let mut options = Options {
+async fn simulator(change: impl FnOnce(&mut SimulatorOptions)) -> Simulator {
+    let mut options = SimulatorOptions {
         advisories: 150,
         tickets: 130,
-        ..Options::default()
+        ..SimulatorOptions::default()
     };
     change(&mut options);
     start(options).await.unwrap()

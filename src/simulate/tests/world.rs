@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::{get, simulator};
 use crate::model::Severity;
-use crate::simulate::{Options, Profile, Step, start};
+use crate::simulate::{SimulatedProfile, SimulatorOptions, WorldStep, start};
 
 #[tokio::test]
 async fn a_revision_changes_text_and_time_and_may_make_it_worse() {
@@ -87,7 +87,7 @@ async fn publishing_joining_and_tickets_show_at_once() {
 #[tokio::test]
 async fn the_world_keeps_changing_by_itself() {
     let simulator = simulator(|_| {}).await;
-    assert_ne!(simulator.tick(), Step::default());
+    assert_ne!(simulator.tick(), WorldStep::default());
     let before = simulator.all_saids().len();
     simulator.keep_changing(Duration::from_millis(5));
     let grown = async {
@@ -101,11 +101,11 @@ async fn the_world_keeps_changing_by_itself() {
 
 #[tokio::test]
 async fn two_simulators_with_one_seed_and_clock_are_the_same() {
-    let options = || Options {
-        profile: Profile::Drf,
+    let options = || SimulatorOptions {
+        profile: SimulatedProfile::Drf,
         starts_at: Some(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)),
         advisories: 50,
-        ..Options::default()
+        ..SimulatorOptions::default()
     };
     let (one, two) = (
         start(options()).await.unwrap(),
@@ -122,18 +122,18 @@ async fn two_simulators_with_one_seed_and_clock_are_the_same() {
 #[tokio::test]
 async fn impossible_worlds_are_refused_with_the_reason() {
     for (lists, reason) in [(0, "no watch list"), (65, "at most 64")] {
-        let options = Options {
+        let options = SimulatorOptions {
             watch_lists: lists,
-            ..Options::default()
+            ..SimulatorOptions::default()
         };
         let error = start(options).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains(reason), "{source}");
     }
-    let first = start(Options::default()).await.unwrap();
-    let second = start(Options {
+    let first = start(SimulatorOptions::default()).await.unwrap();
+    let second = start(SimulatorOptions {
         listen: first.addr(),
-        ..Options::default()
+        ..SimulatorOptions::default()
     })
     .await;
     assert!(

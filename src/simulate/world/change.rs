@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::simulate::random::{self, Stream, chance};
+use crate::simulate::random::{self, RandomStream, chance};
+use crate::simulate::record::examples;
 
 use super::state::World;
 
 /// What one step of a changing world brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct WorldStep {
     /// New advisories.
     pub published: u32,
     /// Advisories with a new revision.
@@ -68,15 +69,18 @@ impl World {
 
     /// One realistic random step: some new and some revised advisories, some
     /// tickets. Something changes in every step.
-    pub fn tick(&mut self, now: DateTime<Utc>) -> Step {
+    pub fn tick(&mut self, now: DateTime<Utc>) -> WorldStep {
         self.steps += 1;
-        let mut rng = random::rng(self.seed, self.steps, Stream::Step);
-        let mut step = Step {
+        let mut rng = random::rng(self.seed, self.steps, RandomStream::Step);
+        let mut step = WorldStep {
             published: random::skewed(&mut rng, 0, 3, 1),
             tickets_added: random::skewed(&mut rng, 0, 2, 2),
-            ..Step::default()
+            ..WorldStep::default()
         };
         self.publish(step.published, now);
+        if self.options.has_examples && self.steps.is_multiple_of(10) {
+            step.revised += u32::from(self.revise(examples::REVISED, false, now));
+        }
         let advisories = self.advisories.len() as u64;
         for _ in 0..random::skewed(&mut rng, 1, 4, 2) {
             let index = rng.u64(0..advisories.max(1));
@@ -94,7 +98,7 @@ impl World {
     /// Revises `per_mille` of 1000 advisories, always the same ones for one seed.
     pub fn revise_share(&mut self, per_mille: u32, now: DateTime<Utc>) {
         for index in 0..self.advisories.len() as u64 {
-            let mut rng = random::rng(self.seed, index, Stream::Change);
+            let mut rng = random::rng(self.seed, index, RandomStream::Change);
             if rng.u32(0..1000) < per_mille {
                 self.revise(index, false, now);
             }
@@ -105,7 +109,7 @@ impl World {
         &mut self,
         index: u64,
         now: DateTime<Utc>,
-        change: impl FnOnce(&mut crate::simulate::record::Entry),
+        change: impl FnOnce(&mut crate::simulate::record::AdvisoryEntry),
     ) -> bool {
         let Some(entry) = self.place_mut(index) else {
             return false;
@@ -116,7 +120,7 @@ impl World {
         true
     }
 
-    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::Entry> {
+    fn place_mut(&mut self, index: u64) -> Option<&mut crate::simulate::record::AdvisoryEntry> {
         self.advisories.get_mut(usize::try_from(index).ok()?)
     }
 }

@@ -7,6 +7,6 @@ mod ticket_place;
 mod watch_list;
 mod watch_list_place;
 
-pub use change::Step;
+pub use change::WorldStep;
 pub use state::{World, WorldError, sort_rows};
 pub use watch_list_place::{PARTS, WatchListPlace};

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::ticket_place::TicketPlace;
 use super::watch_list_place::WatchListPlace;
-use crate::simulate::options::{FeedCounts, MAX_WATCH_LISTS, Options, Order};
-use crate::simulate::random::{self, Stream, chance};
-use crate::simulate::record::{Entry, FIRST_ID, FIRST_SAID, Record};
+use crate::simulate::options::{
+    DEMO_LISTS, FeedCounts, ListOrder, MAX_WATCH_LISTS, SimulatorOptions,
+};
+use crate::simulate::random::{self, RandomStream, chance};
+use crate::simulate::record::{AdvisoryEntry, FIRST_ID, FIRST_SAID, SimulatedAdvisory, examples};
 
 /// Rejected advisories of ten thousand, in the vendor's proportions.
 const REJECTED: u32 = 2_335;
@@ -18,8 +20,8 @@ const REJECTED: u32 = 2_335;
 #[derive(Debug)]
 pub struct World {
     pub(super) seed: u64,
-    pub(super) options: Options,
-    pub(super) advisories: Vec<Entry>,
+    pub(super) options: SimulatorOptions,
+    pub(super) advisories: Vec<AdvisoryEntry>,
     pub(super) tickets: BTreeMap<u64, TicketPlace>,
     pub(super) next_ticket: u64,
     pub(super) watch_lists: Vec<WatchListPlace>,
@@ -43,7 +45,7 @@ pub enum WorldError {
 impl World {
     /// The world as it is at `now`: advisories released over the days of
     /// history before it, the last one just now.
-    pub fn new(options: Options, now: DateTime<Utc>) -> Result<Self, WorldError> {
+    pub fn new(options: SimulatorOptions, now: DateTime<Utc>) -> Result<Self, WorldError> {
         match options.watch_lists {
             0 => return Err(WorldError::NoWatchList),
             asked if asked > MAX_WATCH_LISTS => {
@@ -64,6 +66,9 @@ impl World {
             world.add_watch_list(now - world.history());
         }
         world.fill(now);
+        if world.options.has_examples {
+            world.place_examples();
+        }
         Ok(world)
     }
 
@@ -87,13 +92,29 @@ impl World {
         }
     }
 
+    /// The advisories of the documentation are in the first list only; the one that gets a
+    /// revision has none yet. All lists have a name of the documentation.
+    fn place_examples(&mut self) {
+        for index in [examples::REVISED, examples::NAMED] {
+            let place = usize::try_from(index).ok();
+            if let Some(entry) = place.and_then(|place| self.advisories.get_mut(place)) {
+                entry.lists = 1;
+                entry.revision = 0;
+                entry.modified_at = entry.released_at;
+            }
+        }
+        for (list, name) in self.watch_lists.iter_mut().zip(DEMO_LISTS) {
+            name.clone_into(&mut list.name);
+        }
+    }
+
     /// Lets the newest advisory have been revised at some time of its `age`; a fifth of all have.
     fn age_last(&mut self, age: i64) {
         let seed = self.seed;
         let Some(entry) = self.advisories.last_mut() else {
             return;
         };
-        let mut rng = random::rng(seed, entry.index, Stream::Step);
+        let mut rng = random::rng(seed, entry.index, RandomStream::Step);
         if age > 60 && chance(&mut rng, 20) {
             entry.revision = random::skewed(&mut rng, 1, 6, 3);
             entry.modified_at += TimeDelta::seconds(rng.i64(1..age));
@@ -103,7 +124,7 @@ impl World {
     /// Adds an advisory and returns its number.
     pub(super) fn release(&mut self, at: DateTime<Utc>) -> u64 {
         let index = self.advisories.len() as u64;
-        self.advisories.push(Entry {
+        self.advisories.push(AdvisoryEntry {
             index,
             revision: 0,
             escalations: 0,
@@ -117,13 +138,13 @@ impl World {
     }
 
     fn is_born_rejected(&self, index: u64) -> bool {
-        let mut rng = random::rng(self.seed, index, Stream::Rejection);
+        let mut rng = random::rng(self.seed, index, RandomStream::Rejection);
         rng.u32(0..10_000) < REJECTED
     }
 
     /// One list, and in a quarter of all cases a second one.
     fn draw_lists(&self, index: u64) -> u64 {
-        let mut rng = random::rng(self.seed, index, Stream::Entry);
+        let mut rng = random::rng(self.seed, index, RandomStream::Entry);
         let count = u32::try_from(self.options.watch_lists).unwrap_or(1);
         let mut lists = 1 << random::skewed(&mut rng, 0, count - 1, 2);
         if chance(&mut rng, 25) {
@@ -133,24 +154,27 @@ impl World {
     }
 
     /// Every advisory's place, oldest first.
-    pub fn advisories(&self) -> &[Entry] {
+    pub fn advisories(&self) -> &[AdvisoryEntry] {
         &self.advisories
     }
 
     /// The advisory with this number.
-    pub fn entry(&self, index: u64) -> Option<Entry> {
+    pub fn entry(&self, index: u64) -> Option<AdvisoryEntry> {
         self.advisories.get(usize::try_from(index).ok()?).copied()
     }
 
     /// The advisory at `entry`, whole.
-    pub fn record(&self, entry: Entry) -> Record {
-        let mut record = Record::generate(self.seed, entry);
+    pub fn record(&self, entry: AdvisoryEntry) -> SimulatedAdvisory {
+        let mut record = SimulatedAdvisory::generate(self.seed, entry);
+        if self.options.has_examples {
+            examples::apply(&mut record);
+        }
         record.add(self.options.note.as_ref());
         record
     }
 
     /// By identifier (`SA70000`) or by number (`200000`).
-    pub fn find(&self, name: &str) -> Option<Entry> {
+    pub fn find(&self, name: &str) -> Option<AdvisoryEntry> {
         let index = match name.strip_prefix("SA") {
             Some(digits) => digits.parse::<u64>().ok()?.checked_sub(FIRST_SAID)?,
             None => name.parse::<u64>().ok()?.checked_sub(FIRST_ID)?,
@@ -159,7 +183,7 @@ impl World {
     }
 
     /// The whole advisory with what belongs to the account (contract §7).
-    pub fn advisory_detail(&self, entry: Entry) -> Option<Value> {
+    pub fn advisory_detail(&self, entry: AdvisoryEntry) -> Option<Value> {
         let mut detail = self.record(entry).detail();
         let related = self
             .tickets
@@ -183,7 +207,7 @@ impl World {
     }
 
     /// The newest advisories of lists that need approval, at most three each.
-    pub fn awaiting_approval(&self) -> Vec<(Entry, &WatchListPlace)> {
+    pub fn awaiting_approval(&self) -> Vec<(AdvisoryEntry, &WatchListPlace)> {
         let lists = self.watch_lists.iter().filter(|list| list.needs_approval());
         let newest = |list: &WatchListPlace| {
             let id = list.id;
@@ -199,9 +223,14 @@ impl World {
     }
 
     /// What a feed of `list` (`None`: all) over `days` (`None`: ever) holds, oldest first.
-    pub fn feed(&self, list: Option<i64>, days: Option<u32>, now: DateTime<Utc>) -> Vec<Entry> {
+    pub fn feed(
+        &self,
+        list: Option<i64>,
+        days: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> Vec<AdvisoryEntry> {
         let since = days.and_then(|days| now.checked_sub_signed(TimeDelta::days(i64::from(days))));
-        let counted = |entry: &Entry| match self.options.feed.counts {
+        let counted = |entry: &AdvisoryEntry| match self.options.feed.counts {
             FeedCounts::Released => entry.released_at,
             FeedCounts::Modified => entry.modified_at,
         };
@@ -215,11 +244,11 @@ impl World {
 }
 
 /// Puts rows into the order in which collections are listed; `key` gives number and time of change.
-pub fn sort_rows<T>(rows: &mut [T], order: Order, key: impl Fn(&T) -> (u64, DateTime<Utc>)) {
+pub fn sort_rows<T>(rows: &mut [T], order: ListOrder, key: impl Fn(&T) -> (u64, DateTime<Utc>)) {
     match order {
-        Order::IdAscending => rows.sort_by_key(|row| key(row).0),
-        Order::IdDescending => rows.sort_by_key(|row| std::cmp::Reverse(key(row).0)),
-        Order::ModifiedDescending => rows.sort_by_key(|row| {
+        ListOrder::IdAscending => rows.sort_by_key(|row| key(row).0),
+        ListOrder::IdDescending => rows.sort_by_key(|row| std::cmp::Reverse(key(row).0)),
+        ListOrder::ModifiedDescending => rows.sort_by_key(|row| {
             let (id, modified_at) = key(row);
             (std::cmp::Reverse(modified_at), id)
         }),

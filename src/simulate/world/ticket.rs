@@ -5,8 +5,8 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::simulate::options::TicketShape;
-use crate::simulate::random::{self, Stream, chance};
-use crate::simulate::record::{Entry, time};
+use crate::simulate::random::{self, RandomStream, chance};
+use crate::simulate::record::{AdvisoryEntry, time};
 use crate::simulate::words;
 
 use super::state::World;
@@ -17,7 +17,7 @@ impl World {
     pub(super) fn open_ticket(&mut self, created_at: DateTime<Utc>, now: DateTime<Utc>) -> u64 {
         let id = self.next_ticket;
         self.next_ticket += 1;
-        let mut rng = random::rng(self.seed, id, Stream::Step);
+        let mut rng = random::rng(self.seed, id, RandomStream::Step);
         let age = (now - created_at).num_seconds();
         let touched = age > 60 && chance(&mut rng, 33);
         let count = self.advisories.len() as u64;
@@ -61,7 +61,7 @@ impl World {
     /// One ticket as upstream would send it.
     pub fn ticket_json(&self, id: u64) -> Option<Value> {
         let ticket = self.tickets.get(&id)?;
-        let mut rng = random::rng(self.seed, id, Stream::Ticket);
+        let mut rng = random::rng(self.seed, id, RandomStream::Ticket);
         let about = ticket
             .advisory
             .and_then(|index| self.advisories.get(usize::try_from(index).ok()?));
@@ -73,7 +73,7 @@ impl World {
         let person = rng.usize(0..words::PEOPLE.len());
         let assigned = chance(&mut rng, 67);
         let product = random::pick(&mut rng, words::PRODUCTS);
-        let mut told = json!({
+        let mut object = json!({
             "id": id,
             "pretty_id": ticket.pretty_id(),
             "title": format!("Patch {product} & restart <if needed>"),
@@ -94,9 +94,9 @@ impl World {
             "advisory": about.map(|entry| self.advisory_json(*entry, shape())),
         });
         if let Some(note) = &self.options.note {
-            told["comments"] = json!([{"author": note.author, "text": note.text}]);
+            object["comments"] = json!([{"author": note.author, "text": note.text}]);
         }
-        Some(told)
+        Some(object)
     }
 
     /// The shape that the options ask for; for mixed ones it goes by the ticket's number.
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    fn advisory_json(&self, entry: Entry, shape: TicketShape) -> Value {
+    fn advisory_json(&self, entry: AdvisoryEntry, shape: TicketShape) -> Value {
         match shape {
             TicketShape::Ids => json!(entry.id()),
             TicketShape::Names => json!(entry.said()),

@@ -16,14 +16,14 @@ use serde_json::Value as Json;
 use super::facts::alerts;
 use super::open::OpenError;
 use super::outcome::{Refused, Sent};
-use super::post::{Answer, Call, Post};
+use super::post::{Post, PostAnswer, PostRequest};
 use super::render::{encoded, filled};
 use super::scope::{Scene, Scope};
 use super::secrets::Secrets;
 use crate::config::{self, Per, SuccessTest, scalar_text};
 use crate::model::{Alert, FailureReason, Message, RemoteObject};
 use oauth2::Tokens;
-use request::{Preparation, Request};
+use request::{CompiledRequest, Preparation};
 
 /// The header that is the same in every attempt of a request, so that a receiver can
 /// recognise a repetition.
@@ -33,24 +33,24 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// HTTP requests rendered from templates.
 #[derive(Debug)]
-pub(super) struct Hook {
+pub(super) struct HookSink {
     post: Post,
     scope: Arc<Scope>,
     per: Per,
     tokens: Option<Tokens>,
     success: Option<SuccessTest>,
-    create: Request,
-    update: Option<Request>,
-    reopen: Option<Request>,
-    resolve: Option<Request>,
+    create: CompiledRequest,
+    update: Option<CompiledRequest>,
+    reopen: Option<CompiledRequest>,
+    resolve: Option<CompiledRequest>,
     remember: Option<String>,
-    lookup: Option<(Request, String)>,
+    lookup: Option<(CompiledRequest, String)>,
     timeout: Duration,
 }
 
-impl Hook {
+impl HookSink {
     pub(super) fn open(
-        settings: &config::Hook,
+        settings: &config::HookSettings,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
@@ -155,15 +155,15 @@ impl Hook {
     /// Makes a request and tests the response.
     async fn call(
         &self,
-        request: &Request,
+        request: &CompiledRequest,
         scene: Scene<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<PostAnswer, Refused> {
         let call = self.prepare(request, scene).await?;
         self.judged(call, now).await
     }
 
-    async fn judged(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
+    async fn judged(&self, call: PostRequest, now: DateTime<Utc>) -> Result<PostAnswer, Refused> {
         let answer = self.call_once_or_twice(call, now).await?;
         let Some(SuccessTest { pointer, equals }) = &self.success else {
             return Ok(answer);
@@ -187,7 +187,11 @@ impl Hook {
     }
 
     /// Makes a request; once more with a new access token if the token was rejected.
-    async fn call_once_or_twice(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
+    async fn call_once_or_twice(
+        &self,
+        call: PostRequest,
+        now: DateTime<Utc>,
+    ) -> Result<PostAnswer, Refused> {
         let Some(tokens) = &self.tokens else {
             return self.post.call(call, now).await;
         };
@@ -205,7 +209,11 @@ impl Hook {
         }
     }
 
-    async fn prepare(&self, request: &Request, scene: Scene<'_>) -> Result<Call, Refused> {
+    async fn prepare(
+        &self,
+        request: &CompiledRequest,
+        scene: Scene<'_>,
+    ) -> Result<PostRequest, Refused> {
         let url = match &request.path {
             Some(path) => {
                 let path = path
@@ -224,7 +232,7 @@ impl Hook {
         if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(IDEMPOTENCY_KEY, id);
         }
-        Ok(Call {
+        Ok(PostRequest {
             method: request.method.clone(),
             url,
             body,
@@ -250,7 +258,7 @@ fn single(message: &Message, alert: &Alert) -> Message {
     }
 }
 
-fn scope(settings: &config::Hook, secrets: &mut Secrets) -> Result<Scope, OpenError> {
+fn scope(settings: &config::HookSettings, secrets: &mut Secrets) -> Result<Scope, OpenError> {
     let mut scope = Scope {
         vars: settings.vars.clone(),
         ..Scope::default()
@@ -269,7 +277,7 @@ fn scope(settings: &config::Hook, secrets: &mut Secrets) -> Result<Scope, OpenEr
 
 /// Headers with secrets and variables.
 fn headers(
-    settings: &config::Hook,
+    settings: &config::HookSettings,
     scope: &Scope,
     secrets: &mut Secrets,
 ) -> Result<HeaderMap, OpenError> {

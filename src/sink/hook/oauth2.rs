@@ -15,12 +15,12 @@ use url::form_urlencoded;
 
 use super::super::open::OpenError;
 use super::super::outcome::Refused;
-use super::super::post::{Body, Call, Post};
+use super::super::post::{Post, PostBody, PostRequest};
 use super::super::secrets::Secrets;
-use crate::config::{Address, Oauth2, Oauth2Login, Target};
+use crate::config::{Address, Oauth2, Oauth2Login, PostTarget};
 use crate::model::{FailureReason, keep_token};
 
-/// Lifetime of a token that does not tell its own.
+/// Lifetime of a token that does not state its own.
 const DEFAULT_LIFETIME_SECONDS: i64 = 300;
 /// A token is not used in its last minute: clocks differ, and requests take time.
 const MARGIN_SECONDS: i64 = 60;
@@ -33,12 +33,12 @@ pub(super) struct Tokens {
     post: Post,
     form: String,
     headers: HeaderMap,
-    last: Mutex<Option<(Token, DateTime<Utc>)>>,
+    last: Mutex<Option<(AccessToken, DateTime<Utc>)>>,
 }
 
 /// An access token.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct AccessToken {
     pub(super) text: String,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-impl Token {
+impl AccessToken {
     /// One that was granted; from now on no outgoing text contains it.
     fn new(text: String) -> Result<Self, Refused> {
         if text.len() > MAX_TOKEN_BYTES {
@@ -77,7 +77,7 @@ impl Token {
 impl Tokens {
     pub(super) fn open(
         oauth2: &Oauth2,
-        target: &Target,
+        target: &PostTarget,
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
@@ -112,7 +112,7 @@ impl Tokens {
         }
         // The same proxy, certificates and check for public addresses; none of the
         // headers.
-        let target = Target {
+        let target = PostTarget {
             address: Address::Url(oauth2.token_url.clone()),
             auth: None,
             headers: std::collections::BTreeMap::new(),
@@ -132,7 +132,7 @@ impl Tokens {
         &self,
         rejected: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<Token, Refused> {
+    ) -> Result<AccessToken, Refused> {
         let mut last = self.last.lock().await;
         if let Some((token, until)) = &*last
             && rejected != Some(token.text.as_str())
@@ -146,12 +146,12 @@ impl Tokens {
         Ok(token)
     }
 
-    async fn request(&self, now: DateTime<Utc>) -> Result<(Token, DateTime<Utc>), Refused> {
+    async fn request(&self, now: DateTime<Utc>) -> Result<(AccessToken, DateTime<Utc>), Refused> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let call = Call {
+        let call = PostRequest {
             method: Method::POST,
             url: self.post.url_at(""),
-            body: Some(Body::of(&form, self.form.clone())),
+            body: Some(PostBody::of(&form, self.form.clone())),
             headers: self.headers.clone(),
         };
         let answer = self.post.call(call, now).await.map_err(|refused| Refused {
@@ -175,7 +175,7 @@ impl Tokens {
         let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME_SECONDS);
         let usable = (lifetime - MARGIN_SECONDS).clamp(0, MAX_LIFETIME_SECONDS);
         Ok((
-            Token::new(granted.access_token)?,
+            AccessToken::new(granted.access_token)?,
             now + TimeDelta::seconds(usable),
         ))
     }

@@ -3,18 +3,18 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use super::super::outcome::{Receipt, Refused, Sent};
-use super::super::post::Answer;
+use super::super::outcome::{DeliveryReceipt, Refused, Sent};
+use super::super::post::PostAnswer;
 use super::super::scope::Scene;
-use super::Hook;
-use super::request::Request;
+use super::HookSink;
+use super::request::CompiledRequest;
 use crate::config::scalar_text;
-use crate::model::{Alert, Message, RemoteObject, holds_secret, is_unsafe};
+use crate::model::{Alert, Message, RemoteObject, contains_secret, is_unsafe};
 
 /// Maximum length of the id of an object outside, in characters.
 const MAX_ID_CHARS: usize = 256;
 
-impl Hook {
+impl HookSink {
     /// Sends a message of one alert.
     pub(super) async fn send_alert(
         &self,
@@ -43,7 +43,7 @@ impl Hook {
             None => {}
         }
         if alert.resolved {
-            return Ok(Sent::from(said("there is no object to resolve")));
+            return Ok(Sent::from(without_request("there is no object to resolve")));
         }
         let answer = self.call(&self.create, new, now).await?;
         match id_at(&answer.text, remember) {
@@ -73,7 +73,7 @@ impl Hook {
             return Ok(known);
         }
         let is_resolved = known.as_ref().is_some_and(|known| known.is_resolved);
-        let found = self.look_up(scene, now).await?;
+        let found = self.find_object(scene, now).await?;
         let found = found.map(|id| RemoteObject {
             id: Some(id),
             is_resolved,
@@ -91,7 +91,7 @@ impl Hook {
             );
         }
         Ok(Sent {
-            receipt: said("the object exists; `update` is not set"),
+            receipt: without_request("the object exists; `update` is not set"),
             object: Some(object),
         })
     }
@@ -112,7 +112,7 @@ impl Hook {
         }
     }
 
-    /// Tells the object about a further alert. `None`: it does not exist any more.
+    /// Updates the object with another alert. `None`: it does not exist any more.
     async fn follow_up(
         &self,
         scene: Scene<'_>,
@@ -139,17 +139,18 @@ impl Hook {
         };
         let resolve = self.resolve.as_ref().filter(|_| is_resolved);
         let Some(request) = resolve.or(self.update.as_ref()) else {
-            let nothing = || said(&format!("{} exists; `update` is not set", shown(&object)));
+            let nothing =
+                || without_request(&format!("{} exists; `update` is not set", shown(&object)));
             return Ok(Some(Sent {
                 object: Some(RemoteObject {
                     id: object.id.clone(),
                     is_resolved: object.is_resolved && !is_tried,
                 }),
-                receipt: reopened.map_or_else(nothing, Answer::receipt),
+                receipt: reopened.map_or_else(nothing, PostAnswer::receipt),
             }));
         };
         if is_resolved && object.is_resolved {
-            let receipt = said(&format!("{} is resolved already", shown(&object)));
+            let receipt = without_request(&format!("{} is resolved already", shown(&object)));
             let object = Some(object);
             return Ok(Some(Sent { receipt, object }));
         }
@@ -171,18 +172,18 @@ impl Hook {
         }
     }
 
-    async fn look(
+    async fn send_lookup(
         &self,
-        request: &Request,
+        request: &CompiledRequest,
         scene: Scene<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<PostAnswer, Refused> {
         let call = self.prepare(request, scene).await?;
         self.call_once_or_twice(call, now).await
     }
 
     /// The id of the object that an attempt created whose answer was lost, or had no id.
-    async fn look_up(
+    async fn find_object(
         &self,
         scene: Scene<'_>,
         now: DateTime<Utc>,
@@ -190,7 +191,7 @@ impl Hook {
         let Some((request, pointer)) = &self.lookup else {
             return Ok(None);
         };
-        let text = match self.look(request, scene, now).await {
+        let text = match self.send_lookup(request, scene, now).await {
             Ok(answer) => answer.text,
             Err(refused) if refused.status == Some(404) => return Ok(None),
             Err(refused) => return Err(refused),
@@ -212,8 +213,8 @@ fn is_gone(refused: &Refused) -> bool {
 }
 
 /// A receipt without a request.
-fn said(text: &str) -> Receipt {
-    Receipt {
+fn without_request(text: &str) -> DeliveryReceipt {
+    DeliveryReceipt {
         status: None,
         answer: text.to_owned(),
     }
@@ -233,7 +234,7 @@ fn id_at(text: &str, pointer: &str) -> Result<String, String> {
         .filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
         .ok_or_else(|| format!("the response has no id at {pointer}"))?;
     // It is stored, shown, and sent in later requests.
-    if holds_secret(&id) {
+    if contains_secret(&id) {
         return Err(format!("the id at {pointer} contains a secret"));
     }
     if id.chars().any(is_unsafe) {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::facts::alerts;
-use super::super::render::Template;
+use super::super::render::CompiledTemplate;
 use super::super::scope::{Scene, Scope};
 use crate::model::Message;
 
 /// A template with what it sees.
 #[derive(Debug)]
 pub(super) struct Rendering {
-    pub(super) template: Template,
+    pub(super) template: CompiledTemplate,
     pub(super) scope: Arc<Scope>,
     /// Whether it is rendered for each alert.
     pub(super) is_by_line: bool,

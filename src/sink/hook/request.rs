@@ -10,17 +10,17 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::super::open::OpenError;
 use super::super::outcome::Refused;
-use super::super::post::Body;
-use super::super::render::{Form, MAX_BODY_BYTES, Template};
+use super::super::post::PostBody;
+use super::super::render::{CompiledTemplate, MAX_BODY_BYTES, TemplateFormat};
 use super::super::scope::{Scene, Scope};
 use super::rendering::{Owned, Rendering};
 use crate::config::{self, Framing};
 
 /// A request whose templates are compiled.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct CompiledRequest {
     pub(super) method: Method,
-    pub(super) path: Option<Template>,
+    pub(super) path: Option<CompiledTemplate>,
     pub(super) body: Option<RequestBody>,
 }
 
@@ -38,15 +38,18 @@ pub(super) struct RequestBody {
 #[derive(Clone, Copy)]
 pub(super) struct Preparation<'a> {
     pub(super) scope: &'a Arc<Scope>,
-    pub(super) settings: &'a config::Hook,
+    pub(super) settings: &'a config::HookSettings,
 }
 
 impl Preparation<'_> {
-    pub(super) fn request(&self, request: &config::HookRequest) -> Result<Request, OpenError> {
+    pub(super) fn request(
+        &self,
+        request: &config::HookRequest,
+    ) -> Result<CompiledRequest, OpenError> {
         let config::HookRequest { method, path, body } = request;
-        let compiled = |template: &config::Template, form| {
+        let compiled = |template: &config::TemplateSettings, form| {
             let about = (&**self.scope, self.settings.per);
-            Template::compile_with(&template.name, &template.text, form, about)
+            CompiledTemplate::compile_with(&template.name, &template.text, form, about)
         };
         let method = match method {
             config::Method::Get => Method::GET,
@@ -56,12 +59,14 @@ impl Preparation<'_> {
             config::Method::Delete => Method::DELETE,
         };
         let form = match self.settings.framing {
-            Framing::Json => Form::Json,
-            Framing::Form => Form::Fields,
-            Framing::Ndjson => Form::JsonLines,
-            Framing::Text => Form::Text,
+            Framing::Json => TemplateFormat::Json,
+            Framing::Form => TemplateFormat::Fields,
+            Framing::Ndjson => TemplateFormat::JsonLines,
+            Framing::Text => TemplateFormat::Text,
         };
-        let path = path.as_ref().map(|path| compiled(path, Form::Path));
+        let path = path
+            .as_ref()
+            .map(|path| compiled(path, TemplateFormat::Path));
         let body = body.as_ref().map(|body| {
             Ok::<_, OpenError>(RequestBody {
                 rendering: Arc::new(Rendering {
@@ -76,7 +81,7 @@ impl Preparation<'_> {
                 most: self.settings.max_bytes.unwrap_or(MAX_BODY_BYTES),
             })
         });
-        Ok(Request {
+        Ok(CompiledRequest {
             method,
             path: path.transpose()?,
             body: body.transpose()?,
@@ -87,7 +92,7 @@ impl Preparation<'_> {
 impl RequestBody {
     /// Renders the body. The alerts of a message are not rendered on the threads that
     /// everything else needs.
-    pub(super) async fn render(&self, scene: Scene<'_>) -> Result<Body, Refused> {
+    pub(super) async fn render(&self, scene: Scene<'_>) -> Result<PostBody, Refused> {
         let text = match scene.alert {
             Some(_) => self.rendering.render(scene),
             None => Owned::of(scene).render(&self.rendering).await,
@@ -102,12 +107,12 @@ impl RequestBody {
             return Err(Refused::unbuilt(why));
         }
         if !self.is_compressed {
-            return Ok(Body::of(&self.content_type, text));
+            return Ok(PostBody::of(&self.content_type, text));
         }
         let bytes = compressed(text.as_bytes())
             .await
             .map_err(|error| Refused::unbuilt(format!("the body cannot be compressed: {error}")))?;
-        let mut body = Body::of(&self.content_type, bytes);
+        let mut body = PostBody::of(&self.content_type, bytes);
         let encoding = HeaderValue::from_static("gzip");
         body.headers.insert(CONTENT_ENCODING, encoding);
         Ok(body)

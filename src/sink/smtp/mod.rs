@@ -17,7 +17,7 @@ use lettre::transport::smtp::response::Response;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::outcome::{Receipt, Refused};
+use super::outcome::{DeliveryReceipt, Refused};
 use super::tls::Connector;
 use crate::model::{FailureReason, chain};
 use bounded::Bounded;
@@ -32,7 +32,7 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 const GREETED: &[u8] = b"220 \r\n";
 
 /// A mail server and its connection settings.
-pub(super) struct Server {
+pub(super) struct SmtpServer {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) way: TlsMode,
@@ -49,7 +49,7 @@ pub(super) enum TlsMode {
 }
 
 /// An email to be delivered.
-pub(super) struct Envelope {
+pub(super) struct MailEnvelope {
     pub(super) from: Address,
     /// Recipients; at least one.
     pub(super) to: Vec<Address>,
@@ -57,28 +57,28 @@ pub(super) struct Envelope {
     pub(super) bytes: Vec<u8>,
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for SmtpServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "mail server {}:{}", self.host, self.port)
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for SmtpServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{self}")
     }
 }
 
-impl Server {
+impl SmtpServer {
     /// Delivers an email within `timeout`. A recipient that is permanently rejected
     /// does not affect the others: the reply names it. A recipient that is
     /// temporarily rejected delays the email for all, so that nobody receives it
     /// twice.
     pub(super) async fn send(
         &self,
-        envelope: &Envelope,
+        envelope: &MailEnvelope,
         timeout: Duration,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<DeliveryReceipt, Refused> {
         let late = |_| Refused::late(&self.to_string(), timeout);
         let deadline = Instant::now() + timeout;
         let mut connection = timeout_at(deadline, self.connect()).await.map_err(late)??;
@@ -155,9 +155,9 @@ impl Server {
     async fn hand_over(
         &self,
         connection: &mut AsyncSmtpConnection,
-        envelope: &Envelope,
-    ) -> Result<Receipt, Refused> {
-        let Envelope { from, to, bytes } = envelope;
+        envelope: &MailEnvelope,
+    ) -> Result<DeliveryReceipt, Refused> {
+        let MailEnvelope { from, to, bytes } = envelope;
         let can_repeat = |error: &Error| !error.is_permanent();
         let parameters = parameters(connection, envelope)?;
         connection
@@ -191,7 +191,7 @@ impl Server {
     fn refused(&self, error: &Error, can_repeat: bool) -> Refused {
         let status = error.status().map(|code| i32::from(u16::from(code)));
         let answer = match (status, std::error::Error::source(error)) {
-            (Some(_), Some(said)) => said.to_string(),
+            (Some(_), Some(text)) => text.to_string(),
             _ => String::new(),
         };
         let kind = match status {
@@ -210,11 +210,11 @@ impl Server {
     }
 }
 
-fn receipt(response: &Response, without: Vec<String>) -> Receipt {
-    let said: Vec<&str> = response.message().collect();
+fn receipt(response: &Response, without: Vec<String>) -> DeliveryReceipt {
+    let text: Vec<&str> = response.message().collect();
     let mut answer = without;
-    answer.push(said.join(" "));
-    Receipt {
+    answer.push(text.join(" "));
+    DeliveryReceipt {
         status: Some(i32::from(u16::from(response.code()))),
         answer: answer.join("; "),
     }
@@ -223,9 +223,9 @@ fn receipt(response: &Response, without: Vec<String>) -> Receipt {
 /// Headers and bodies are ASCII; only an address may be non-ASCII.
 fn parameters(
     connection: &AsyncSmtpConnection,
-    envelope: &Envelope,
+    envelope: &MailEnvelope,
 ) -> Result<Vec<MailParameter>, Refused> {
-    let Envelope { from, to, bytes } = envelope;
+    let MailEnvelope { from, to, bytes } = envelope;
     let addresses = std::iter::once(from).chain(to);
     let is_ascii = addresses.map(AsRef::<str>::as_ref).all(str::is_ascii);
     if is_ascii && bytes.is_ascii() {

@@ -16,7 +16,7 @@ use crate::config::SyslogTransport;
 
 /// An open stream.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) enum SyslogStream {
     Unix(UnixStream),
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -40,7 +40,7 @@ impl fmt::Display for SyslogTransport {
     }
 }
 
-impl Connection {
+impl SyslogStream {
     pub(super) async fn open(
         transport: &SyslogTransport,
         tls: Option<&Connector>,

@@ -42,7 +42,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn of(settings: &config::Syslog) -> Self {
+    pub(super) fn of(settings: &config::SyslogSettings) -> Self {
         let hostname = settings.hostname.clone().or_else(|| {
             let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
             let is_plain = name.chars().all(|letter| letter.is_ascii_graphic());

@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::facts::alerts;
 use super::open::OpenError;
-use super::outcome::{Receipt, Refused};
+use super::outcome::{DeliveryReceipt, Refused};
 use super::tls::Connector;
 use crate::config::{self, SyslogTransport};
 use crate::model::{Message, chain};
-use connection::{Connection, closed};
+use connection::{SyslogStream, closed};
 use line::Lines;
 
 /// How often the kernel is asked whether the peer has received everything.
@@ -28,7 +28,7 @@ const ICMP_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A syslog receiver.
 #[derive(Debug)]
-pub(super) struct Syslog {
+pub(super) struct SyslogSink {
     transport: SyslogTransport,
     tls: Option<Arc<Connector>>,
     lines: Lines,
@@ -40,13 +40,16 @@ pub(super) struct Syslog {
 
 #[derive(Debug, Default)]
 struct Shared {
-    connection: Option<Connection>,
+    connection: Option<SyslogStream>,
     /// Counts connections.
     generation: u64,
 }
 
-impl Syslog {
-    pub(super) fn open(settings: &config::Syslog, timeout: Duration) -> Result<Self, OpenError> {
+impl SyslogSink {
+    pub(super) fn open(
+        settings: &config::SyslogSettings,
+        timeout: Duration,
+    ) -> Result<Self, OpenError> {
         let tls = match settings.transport {
             SyslogTransport::Tls(..) => {
                 let (authority, client) = (&settings.ca_file, &settings.client_cert);
@@ -65,7 +68,7 @@ impl Syslog {
         })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
+    pub(super) async fn send(&self, message: &Message) -> Result<DeliveryReceipt, Refused> {
         let alerts = alerts(message);
         let lines: Vec<String> = alerts
             .iter()
@@ -84,7 +87,7 @@ impl Syslog {
             | SyslogTransport::Tls(..) => timeout_at(deadline, self.stream(&lines)).await,
         };
         match sent {
-            Ok(Ok(())) => Ok(Receipt {
+            Ok(Ok(())) => Ok(DeliveryReceipt {
                 status: None,
                 answer: format!("{} sent to {}", lines.len(), self.transport),
             }),
@@ -99,7 +102,7 @@ impl Syslog {
 
     /// Writes the messages with octet counting. They count as sent when the peer has
     /// acknowledged every byte and the connection is still open after a while: TCP does
-    /// not tell whether a program has read them.
+    /// not show whether a program has read them.
     async fn stream(&self, lines: &[String]) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         for line in lines {
@@ -140,7 +143,7 @@ impl Syslog {
             open
         } else {
             shared.generation += 1;
-            Connection::open(&self.transport, self.tls.as_deref()).await?
+            SyslogStream::open(&self.transport, self.tls.as_deref()).await?
         };
         connection.write(bytes).await?;
         connection.check_open()?;

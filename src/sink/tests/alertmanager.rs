@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::alertmanager::Alertmanager;
+use super::super::alertmanager::AlertmanagerSink;
 use super::super::secrets::Secrets;
 use super::{message, time};
-use crate::config::{self, Address, Target};
+use crate::config::{self, Address, PostTarget};
 use crate::model::Alert;
 
-fn sink() -> Alertmanager {
-    let settings = config::Alertmanager {
-        target: Target {
+fn sink() -> AlertmanagerSink {
+    let settings = config::AlertmanagerSettings {
+        target: PostTarget {
             address: Address::Url("https://alerts.example.org/".parse().unwrap()),
             auth: None,
             headers: BTreeMap::new(),
@@ -26,7 +26,7 @@ fn sink() -> Alertmanager {
         labels: BTreeMap::from([("team".to_owned(), "soc".to_owned())]),
         active_for: Duration::from_hours(24),
     };
-    Alertmanager::open(&settings, Duration::from_secs(1), &mut Secrets::default()).unwrap()
+    AlertmanagerSink::open(&settings, Duration::from_secs(1), &mut Secrets::default()).unwrap()
 }
 
 #[test]

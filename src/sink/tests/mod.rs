@@ -8,7 +8,7 @@ mod templates;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Alert, ChangedField, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, ChangedField, MESSAGE_VERSION, Message, MessagePurpose};
 
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -75,7 +75,7 @@ fn message() -> Message {
     Message {
         schema: MESSAGE_VERSION,
         id: "5c2b1e8a-0000-5000-8000-000000000000".into(),
-        purpose: Purpose::Alert,
+        purpose: MessagePurpose::Alert,
         at: time("2026-03-01T13:36:30Z"),
         rule: "soc".into(),
         title: "2 advisories: SA87735, SA87000".into(),

@@ -1,11 +1,11 @@
 //! Templates: presets, emails, limits and errors.
 
-use super::super::render::{Form, Template};
+use super::super::render::{CompiledTemplate, TemplateFormat};
 use super::message;
 use crate::config::{Config, SinkKind};
 
 /// The template of a preset.
-fn preset(name: &str) -> Template {
+fn preset(name: &str) -> CompiledTemplate {
     let text =
         format!("[[alerts.sinks]]\nname = \"s\"\nkind = \"{name}\"\nurl = \"https://x.example/\"");
     let config = Config::from_text("c.toml", &text).unwrap();
@@ -13,7 +13,7 @@ fn preset(name: &str) -> Template {
         panic!("a hook");
     };
     let body = hook.create.body.as_ref().unwrap();
-    Template::compile(&body.name, &body.text, Form::Json).unwrap()
+    CompiledTemplate::compile(&body.name, &body.text, TemplateFormat::Json).unwrap()
 }
 
 fn of(name: &str) -> String {
@@ -23,17 +23,17 @@ fn of(name: &str) -> String {
 }
 
 #[test]
-fn slack_is_told_without_mentions_and_links_of_strangers() {
+fn slack_is_sent_without_mentions_and_links_of_strangers() {
     insta::assert_snapshot!(of("slack"));
 }
 
 #[test]
-fn teams_is_told_in_an_adaptive_card_of_plain_texts() {
+fn teams_gets_an_adaptive_card_of_plain_texts() {
     insta::assert_snapshot!(of("teams"));
 }
 
 #[test]
-fn mattermost_is_told_without_marks_and_mentions_of_strangers() {
+fn mattermost_is_sent_without_marks_and_mentions_of_strangers() {
     insta::assert_snapshot!(of("mattermost"));
 }
 
@@ -99,12 +99,12 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
         }
     }
     let template = include_str!("../templates/mail.txt.j2");
-    let template = Template::compile("mail", template, Form::Text).unwrap();
+    let template = CompiledTemplate::compile("mail", template, TemplateFormat::Text).unwrap();
     let mail = template.render(&message).unwrap();
     let is_forged = mail.lines().any(|line| line.starts_with("SA9999"));
     assert!(!is_forged, "{mail}");
     let html = include_str!("../templates/mail.html.j2");
-    let html = Template::compile("mail", html, Form::Html).unwrap();
+    let html = CompiledTemplate::compile("mail", html, TemplateFormat::Html).unwrap();
     let html = html.render(&message).unwrap();
     let body = html.split("<body").nth(1).unwrap();
     for part in ["://evil", "evil.e", "www.e", "@e"] {
@@ -121,14 +121,14 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
 #[test]
 fn a_mail_as_text_says_all_there_is() {
     let template = include_str!("../templates/mail.txt.j2");
-    let template = Template::compile("mail", template, Form::Text).unwrap();
+    let template = CompiledTemplate::compile("mail", template, TemplateFormat::Text).unwrap();
     insta::assert_snapshot!(template.render(&message()).unwrap());
 }
 
 #[test]
 fn a_mail_as_html_escapes_everything() {
     let template = include_str!("../templates/mail.html.j2");
-    let template = Template::compile("mail", template, Form::Html).unwrap();
+    let template = CompiledTemplate::compile("mail", template, TemplateFormat::Html).unwrap();
     let html = template.render(&message()).unwrap();
     assert!(!html.contains("<b>VPN"), "{html}");
     insta::assert_snapshot!(html);
@@ -139,7 +139,7 @@ fn a_digest_of_very_many_stays_small_and_says_what_it_leaves_out() {
     let mut message = message();
     message.alerts = vec![message.alerts[0].clone(); 5000];
     let text = include_str!("../templates/mail.txt.j2");
-    let text = Template::compile("mail", text, Form::Text).unwrap();
+    let text = CompiledTemplate::compile("mail", text, TemplateFormat::Text).unwrap();
     let text = text.render(&message).unwrap();
     assert!(text.contains("and 4900 more"), "{text}");
     for name in ["slack", "teams"] {
@@ -161,7 +161,7 @@ fn a_template_that_cannot_work_is_refused_before_it_is_needed() {
             "fuel",
         ),
     ] {
-        let error = Template::compile("/t.j2", text, Form::Json).unwrap_err();
+        let error = CompiledTemplate::compile("/t.j2", text, TemplateFormat::Json).unwrap_err();
         let error = error.to_string();
         assert!(
             error.contains(why) && error.starts_with("/t.j2: "),
@@ -170,7 +170,7 @@ fn a_template_that_cannot_work_is_refused_before_it_is_needed() {
     }
     let good =
         "{\"text\": {{ title }}, \"n\": {{ alerts | length }}, \"a\": {{ alerts | tojson }}}";
-    let template = Template::compile("good", good, Form::Json).unwrap();
+    let template = CompiledTemplate::compile("good", good, TemplateFormat::Json).unwrap();
     let body = template.render(&message()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(json["a"][0]["title"], message().alerts[0].title.as_str());
@@ -181,7 +181,7 @@ fn the_template_of_the_documentation_works() {
     let docs = include_str!("../../../docs/alerts-sinks.md");
     let text = docs.split("```jinja\n").nth(1).unwrap();
     let text = text.split("```").next().unwrap();
-    let template = Template::compile("docs", text, Form::Json).unwrap();
+    let template = CompiledTemplate::compile("docs", text, TemplateFormat::Json).unwrap();
     let body = template.render(&message()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(json["lines"].as_array().unwrap().len(), 2);

@@ -13,14 +13,14 @@ pub use kev::kev_catalogue;
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Published {
+pub(crate) enum EnrichmentFile {
     /// The KEV catalogue.
     Kev(KevCatalogue),
     /// EPSS scores.
     Epss(EpssScores),
 }
 
-impl Published {
+impl EnrichmentFile {
     /// Which one it is.
     pub fn catalogue(&self) -> Catalogue {
         match self {
@@ -31,7 +31,7 @@ impl Published {
 }
 
 /// Which file begins like this; `None` if it is neither.
-pub fn recognise(beginning: &[u8]) -> Option<Catalogue> {
+pub(crate) fn recognise(beginning: &[u8]) -> Option<Catalogue> {
     let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
     let text = text.trim_ascii_start();
     let begins = |with: &str| text.starts_with(with.as_bytes());

@@ -6,10 +6,10 @@ use super::envelope::shown;
 use super::error::FeedError;
 use super::name::key;
 use super::splitter::Splitter;
-use super::token::{Kind, Next, Token, next};
+use super::token::{MarkupToken, Next, TokenKind, next};
 
 impl Splitter {
-    pub(super) fn begin(&mut self, buffer: &[u8], token: &Token) -> Result<bool, FeedError> {
+    pub(super) fn begin(&mut self, buffer: &[u8], token: &MarkupToken) -> Result<bool, FeedError> {
         let name = token.name(buffer);
         if self.is_closed {
             self.strays(self.ill_formed(token.start, "a second root element"))?;
@@ -31,7 +31,7 @@ impl Splitter {
         }
         self.element = Some(Element {
             name: name.to_owned(),
-            open: usize::from(token.kind == Kind::Start),
+            open: usize::from(token.kind == TokenKind::Start),
             is_record: depth == 0 || self.plan.names(key(name)),
             head: None,
         });
@@ -54,7 +54,7 @@ impl Splitter {
     }
 
     /// Begins an element around records.
-    fn wrapper(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
+    fn wrapper(&mut self, buffer: &[u8], token: &MarkupToken) -> Result<(), FeedError> {
         let name = token.name(buffer);
         let depth = self.open.len();
         if !checks::is_sound_tag(buffer, token) {
@@ -69,7 +69,7 @@ impl Splitter {
         }
         let attributes = token.attributes(buffer);
         self.envelope.wrapper(&self.rules, name, attributes, depth);
-        if token.kind == Kind::Empty {
+        if token.kind == TokenKind::Empty {
             self.is_closed = depth == 0;
             self.ended_root = self.is_closed.then(|| name.to_owned());
         } else {
@@ -81,7 +81,7 @@ impl Splitter {
     /// Enters an element that was to be taken as a whole; false if it is a single tag.
     pub(super) fn enter(&mut self, buffer: &[u8], used: &mut usize) -> Result<bool, FeedError> {
         let token = next(buffer, *used);
-        if matches!(&token, Next::Token(token) if token.kind == Kind::Empty) {
+        if matches!(&token, Next::Token(token) if token.kind == TokenKind::Empty) {
             return Ok(false);
         }
         self.element = None;
@@ -96,7 +96,7 @@ impl Splitter {
     /// Ends an element around records. An end tag that belongs to none is passed over, one
     /// that belongs to an outer one ends those within it too: the document fails, but the
     /// records behind it are taken.
-    pub(super) fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
+    pub(super) fn close(&mut self, buffer: &[u8], token: &MarkupToken) -> Result<(), FeedError> {
         let name = token.name(buffer);
         if self.open.last().is_none_or(|open| open != name) {
             let is_record = self.plan.names(key(name));

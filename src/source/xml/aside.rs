@@ -6,17 +6,17 @@ use super::characters::storable;
 use super::checks::is_page;
 use super::finder::DEEPEST_RECORD;
 use super::identity::{own, positions};
-use super::plan::Plan;
+use super::plan::RecordLocation;
 use super::repairs::shown;
 use super::reported::{is_error, quoted, reported};
-use super::rules::Rules;
-use super::tree::Node;
+use super::rules::ParserRules;
+use super::tree::XmlNode;
 use crate::config::AliasField;
 
 /// Where an element stands that no plan knows.
 #[derive(Clone, Copy)]
 pub(super) struct Aside<'a> {
-    pub rules: &'a Rules,
+    pub rules: &'a ParserRules,
     /// How many such elements it lies within.
     pub level: usize,
     /// Whether the document is known to have records at all.
@@ -24,66 +24,66 @@ pub(super) struct Aside<'a> {
 }
 
 /// What such an element is.
-pub(super) enum Verdict<'t> {
+pub(super) enum ElementRole<'t> {
     /// A record.
     Record,
     /// A group of records; with the name of the identifier of its own that it has beside
     /// them, if it looks like a record itself.
-    Group(Plan, Option<String>),
+    Group(RecordLocation, Option<String>),
     /// It holds an identifier, or is damaged: it must not get lost.
     Kept,
     /// Sound, and of no interest.
-    Plain(Node<'t>),
+    Plain(XmlNode<'t>),
     /// It reports an error.
     Error(String),
 }
 
 impl Aside<'_> {
     /// Judges an element, as text.
-    pub fn judge<'t>(&self, element: &'t str) -> Verdict<'t> {
-        let holds_identifier = self.rules.words(element.as_bytes()).next().is_some();
+    pub fn judge<'t>(&self, element: &'t str) -> ElementRole<'t> {
+        let contains_identifier = self.rules.words(element.as_bytes()).next().is_some();
         let Ok(built) = build(element, self.rules) else {
-            return self.group(element, None).unwrap_or(Verdict::Kept);
+            return self.group(element, None).unwrap_or(ElementRole::Kept);
         };
         let root = built.root;
         if let Some(error) = reported(&root)
-            && (!holds_identifier || is_error(root.name.as_bytes()))
+            && (!contains_identifier || is_error(root.name.as_bytes()))
         {
-            return Verdict::Error(error);
+            return ElementRole::Error(error);
         }
         if is_page(root.name.as_bytes()) {
             let text = quoted(&root.whole_text());
-            return Verdict::Error(format!("a web page (`{}`): {text}", root.name));
+            return ElementRole::Error(format!("a web page (`{}`): {text}", root.name));
         }
-        if !holds_identifier {
+        if !contains_identifier {
             return if self.has_records && !built.repairs.is_empty() {
-                Verdict::Kept
+                ElementRole::Kept
             } else {
-                Verdict::Plain(root)
+                ElementRole::Plain(root)
             };
         }
         if !own(self.rules, &root).is_empty() {
-            return Verdict::Record;
+            return ElementRole::Record;
         }
         if let Some(group) = self.group(element, self.unknown_identifier(&root)) {
             return group;
         }
         if self.has_records {
-            Verdict::Kept
+            ElementRole::Kept
         } else {
-            Verdict::Plain(root)
+            ElementRole::Plain(root)
         }
     }
 
-    fn group<'t>(&self, element: &str, identifier: Option<String>) -> Option<Verdict<'t>> {
-        let plan = Plan::of(self.rules, element.as_bytes());
+    fn group<'t>(&self, element: &str, identifier: Option<String>) -> Option<ElementRole<'t>> {
+        let plan = RecordLocation::of(self.rules, element.as_bytes());
         let is_group = plan.depth.is_some_and(|depth| depth > 0) && self.level < DEEPEST_RECORD;
-        is_group.then_some(Verdict::Group(plan, identifier))
+        is_group.then_some(ElementRole::Group(plan, identifier))
     }
 
     /// The name of a child that is an identifier, of an element that also has a field of an
     /// advisory: then it is one, and what it holds are related ones.
-    fn unknown_identifier(&self, root: &Node<'_>) -> Option<String> {
+    fn unknown_identifier(&self, root: &XmlNode<'_>) -> Option<String> {
         use AliasField::{Criticality, Description, ModifiedAt, ReleasedAt, Solution, Title};
         let fields = [
             Title,
@@ -93,7 +93,7 @@ impl Aside<'_> {
             ReleasedAt,
             Solution,
         ];
-        let is_field = |child: &&Node<'_>| {
+        let is_field = |child: &&XmlNode<'_>| {
             let mut paths = fields
                 .iter()
                 .flat_map(|field| self.rules.aliases.of(*field));
@@ -112,6 +112,6 @@ impl Aside<'_> {
 }
 
 /// Whether a comment or processing instruction holds what looks like a record.
-pub(super) fn hides_records(rules: &Rules, markup: &[u8]) -> bool {
+pub(super) fn hides_records(rules: &ParserRules, markup: &[u8]) -> bool {
     !positions(rules, &storable(markup)).is_empty()
 }

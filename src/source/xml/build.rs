@@ -12,16 +12,16 @@ use super::characters::{are_allowed, replaced};
 use super::name::key;
 use super::references::resolved;
 use super::repairs::{Repairs, shown};
-use super::rules::{Limits, Rules};
-use super::token::{Kind, Next, Token, next};
-use super::tree::{Attribute, Blanks, Node, is_block, is_html};
+use super::rules::{Limits, ParserRules};
+use super::token::{MarkupToken, Next, TokenKind, next};
+use super::tree::{Attribute, Blanks, XmlNode, is_block, is_html};
 use super::trimming::{in_lines, tidy, trimmed};
 use super::words::EndTags;
 
 /// A record as a tree.
 #[derive(Debug)]
 pub(super) struct Built<'r> {
-    pub root: Node<'r>,
+    pub root: XmlNode<'r>,
     pub repairs: Repairs,
     /// Where markup stands that is no element: CDATA sections, comments,
     /// processing instructions. What damage has put into one hides there.
@@ -31,7 +31,7 @@ pub(super) struct Built<'r> {
 }
 
 /// Builds the tree of a record, or says why it is none.
-pub(super) fn build<'r>(record: &'r str, rules: &Rules) -> Result<Built<'r>, String> {
+pub(super) fn build<'r>(record: &'r str, rules: &ParserRules) -> Result<Built<'r>, String> {
     let mut builder = Builder {
         record,
         rules,
@@ -63,11 +63,11 @@ pub(super) fn build<'r>(record: &'r str, rules: &Rules) -> Result<Built<'r>, Str
 
 struct Builder<'r, 'l> {
     record: &'r str,
-    rules: &'l Rules,
+    rules: &'l ParserRules,
     /// Whether no character of the record has to be replaced.
     is_clean: bool,
-    open: Vec<Node<'r>>,
-    root: Option<Node<'r>>,
+    open: Vec<XmlNode<'r>>,
+    root: Option<XmlNode<'r>>,
     elements: usize,
     /// What came since the last tag.
     since_tag: SinceTag,
@@ -86,29 +86,29 @@ struct SinceTag {
 }
 
 impl<'r> Builder<'r, '_> {
-    fn token(&mut self, token: &Token) -> Result<(), String> {
+    fn token(&mut self, token: &MarkupToken) -> Result<(), String> {
         match token.kind {
-            Kind::Start if self.is_word(token) => {
+            TokenKind::Start if self.is_word(token) => {
                 self.word(token);
                 Ok(())
             }
-            Kind::Start | Kind::Empty => self.begin(token),
-            Kind::End => {
+            TokenKind::Start | TokenKind::Empty => self.begin(token),
+            TokenKind::End => {
                 self.end(token);
                 Ok(())
             }
-            Kind::Cdata => {
+            TokenKind::Cdata => {
                 let text = token.cdata(self.record.as_bytes());
                 let start = token.end - text.len() - "]]>".len();
                 self.append(start, &self.record[start..start + text.len()], false);
                 self.opaque.push(token.start..token.end);
                 Ok(())
             }
-            Kind::Comment | Kind::Instruction => {
+            TokenKind::Comment | TokenKind::Instruction => {
                 self.opaque.push(token.start..token.end);
                 Ok(())
             }
-            Kind::Doctype => {
+            TokenKind::Doctype => {
                 self.repairs
                     .structure(token.start, "a document type inside of the record");
                 self.opaque.push(token.start..token.end);
@@ -117,7 +117,7 @@ impl<'r> Builder<'r, '_> {
         }
     }
 
-    fn begin(&mut self, token: &Token) -> Result<(), String> {
+    fn begin(&mut self, token: &MarkupToken) -> Result<(), String> {
         let Limits {
             depth, elements, ..
         } = self.rules.limits;
@@ -132,7 +132,7 @@ impl<'r> Builder<'r, '_> {
             return Err("a second element behind the record".to_owned());
         }
         let name = &self.record[token.start + 1..token.name_end];
-        let node = Node {
+        let node = XmlNode {
             name: Cow::Borrowed(name),
             key: key(name.as_bytes()),
             attributes: self.attributes(token)?,
@@ -142,16 +142,16 @@ impl<'r> Builder<'r, '_> {
                 behind: false,
             },
             span: token.start..token.end,
-            ..Node::default()
+            ..XmlNode::default()
         };
         self.open.push(node);
-        if token.kind == Kind::Empty {
+        if token.kind == TokenKind::Empty {
             self.pop(token.end);
         }
         Ok(())
     }
 
-    fn attributes(&mut self, token: &Token) -> Result<Vec<Attribute<'r>>, String> {
+    fn attributes(&mut self, token: &MarkupToken) -> Result<Vec<Attribute<'r>>, String> {
         let record = self.record;
         let raw = token.attributes(record.as_bytes());
         if raw.trim_ascii().is_empty() {
@@ -202,7 +202,7 @@ impl<'r> Builder<'r, '_> {
         in_lines(trimmed(value))
     }
 
-    fn end(&mut self, token: &Token) {
+    fn end(&mut self, token: &MarkupToken) {
         let name = &self.record[token.start + 2..token.name_end];
         let is_last = token.end == self.record.len();
         let rest = &self.record[token.name_end..token.end - 1];
@@ -230,13 +230,13 @@ impl<'r> Builder<'r, '_> {
         }
     }
 
-    fn is_word(&mut self, token: &Token) -> bool {
+    fn is_word(&mut self, token: &MarkupToken) -> bool {
         let (rules, record) = (self.rules, self.record);
         self.end_tags.is_word(rules, record, &self.open, token)
     }
 
     /// Takes a tag as a word of the text that it stands in.
-    fn word(&mut self, token: &Token) {
+    fn word(&mut self, token: &MarkupToken) {
         let word = &self.record[token.start..token.end];
         let what = format!("`{}` without a counterpart, read as text", shown(word));
         self.repairs

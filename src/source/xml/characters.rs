@@ -65,7 +65,7 @@ mod tests {
     use crate::source::xml::repairs::Repairs;
 
     #[test]
-    fn what_the_database_cannot_hold_is_replaced_and_the_rest_stays() {
+    fn what_the_database_cannot_store_is_replaced_and_the_rest_stays() {
         assert_eq!(
             storable(b"a\0b\xffc\x01\xc3\xa9"),
             "a\u{fffd}b\u{fffd}c\u{1}é"

@@ -5,7 +5,7 @@ use super::attributes::Attributes;
 use super::characters::{forbidden, is_forbidden};
 use super::error::FeedError;
 use super::name::key;
-use super::token::Token;
+use super::token::MarkupToken;
 
 /// Elements of HTML that are the root of a page or of a piece of one.
 const HTML: [&str; 14] = [
@@ -26,7 +26,7 @@ pub(super) fn is_page(name: &[u8]) -> bool {
 }
 
 /// Whether a tag outside of records is as XML wants it.
-pub(super) fn is_sound_tag(buffer: &[u8], token: &Token) -> bool {
+pub(super) fn is_sound_tag(buffer: &[u8], token: &MarkupToken) -> bool {
     Attributes::new(token.attributes(buffer)).all(|attribute| attribute.is_sound)
 }
 

@@ -1,16 +1,16 @@
 //! Fields that are codes or names of contract §7.
 
 use super::codes;
-use super::fields::Fields;
-use super::tree::Found;
+use super::fields::FieldReader;
+use super::tree::NamedValue;
 use super::values::{boolean, greater, shortened, spellings};
 use crate::config::AliasField;
 use crate::model::AttackVector;
 
-impl<'m> Fields<'m> {
+impl<'m> FieldReader<'m> {
     pub fn criticality(&mut self) -> Option<i32> {
-        let mut levels: Vec<(i32, Found<'m>)> = Vec::new();
-        let mut others: Vec<Found<'m>> = Vec::new();
+        let mut levels: Vec<(i32, NamedValue<'m>)> = Vec::new();
+        let mut others: Vec<NamedValue<'m>> = Vec::new();
         let mut is_vendors = true;
         for group in self.groups(AliasField::Criticality) {
             let is_named_so = group.iter().all(|one| codes::names_criticality(one.name()));
@@ -18,7 +18,7 @@ impl<'m> Fields<'m> {
             let is_same_scale = levels.is_empty() || is_vendors && is_named_so;
             for found in group {
                 let all = spellings(&[found]);
-                let level = |one: &Found<'m>| {
+                let level = |one: &NamedValue<'m>| {
                     let text = one.text();
                     let is_read = is_same_scale || codes::is_criticality_in_words(text);
                     codes::criticality(text).filter(|_| is_read)
@@ -76,7 +76,7 @@ impl<'m> Fields<'m> {
         let all = spellings(&self.rules.aliases.all(self.record, FIELD));
         let mut known = all.iter();
         let Some(known) = known.find_map(|one| codes::solution_status(one.text())) else {
-            let is_name = |one: &&Found<'_>| one.text().parse::<i64>().is_err();
+            let is_name = |one: &&NamedValue<'_>| one.text().parse::<i64>().is_err();
             let shown = all.iter().find(is_name).or(all.first())?;
             return Some(shortened(shown.read()));
         };
@@ -91,7 +91,7 @@ impl<'m> Fields<'m> {
     }
 
     /// Keeps texts that are stored nowhere else.
-    fn keep_found(&mut self, field: AliasField, found: &[Found<'m>]) {
+    fn keep_found(&mut self, field: AliasField, found: &[NamedValue<'m>]) {
         let texts: Vec<&str> = found.iter().map(|one| one.read()).collect();
         self.keep(field, &texts);
     }
@@ -119,7 +119,7 @@ fn most<T, R: Ord>(values: impl Iterator<Item = T>, rank: impl Fn(&T) -> R) -> O
 }
 
 /// Marks what says a criticality and nothing else. Another one beside it stays left over.
-fn read_as(code: i32, all: &[Found<'_>]) {
+fn read_as(code: i32, all: &[NamedValue<'_>]) {
     for one in all {
         let text = one.text();
         if codes::criticality(text) == Some(code) && codes::says_only_criticality(text) {

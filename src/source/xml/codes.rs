@@ -102,15 +102,15 @@ pub(super) fn remoteness(vector: AttackVector) -> u8 {
 
 /// The name of a solution status given as code or name.
 pub(super) fn solution_status(text: &str) -> Option<&'static str> {
-    look_up(&SOLUTION_STATUSES, text)
+    by_number_or_name(&SOLUTION_STATUSES, text)
 }
 
 /// The name of an impact given as code or name.
 pub(super) fn impact(text: &str) -> Option<&'static str> {
-    look_up(&IMPACTS, text)
+    by_number_or_name(&IMPACTS, text)
 }
 
-fn look_up(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
+fn by_number_or_name(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
     if let Some(code) = whole_number::<i64>(text) {
         let known = table.iter().find(|(known, _)| i64::from(*known) == code);
         return known.map(|(_, name)| *name);

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::name::keys;
-use super::tree::{Found, Node};
+use super::tree::{NamedValue, XmlNode};
 use crate::config::AliasField;
 
 /// Digits of the number of a CVE. The rules of the numbers set no limit; columns
@@ -50,13 +50,13 @@ static NAME: LazyLock<Option<Regex>> =
 
 /// CVE names in upper case. What stands in their place and is none is kept as
 /// unrecognised.
-pub(super) fn cves(fields: &mut Fields<'_>) -> Vec<String> {
+pub(super) fn cves(fields: &mut FieldReader<'_>) -> Vec<String> {
     let mut found = Cves::default();
     for group in fields.groups(AliasField::Cves) {
         for one in group {
             match one {
-                Found::Attribute(attribute) => found.take(attribute.key, one),
-                Found::Element(node) => found.node(node, LEVELS),
+                NamedValue::Attribute(attribute) => found.take(attribute.key, one),
+                NamedValue::Element(node) => found.node(node, LEVELS),
             }
         }
     }
@@ -72,7 +72,7 @@ struct Cves {
 }
 
 impl Cves {
-    fn node(&mut self, node: &Node<'_>, levels: usize) {
+    fn node(&mut self, node: &XmlNode<'_>, levels: usize) {
         for attribute in &node.attributes {
             if NAMES.contains(&attribute.key) {
                 // `cve` around says what the `id` inside is.
@@ -81,12 +81,12 @@ impl Cves {
                 } else {
                     attribute.key
                 };
-                self.take(name, Found::Attribute(attribute));
+                self.take(name, NamedValue::Attribute(attribute));
             } else if VALUES.contains(&attribute.key) && is_name(&attribute.value) {
-                self.take(attribute.key, Found::Attribute(attribute));
+                self.take(attribute.key, NamedValue::Attribute(attribute));
             }
         }
-        self.take(node.key, Found::Element(node));
+        self.take(node.key, NamedValue::Element(node));
         if levels == 0 {
             return;
         }
@@ -100,7 +100,7 @@ impl Cves {
     /// Takes the names in a text; what else it says is unexpected only where
     /// nothing but names belongs, or where it looks like one. A text that says more
     /// elsewhere stays left over.
-    fn take(&mut self, name: u64, found: Found<'_>) {
+    fn take(&mut self, name: u64, found: NamedValue<'_>) {
         let text = found.text();
         let Some(pattern) = NAME.as_ref().filter(|_| !text.is_empty()) else {
             return;
@@ -129,11 +129,11 @@ impl Cves {
             .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
             .filter(is_word)
             .peekable();
-        let looks_alike = |word: &str| word.to_ascii_uppercase().contains("CVE");
+        let is_similar = |word: &str| word.to_ascii_uppercase().contains("CVE");
         if has_only_names || words.peek().is_none() {
             found.mark();
             self.unexpected.extend(words.map(str::to_owned));
-        } else if let Some(word) = words.find(|word| looks_alike(word) && word.len() > 3) {
+        } else if let Some(word) = words.find(|word| is_similar(word) && word.len() > 3) {
             self.unexpected.push(word.to_owned());
         }
     }

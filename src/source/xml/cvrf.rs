@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::codes;
 use super::lists::{bounded, numbered, reference};
 use super::name::{key, keys};
-use super::tree::Node;
+use super::tree::XmlNode;
 use super::values::{cpes, score, scored_or_absent, shortened};
 use crate::model::{Advisory, Cvss, Product};
 
@@ -15,11 +15,11 @@ const LONGEST_IMPACT_CHARS: usize = 64;
 
 /// Adds what only CVRF 1.1 and 1.2 documents have and plain names do not lead
 /// to; other records stay as they are. What is there already wins.
-pub(super) fn complete(record: &Node<'_>, advisory: &mut Advisory) {
+pub(super) fn complete(record: &XmlNode<'_>, advisory: &mut Advisory) {
     if record.named(keys!["DocumentTracking"]).next().is_none() {
         return;
     }
-    let vulnerabilities: Vec<&Node<'_>> = record.named(keys!["Vulnerability"]).collect();
+    let vulnerabilities: Vec<&XmlNode<'_>> = record.named(keys!["Vulnerability"]).collect();
     if advisory.description.is_none() {
         advisory.description = notes(record, keys!["DocumentNotes"]).or_else(|| {
             let all = vulnerabilities
@@ -73,10 +73,10 @@ fn joined(texts: impl Iterator<Item = String>) -> Option<String> {
 
 /// What a document says about itself, not its legal part. Several notes stand
 /// under their titles; a single one needs none.
-fn notes(node: &Node<'_>, names: &'static [u64]) -> Option<String> {
+fn notes(node: &XmlNode<'_>, names: &'static [u64]) -> Option<String> {
     let notes = node.named(names).flat_map(|list| list.named(keys!["Note"]));
     let is_legal =
-        |note: &&Node<'_>| note.peek(keys!["Type"]).as_deref() == Some("Legal Disclaimer");
+        |note: &&XmlNode<'_>| note.peek(keys!["Type"]).as_deref() == Some("Legal Disclaimer");
     let prose = notes.filter(|note| !is_legal(note));
     let texts = prose.map(|note| (note, note.whole_text()));
     let texts: Vec<_> = texts.filter(|(_, text)| !text.is_empty()).collect();
@@ -92,14 +92,14 @@ fn notes(node: &Node<'_>, names: &'static [u64]) -> Option<String> {
     joined(titled)
 }
 
-fn remediations(vulnerabilities: &[&Node<'_>]) -> Option<String> {
+fn remediations(vulnerabilities: &[&XmlNode<'_>]) -> Option<String> {
     let lists = vulnerabilities
         .iter()
         .flat_map(|one| one.named(keys!["Remediations"]));
     let all = lists.flat_map(|list| list.named(keys!["Remediation"]));
     let texts = all.map(|remediation| {
         let parts = remediation.named(keys!["Description", "URL"]);
-        let parts: Vec<_> = parts.map(Node::whole_text).collect();
+        let parts: Vec<_> = parts.map(XmlNode::whole_text).collect();
         let parts: Vec<&str> = parts
             .iter()
             .map(|part| &**part)
@@ -110,7 +110,7 @@ fn remediations(vulnerabilities: &[&Node<'_>]) -> Option<String> {
     joined(texts)
 }
 
-fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
+fn impacts(vulnerabilities: &[&XmlNode<'_>]) -> Vec<String> {
     let lists = vulnerabilities
         .iter()
         .flat_map(|one| one.named(keys!["Threats"]));
@@ -132,7 +132,7 @@ fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
 }
 
 /// Every product of the tree, also those made by relationships.
-fn products(node: &Node<'_>, into: &mut Vec<Product>) {
+fn products(node: &XmlNode<'_>, into: &mut Vec<Product>) {
     let full = key(b"FullProductName");
     for child in &node.children {
         if child.key == full && !child.text.is_empty() {
@@ -154,11 +154,11 @@ const SCORES: &[u64] = keys!["BaseScore", "BaseScoreV2", "BaseScoreV3", "BaseSco
 const VECTORS: &[u64] = keys!["Vector", "VectorV2", "VectorV3", "VectorV4"];
 
 /// The highest score of each version over all vulnerabilities. Others stay left over.
-fn scores(vulnerabilities: &[&Node<'_>], advisory: &mut Advisory) {
+fn scores(vulnerabilities: &[&XmlNode<'_>], advisory: &mut Advisory) {
     let lists = vulnerabilities
         .iter()
         .flat_map(|one| one.named(keys!["CVSSScoreSets"]));
-    let sets: Vec<&Node<'_>> = lists.flat_map(|list| &list.children).collect();
+    let sets: Vec<&XmlNode<'_>> = lists.flat_map(|list| &list.children).collect();
     for set in &sets {
         let Some(slot) = slot(set, advisory) else {
             continue;
@@ -191,7 +191,7 @@ fn scores(vulnerabilities: &[&Node<'_>], advisory: &mut Advisory) {
     }
 }
 
-fn slot<'a>(set: &Node<'_>, advisory: &'a mut Advisory) -> Option<&'a mut Cvss> {
+fn slot<'a>(set: &XmlNode<'_>, advisory: &'a mut Advisory) -> Option<&'a mut Cvss> {
     match set.key {
         name if name == key(b"ScoreSet") || name == key(b"ScoreSetV2") => Some(&mut advisory.cvss2),
         name if name == key(b"ScoreSetV3") => Some(&mut advisory.cvss3),
@@ -201,7 +201,7 @@ fn slot<'a>(set: &Node<'_>, advisory: &'a mut Advisory) -> Option<&'a mut Cvss> 
 }
 
 /// The score of a set, and its text.
-fn scored<'n>(set: &'n Node<'_>) -> (Cvss, Option<Cow<'n, str>>) {
+fn scored<'n>(set: &'n XmlNode<'_>) -> (Cvss, Option<Cow<'n, str>>) {
     let text = set.peek(SCORES);
     let found = scored_or_absent(Cvss {
         score: text.as_deref().and_then(score),

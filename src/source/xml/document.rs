@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::error::FeedError;
 use super::name::{key, keys};
-use super::partial::{Form, Partial, Said};
+use super::partial::{NamedPart, Partial, ValuePosition};
 use super::profile::Profile;
 
 /// Headers, without `x-`, and keys beside the rows of a page that count all records.
@@ -24,7 +24,7 @@ pub fn total(name: &str, value: &str) -> Option<u64> {
 
 /// What a document that was read to its end turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub struct ParsedDocument {
     /// Records handed out.
     pub records: u64,
     /// Name of the root element, as written.
@@ -50,7 +50,7 @@ pub struct Document {
     pub(super) distinct: HashSet<u64>,
 }
 
-impl Document {
+impl ParsedDocument {
     /// Whether its root element is known to stand around records of this feed.
     pub fn has_records_in_root(&self) -> bool {
         self.records > 0 && self.record.as_deref() != Some(&self.root)
@@ -77,7 +77,10 @@ impl Document {
         match total(name, value) {
             Some(total) => self.claimed = self.claimed.max(Some(total)),
             None => {
-                if let Said::Next(next) = self.partial.value(name.as_bytes(), value, Form::Header) {
+                if let NamedPart::Next(next) =
+                    self.partial
+                        .value(name.as_bytes(), value, ValuePosition::Header)
+                {
                     self.next.get_or_insert(next);
                 }
             }

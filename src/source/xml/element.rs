@@ -1,6 +1,6 @@
 //! An element that is taken as a whole, while its bytes arrive.
 
-use super::token::{Kind, Next, next};
+use super::token::{Next, TokenKind, next};
 
 /// An element that is taken as a whole and has not ended yet.
 pub(super) struct Element {
@@ -34,8 +34,8 @@ impl Element {
                 Next::Token(token) => {
                     at = token.end;
                     match token.kind {
-                        Kind::End if token.name(buffer) == self.name => self.open -= 1,
-                        Kind::Start if token.name(buffer) == self.name => self.open += 1,
+                        TokenKind::End if token.name(buffer) == self.name => self.open -= 1,
+                        TokenKind::Start if token.name(buffer) == self.name => self.open += 1,
                         _ => continue,
                     }
                     if self.open == 0 {

@@ -50,7 +50,7 @@ impl Decoder {
         let State::Sniffing(first) = &mut self.state else {
             return self.decode(bytes, last, out);
         };
-        // Usually the first push tells: then nothing of it is copied.
+        // Usually the first push is enough: then nothing of it is copied.
         let bytes = if first.is_empty() {
             Cow::Borrowed(bytes)
         } else {
@@ -125,7 +125,7 @@ fn sniff(
         [0, b'<', 0, _, ..] => return Ok(Some((UTF_16BE, 0))),
         _ => {}
     }
-    // No further, however much is there already: pieces of any size tell the same.
+    // No further, however much is there already: pieces of any size give the same result.
     let first = &first[..first.len().min(LONGEST_DECLARATION_BYTES)];
     // White space before the declaration is an error that costs nothing to accept.
     let text = first.trim_ascii_start();
@@ -157,7 +157,7 @@ pub fn encoding_of(
     Ok(sniff(bytes, true, charset)?.unwrap_or((UTF_8, 0)))
 }
 
-/// What a document is that is no text, as far as its first bytes tell.
+/// What a document is that is no text, as far as its first bytes show.
 fn format(first: &[u8]) -> Option<&'static str> {
     const FORMATS: [(&[u8], &str); 11] = [
         (b"\x1f\x8b", "compressed with gzip once more"),

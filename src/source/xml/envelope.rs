@@ -8,13 +8,13 @@ use quick_xml::escape::unescape;
 use super::attributes::Attributes;
 use super::error::FeedError;
 use super::name::key;
-use super::partial::{Form, Partial, Said, is_about, is_known, link};
+use super::partial::{NamedPart, Partial, ValuePosition, is_about, is_known, link};
 use super::printable::printable;
-use super::reported::{Says, fault_of, is_error, quoted, said_by};
-use super::rules::Rules;
+use super::reported::{Says, error_in, fault_of, is_error, quoted};
+use super::rules::ParserRules;
 use super::saying::{is_message, is_total};
-use super::token::{Kind, Next, next};
-use super::tree::Node;
+use super::token::{Next, TokenKind, next};
+use super::tree::XmlNode;
 
 /// How many element names are remembered for messages.
 const MOST_NAMES: usize = 32;
@@ -81,7 +81,7 @@ const UNKNOWN: [&str; 5] = ["", "none", "null", "n/a", "-1"];
 
 /// What stands around the records.
 #[derive(Default)]
-pub(super) struct Envelope {
+pub(super) struct DocumentEnvelope {
     pub root: Option<String>,
     pub claimed: Option<u64>,
     pub next: Option<String>,
@@ -114,12 +114,12 @@ pub(super) struct Envelope {
     pub lists: Vec<(i64, String)>,
 }
 
-impl Envelope {
+impl DocumentEnvelope {
     /// An element around records begins, `depth` elements below the document.
-    pub fn wrapper(&mut self, rules: &Rules, name: &[u8], attributes: &[u8], depth: usize) {
+    pub fn wrapper(&mut self, rules: &ParserRules, name: &[u8], attributes: &[u8], depth: usize) {
         if depth == 0 {
             self.root = Some(shown(name));
-            self.root_says = said_by(attributes);
+            self.root_says = error_in(attributes);
         } else {
             remember(&mut self.names, name);
             self.is_unexpected |= !is_one_of(name, &ENVELOPE) && !is_one_of(name, &ROOTS);
@@ -134,9 +134,9 @@ impl Envelope {
             self.has_identifiers |= rules.is_identifier(value.as_bytes());
             let value = unescape(&value).unwrap_or(Cow::Borrowed(&value));
             if key(raw.name) == key(b"id") && is_one_of(name, &LIST_OBJECTS) {
-                self.list(name, value.trim(), Form::Attribute);
+                self.list(name, value.trim(), ValuePosition::Attribute);
             }
-            self.said(raw.name, value.trim(), Form::Attribute);
+            self.take(raw.name, value.trim(), ValuePosition::Attribute);
         }
     }
 
@@ -158,7 +158,7 @@ impl Envelope {
 
     /// A sound element beside records that holds no identifier; `depth` elements
     /// stand around it. It `is_sibling` where records are expected.
-    pub fn beside(&mut self, element: &[u8], node: &Node<'_>, depth: usize, is_sibling: bool) {
+    pub fn beside(&mut self, element: &[u8], node: &XmlNode<'_>, depth: usize, is_sibling: bool) {
         let name = node.name.as_bytes();
         if let Some(target) = link(node) {
             self.lead_to(target);
@@ -171,7 +171,7 @@ impl Envelope {
             self.list_object(node);
         }
         if !node.children.is_empty() && is_message(&node.name) {
-            self.said(name, &node.whole_text(), Form::Element);
+            self.take(name, &node.whole_text(), ValuePosition::Element);
         }
         if node.children.is_empty() && self.value(name, &node.text) {
             return;
@@ -196,15 +196,19 @@ impl Envelope {
     }
 
     /// Takes what stands in an element that is about the document.
-    fn about(&mut self, node: &Node<'_>) {
+    fn about(&mut self, node: &XmlNode<'_>) {
         for attribute in &node.attributes {
-            self.said(attribute.name.as_bytes(), &attribute.value, Form::Attribute);
+            self.take(
+                attribute.name.as_bytes(),
+                &attribute.value,
+                ValuePosition::Attribute,
+            );
         }
         for child in &node.children {
             if let Some(target) = link(child) {
                 self.lead_to(target);
             } else if child.children.is_empty() {
-                self.said(child.name.as_bytes(), &child.text, Form::Element);
+                self.take(child.name.as_bytes(), &child.text, ValuePosition::Element);
             }
             if is_about(child) {
                 self.about(child);
@@ -215,24 +219,24 @@ impl Envelope {
     /// Takes the value of an element that is known to be envelope; false when it
     /// is not.
     fn value(&mut self, name: &[u8], text: &str) -> bool {
-        self.said(name, text, Form::Element)
+        self.take(name, text, ValuePosition::Element)
             || is_one_of(name, &ENVELOPE) && (text.is_empty() || key(name) == key(b"previous"))
     }
 
     /// Takes what a value says about how much there is, and where; false when it says
     /// nothing about that.
-    fn said(&mut self, name: &[u8], text: &str, form: Form) -> bool {
+    fn take(&mut self, name: &[u8], text: &str, form: ValuePosition) -> bool {
         if self.claim(name, text, form) {
             return true;
         }
         self.list(name, text, form);
         match self.partial.value(name, text, form) {
-            Said::Nothing => {
+            NamedPart::Nothing => {
                 self.not_known(name, text, form);
                 false
             }
-            Said::Taken => true,
-            Said::Next(url) => {
+            NamedPart::Taken => true,
+            NamedPart::Next(url) => {
                 self.lead_to(url);
                 true
             }
@@ -240,7 +244,7 @@ impl Envelope {
     }
 
     /// Takes which watch list it says it is of.
-    fn list(&mut self, name: &[u8], text: &str, form: Form) {
+    fn list(&mut self, name: &[u8], text: &str, form: ValuePosition) {
         if is_one_of(name, &LISTS)
             && let Ok(id) = text.trim().parse()
             && self.lists.len() < MOST_NAMES
@@ -250,26 +254,26 @@ impl Envelope {
     }
 
     /// The same of an element for a watch list.
-    fn list_object(&mut self, node: &Node<'_>) {
+    fn list_object(&mut self, node: &XmlNode<'_>) {
         let attributes = node.attributes.iter();
         let attributes = attributes.filter(|one| one.key == key(b"id"));
         let children = node.children.iter().filter(|one| one.key == key(b"id"));
         let ids = attributes.map(|one| &*one.value);
         let ids: Vec<&str> = ids.chain(children.map(|one| &*one.text)).collect();
         for id in ids {
-            self.list(node.name.as_bytes(), id, Form::Element);
+            self.list(node.name.as_bytes(), id, ValuePosition::Element);
         }
     }
 
     /// Keeps a name of which nothing is known, with its first value.
-    fn not_known(&mut self, name: &[u8], text: &str, form: Form) {
+    fn not_known(&mut self, name: &[u8], text: &str, form: ValuePosition) {
         let name = shown(name);
         let is_namespace = name.starts_with("xmlns") || name.starts_with("xsi:");
         let is_known = is_known(&name) || is_one_of(name.as_bytes(), &ENVELOPE);
         if text.is_empty() || is_namespace || is_known || self.unknown.len() >= MOST_NAMES {
             return;
         }
-        let mark = if matches!(form, Form::Attribute) {
+        let mark = if matches!(form, ValuePosition::Attribute) {
             "@"
         } else {
             ""
@@ -280,7 +284,7 @@ impl Envelope {
 
     /// Takes how many records the envelope claims; false when it does not. The largest
     /// number counts: an outer element may count all, and an inner one those of a page.
-    fn claim(&mut self, name: &[u8], text: &str, form: Form) -> bool {
+    fn claim(&mut self, name: &[u8], text: &str, form: ValuePosition) -> bool {
         let number = text.trim().parse();
         let is_number =
             || is_one_of(name, &CLAIMS_BY_NUMBER) || is_total(&String::from_utf8_lossy(name));
@@ -337,8 +341,8 @@ impl Envelope {
 }
 
 /// Whether an element holds nothing but other known wrappers.
-fn is_void(node: &Node<'_>) -> bool {
-    let known = |child: &Node<'_>| {
+fn is_void(node: &XmlNode<'_>) -> bool {
+    let known = |child: &XmlNode<'_>| {
         let name = child.name.as_bytes();
         (is_one_of(name, &ROOTS) || is_one_of(name, &ENVELOPE)) && is_void(child)
     };
@@ -370,7 +374,7 @@ fn remember_all(names: &mut Vec<String>, element: &[u8]) {
     while names.len() < MOST_NAMES
         && let Next::Token(token) = next(element, at)
     {
-        if matches!(token.kind, Kind::Start | Kind::Empty) {
+        if matches!(token.kind, TokenKind::Start | TokenKind::Empty) {
             remember(names, token.name(element));
         }
         at = token.end;

@@ -141,7 +141,7 @@ fn seen(names: &[String]) -> String {
 /// Why one record could not be read. It goes to quarantine; the others go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}")]
-pub struct Unreadable {
+pub struct UnreadableRecord {
     /// The identifier, where it is certainly its own.
     pub key: Option<String>,
     /// What is wrong with it.
@@ -163,7 +163,7 @@ pub struct Other {
     pub raw: String,
 }
 
-impl Unreadable {
+impl UnreadableRecord {
     /// About no advisory that could be made out.
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self {

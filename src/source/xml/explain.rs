@@ -8,14 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::alias::Path;
-use super::error::Unreadable;
+use super::error::UnreadableRecord;
 
 use super::json;
 use super::name::key;
 use super::profile::Profile;
 use super::record::{Parsed, parse, read_record, text};
-use super::rules::Rules;
-use super::tree::{Found, Node};
+use super::rules::ParserRules;
+use super::tree::{NamedValue, XmlNode};
 use crate::config::AliasField;
 use crate::model::{Advisory, one_line, shortened};
 
@@ -37,11 +37,11 @@ const CVRF_NAMES: [&str; 8] = [
 
 /// How one record is understood.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Explained {
+pub struct ExplainedRecord {
     /// The shape it has.
     pub profile: &'static str,
     /// Field of the model, the name it came from, a sample of what was there.
-    pub fields: Vec<Origin>,
+    pub fields: Vec<FieldOrigin>,
     /// Fields that nothing was found for.
     pub missing: Vec<&'static str>,
     /// Names directly below the record that mean nothing to the model, with samples.
@@ -52,7 +52,7 @@ pub struct Explained {
 
 /// Where a field's value came from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Origin {
+pub struct FieldOrigin {
     /// Field of the model.
     pub field: &'static str,
     /// Element, `@attribute` or path.
@@ -62,7 +62,10 @@ pub struct Origin {
 }
 
 /// Explains a record of a feed, as [`RecordReader`](super::RecordReader) handed it out.
-pub fn explain_record(rules: &Rules, record: &[u8]) -> Result<Explained, Unreadable> {
+pub fn explain_record(
+    rules: &ParserRules,
+    record: &[u8],
+) -> Result<ExplainedRecord, UnreadableRecord> {
     let advisory = read_record(rules, record)?;
     let text = text(rules, record)?;
     let Parsed { root, .. } = parse(rules, &text)?;
@@ -71,9 +74,12 @@ pub fn explain_record(rules: &Rules, record: &[u8]) -> Result<Explained, Unreada
 }
 
 /// Explains an advisory of the JSON API.
-pub fn explain_json(rules: &Rules, value: &Value) -> Result<Explained, Unreadable> {
+pub fn explain_json(
+    rules: &ParserRules,
+    value: &Value,
+) -> Result<ExplainedRecord, UnreadableRecord> {
     let advisory = json::read_json(rules, value)?;
-    let (tree, _) = json::tree(value, &rules.limits).map_err(Unreadable::new)?;
+    let (tree, _) = json::tree(value, &rules.limits).map_err(UnreadableRecord::new)?;
     let mut names = HashMap::new();
     json_names(value, &mut names);
     Ok(explain(rules, &tree, &names, &advisory, "json"))
@@ -81,7 +87,7 @@ pub fn explain_json(rules: &Rules, value: &Value) -> Result<Explained, Unreadabl
 
 /// Elements and attributes of a document whose text is an identifier, whatever
 /// they are called: candidates for `[feeds.aliases] said`.
-pub fn carriers(rules: &Rules, document: &str) -> Vec<String> {
+pub fn carriers(rules: &ParserRules, document: &str) -> Vec<String> {
     let mut reader = Reader::from_str(document);
     let mut open: Vec<String> = Vec::new();
     let mut found = Vec::new();
@@ -111,7 +117,7 @@ pub fn carriers(rules: &Rules, document: &str) -> Vec<String> {
     }
 }
 
-fn attributes(rules: &Rules, tag: &BytesStart<'_>, add: &mut impl FnMut(String)) {
+fn attributes(rules: &ParserRules, tag: &BytesStart<'_>, add: &mut impl FnMut(String)) {
     for attribute in tag.attributes().flatten() {
         if rules.is_identifier(attribute.value.as_bytes()) {
             add(format!("@{}", attribute.key.0));
@@ -159,8 +165,8 @@ fn json_names(value: &Value, names: &mut HashMap<u64, String>) {
 /// A record and what its names are.
 #[derive(Clone, Copy)]
 struct Document<'n> {
-    rules: &'n Rules,
-    tree: &'n Node<'n>,
+    rules: &'n ParserRules,
+    tree: &'n XmlNode<'n>,
     names: &'n HashMap<u64, String>,
 }
 
@@ -170,11 +176,11 @@ impl Document<'_> {
     }
 
     /// Where the value of a field came from, if the advisory has one.
-    fn origin(&self, field: AliasField, values: &Value) -> Option<Origin> {
+    fn origin(&self, field: AliasField, values: &Value) -> Option<FieldOrigin> {
         let paths = self.rules.aliases.of(field);
         let name_of = |key| self.name_of(key);
         let is_identity = field == AliasField::Said;
-        let value = held(values, field.name());
+        let value = parsed_value(values, field.name());
         let direct = paths.iter().find_map(|path| {
             let found = path.all(self.tree).into_iter();
             let mut texts = found.map(|found| (found, words(found)));
@@ -194,7 +200,7 @@ impl Document<'_> {
             );
             Some((name, value?))
         })?;
-        Some(Origin {
+        Some(FieldOrigin {
             field: field.name(),
             name,
             sample: sample(&text),
@@ -227,12 +233,12 @@ impl Document<'_> {
 }
 
 fn explain(
-    rules: &Rules,
-    tree: &Node<'_>,
+    rules: &ParserRules,
+    tree: &XmlNode<'_>,
     names: &HashMap<u64, String>,
     advisory: &Advisory,
     profile: &'static str,
-) -> Explained {
+) -> ExplainedRecord {
     let of = Document { rules, tree, names };
     let (mut fields, mut missing) = (Vec::new(), Vec::new());
     // What was read from deeper places counts as found too.
@@ -246,12 +252,12 @@ fn explain(
         }
     }
     let unmapped = of.unmapped();
-    Explained {
+    ExplainedRecord {
         profile,
         fields,
         missing,
         unmapped,
-        // What is `unmapped` is told once.
+        // What is `unmapped` is reported once.
         unrecognised: advisory
             .unrecognised
             .clone()
@@ -262,7 +268,7 @@ fn explain(
 }
 
 /// What the model holds in `field`, in words; nothing where it holds nothing.
-fn held(values: &Value, field: &str) -> Option<String> {
+fn parsed_value(values: &Value, field: &str) -> Option<String> {
     let value = match field.split_once('_') {
         Some((version, part)) if version.starts_with("cvss") => &values[version][part],
         _ => &values[field],
@@ -284,10 +290,10 @@ fn held(values: &Value, field: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn words(found: Found<'_>) -> String {
+fn words(found: NamedValue<'_>) -> String {
     match found {
-        Found::Attribute(attribute) => attribute.value.to_string(),
-        Found::Element(node) => {
+        NamedValue::Attribute(attribute) => attribute.value.to_string(),
+        NamedValue::Element(node) => {
             let text = node.whole_text();
             let attributes = node.attributes.first().map(|one| one.value.to_string());
             if text.is_empty() {
@@ -299,12 +305,12 @@ fn words(found: Found<'_>) -> String {
     }
 }
 
-fn named(path: &Path, found: Found<'_>, name_of: &impl Fn(u64) -> String) -> String {
+fn named(path: &Path, found: NamedValue<'_>, name_of: &impl Fn(u64) -> String) -> String {
     let mut name: String = path
         .parents
         .iter()
         .fold(String::new(), |way, parent| way + &name_of(*parent) + "/");
-    if matches!(found, Found::Attribute(_)) {
+    if matches!(found, NamedValue::Attribute(_)) {
         name.push('@');
     }
     name + &name_of(path.last)

@@ -4,23 +4,24 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::rules::Rules;
-use super::tree::{Found, Node};
+use super::rules::ParserRules;
+use super::tree::{NamedValue, XmlNode};
 use super::values::{is_absent, shortened};
 use crate::config::AliasField;
+use crate::model::beginning;
 
 /// How much of a value that is not understood is kept, in characters.
 const LONGEST_UNRECOGNISED: usize = 200;
 
 /// Reads the fields of one record.
-pub(super) struct Fields<'m> {
-    pub rules: &'m Rules,
-    pub record: &'m Node<'m>,
+pub(super) struct FieldReader<'m> {
+    pub rules: &'m ParserRules,
+    pub record: &'m XmlNode<'m>,
     pub unrecognised: BTreeMap<String, String>,
 }
 
-impl<'m> Fields<'m> {
-    pub fn new(rules: &'m Rules, record: &'m Node<'m>) -> Self {
+impl<'m> FieldReader<'m> {
+    pub fn new(rules: &'m ParserRules, record: &'m XmlNode<'m>) -> Self {
         Self {
             rules,
             record,
@@ -29,7 +30,7 @@ impl<'m> Fields<'m> {
     }
 
     /// Everything that a field's names lead to, name by name.
-    pub fn groups(&self, field: AliasField) -> Vec<Vec<Found<'m>>> {
+    pub fn groups(&self, field: AliasField) -> Vec<Vec<NamedValue<'m>>> {
         self.rules.aliases.groups(self.record, field)
     }
 
@@ -44,7 +45,7 @@ impl<'m> Fields<'m> {
             known.push_str("; ");
         }
         known.push_str(&texts.join("; "));
-        *known = known.chars().take(LONGEST_UNRECOGNISED).collect();
+        *known = beginning(known, LONGEST_UNRECOGNISED).to_owned();
     }
 
     /// The value that `read` understands, of the first name that leads to any. Of
@@ -56,8 +57,8 @@ impl<'m> Fields<'m> {
         read: impl Fn(&str) -> Option<T>,
         better: fn(&T, &T) -> bool,
     ) -> Option<T> {
-        let mut best: Option<(T, Found<'m>)> = None;
-        let mut others: Vec<Found<'m>> = Vec::new();
+        let mut best: Option<(T, NamedValue<'m>)> = None;
+        let mut others: Vec<NamedValue<'m>> = Vec::new();
         for group in self.groups(field) {
             if let Some((best, _)) = &best {
                 // The same under another name says nothing new.
@@ -86,13 +87,13 @@ impl<'m> Fields<'m> {
                 }
             }
         }
-        // Of several that mean nothing the first tells enough under the name of the field.
-        let told = if best.is_some() { others.len() } else { 1 };
-        let told = &others[..told.min(others.len())];
-        for found in told {
+        // Of several that mean nothing the first shows enough under the name of the field.
+        let shown = if best.is_some() { others.len() } else { 1 };
+        let shown = &others[..shown.min(others.len())];
+        for found in shown {
             found.take_line();
         }
-        let texts: Vec<Cow<'m, str>> = told.iter().map(|found| found.line()).collect();
+        let texts: Vec<Cow<'m, str>> = shown.iter().map(|found| found.line()).collect();
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
         self.keep(field, &texts);
         best.map(|(value, _)| value)

@@ -3,13 +3,13 @@
 use super::alias::Path;
 use super::attributes::Attributes;
 use super::name::key;
-use super::rules::Rules;
-use super::token::{Kind, Next, Token, next};
+use super::rules::ParserRules;
+use super::token::{MarkupToken, Next, TokenKind, next};
 use crate::config::AliasField;
 
 /// Records lie at most this deep below the root element.
 pub(super) const DEEPEST_RECORD: usize = 8;
-/// How many names of record elements are told apart; one is usual.
+/// How many names of record elements are distinguished; one is usual.
 pub(super) const MOST_NAMES: usize = 8;
 /// End tags that match nothing, remembered by name.
 const MOST_STRAYS: usize = 8;
@@ -18,7 +18,7 @@ const LONGEST_LEAF_BYTES: usize = 1024;
 
 /// The identifier in the bytes of a record, where one can be made out without
 /// reading the whole of it: the record need not be well formed.
-pub fn record_key(rules: &Rules, record: &[u8]) -> Option<String> {
+pub fn record_key(rules: &ParserRules, record: &[u8]) -> Option<String> {
     let mut finder = Finder::default();
     let mut at = 0;
     while let Next::Token(token) = next(record, at) {
@@ -92,22 +92,28 @@ impl Finder {
     }
 
     /// Takes the next piece of markup; the text before it begins at `text_from`.
-    pub fn token(&mut self, rules: &Rules, buffer: &[u8], text_from: usize, token: &Token) {
+    pub fn token(
+        &mut self,
+        rules: &ParserRules,
+        buffer: &[u8],
+        text_from: usize,
+        token: &MarkupToken,
+    ) {
         self.text(&buffer[text_from..token.start]);
         match token.kind {
-            Kind::Start | Kind::Empty => {
+            TokenKind::Start | TokenKind::Empty => {
                 if !self.push(rules, buffer, token) {
                     return;
                 }
                 self.attributes(rules, buffer, token);
-                if token.kind == Kind::Empty {
+                if token.kind == TokenKind::Empty {
                     self.end(self.open.len() - 1);
                     self.leaf = None;
                 }
             }
-            Kind::End => self.pop(rules, buffer, token),
-            Kind::Cdata => self.text(token.cdata(buffer)),
-            Kind::Comment | Kind::Instruction | Kind::Doctype => {}
+            TokenKind::End => self.pop(rules, buffer, token),
+            TokenKind::Cdata => self.text(token.cdata(buffer)),
+            TokenKind::Comment | TokenKind::Instruction | TokenKind::Doctype => {}
         }
     }
 
@@ -119,7 +125,7 @@ impl Finder {
         }
     }
 
-    fn push(&mut self, rules: &Rules, buffer: &[u8], token: &Token) -> bool {
+    fn push(&mut self, rules: &ParserRules, buffer: &[u8], token: &MarkupToken) -> bool {
         // An identifier lies at most as deep as the longest usual path leads.
         const DEEPEST: usize = DEEPEST_RECORD + 8;
         self.leaf = None;
@@ -128,7 +134,7 @@ impl Finder {
             self.deep = Some((depth, token.start));
         }
         if self.open.len() >= DEEPEST {
-            self.below += usize::from(token.kind == Kind::Start);
+            self.below += usize::from(token.kind == TokenKind::Start);
             return false;
         }
         let name = token.name(buffer);
@@ -141,7 +147,7 @@ impl Finder {
         true
     }
 
-    fn attributes(&mut self, rules: &Rules, buffer: &[u8], token: &Token) {
+    fn attributes(&mut self, rules: &ParserRules, buffer: &[u8], token: &MarkupToken) {
         for raw in Attributes::new(token.attributes(buffer)) {
             let name = key(raw.name);
             let Some(value) = raw.value.filter(|value| rules.is_identifier(value)) else {
@@ -155,7 +161,7 @@ impl Finder {
         }
     }
 
-    fn pop(&mut self, rules: &Rules, buffer: &[u8], token: &Token) {
+    fn pop(&mut self, rules: &ParserRules, buffer: &[u8], token: &MarkupToken) {
         if self.below > 0 {
             self.below -= 1;
             return;
@@ -187,7 +193,7 @@ impl Finder {
         self.open.truncate(index.max(1));
     }
 
-    fn leaf_ended(&mut self, rules: &Rules, leaf: &[u8]) {
+    fn leaf_ended(&mut self, rules: &ParserRules, leaf: &[u8]) {
         let Some(name) = self.open.last().map(|open| open.key) else {
             return;
         };

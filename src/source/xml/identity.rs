@@ -9,24 +9,24 @@ use super::alias::Path;
 use super::build::Built;
 use super::name::key;
 use super::repairs::shown;
-use super::rules::{Rules, is_whole_word};
-use super::token::{Kind, Next, next};
-use super::tree::{Found, Node};
+use super::rules::{ParserRules, is_whole_word};
+use super::token::{Next, TokenKind, next};
+use super::tree::{NamedValue, XmlNode};
 use crate::config::AliasField;
 use crate::model::visible;
 
 /// Begins a CDATA section.
 const CDATA: &str = "<![CDATA[";
-/// Identifiers of one record that are told apart. Nothing real holds so many.
+/// Identifiers of one record that are distinguished. Nothing real holds so many.
 const MOST_KEYS: usize = 100;
 /// How far before an identifier the name that it belongs to is looked for: a tag.
 const LONGEST_TAG_BYTES: usize = 256;
 
 /// The identifiers at an element's own level, from the best name that leads to any.
-pub(super) fn own<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
+pub(super) fn own<'n>(rules: &ParserRules, node: &'n XmlNode<'n>) -> Vec<&'n str> {
     let is_identifier = |text: &&str| rules.is_identifier(text.as_bytes());
     for path in rules.aliases.of(AliasField::Said) {
-        let texts = path.all(node).into_iter().map(Found::text);
+        let texts = path.all(node).into_iter().map(NamedValue::text);
         let found: Vec<&str> = texts.filter(is_identifier).collect();
         if !found.is_empty() {
             return found;
@@ -36,17 +36,17 @@ pub(super) fn own<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
 }
 
 /// Keys of the names of those identifiers.
-fn own_names(rules: &Rules, node: &Node<'_>) -> Vec<u64> {
+fn own_names(rules: &ParserRules, node: &XmlNode<'_>) -> Vec<u64> {
     let paths = rules.aliases.of(AliasField::Said).iter();
     let leads = |path: &&Path| {
-        let mut texts = path.all(node).into_iter().map(Found::text);
+        let mut texts = path.all(node).into_iter().map(NamedValue::text);
         texts.any(|text| rules.is_identifier(text.as_bytes()))
     };
     paths.filter(leads).map(|path| path.last).collect()
 }
 
 /// Why a record is no advisory.
-pub(super) fn without_identifier(rules: &Rules, node: &Node<'_>) -> String {
+pub(super) fn without_identifier(rules: &ParserRules, node: &XmlNode<'_>) -> String {
     match no_identifier(rules, node) {
         Some((name, text)) => {
             format!(
@@ -62,7 +62,7 @@ pub(super) fn without_identifier(rules: &Rules, node: &Node<'_>) -> String {
 
 /// What stands at an element's own level where an identifier belongs and is none:
 /// its name and its text.
-fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
+fn no_identifier(rules: &ParserRules, node: &XmlNode<'_>) -> Option<(String, String)> {
     let found = rules.aliases.all(node, AliasField::Said).into_iter();
     let mut texts = found.map(|one| (one.name(), one.text()));
     // `id` is upstream's number where it is one.
@@ -82,7 +82,7 @@ fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
 /// 2. in a child of the record's own name;
 /// 3. in an element whose tags do not match, or of the same name;
 /// 4. in what is no element: a comment, a CDATA section, a mangled tag, text that was one.
-pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<String> {
+pub(super) fn candidates(rules: &ParserRules, record: &str, built: &Built<'_>) -> Vec<String> {
     let mut keys = Keys::default();
     let root = &built.root;
     keys.extend(own(rules, root));
@@ -91,7 +91,7 @@ pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<
     }
     let uncertain = &built.repairs.elements;
     if !uncertain.is_empty() {
-        walk(root, &mut |node| {
+        visit_all(root, &mut |node| {
             if uncertain.contains(&node.key) {
                 keys.extend(own(rules, node));
             }
@@ -104,9 +104,9 @@ pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<
     if built.repairs.is_structural {
         let values = root.attributes.iter().map(|one| &*one.value);
         keys.extend(values.filter(|value| rules.is_identifier(value.as_bytes())));
-        walk(root, &mut |node| keys.extend(by_paths(rules, node)));
+        visit_all(root, &mut |node| keys.extend(by_paths(rules, node)));
     }
-    if holds_markup(root) {
+    if contains_markup(root) {
         keys.extend(
             rules
                 .forms(root.text.as_bytes())
@@ -129,7 +129,7 @@ pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<
 
 /// Identifiers in an element by the last two names of a path: what lies around may be
 /// damaged.
-fn by_paths<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
+fn by_paths<'n>(rules: &ParserRules, node: &'n XmlNode<'n>) -> Vec<&'n str> {
     let paths = rules.aliases.of(AliasField::Said).iter();
     paths
         .filter(|path| path.parents.last() == Some(&node.key))
@@ -140,15 +140,15 @@ fn by_paths<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
 }
 
 /// Whether text beside the fields of a record may be a piece of a tag.
-pub(super) fn holds_markup(root: &Node<'_>) -> bool {
+pub(super) fn contains_markup(root: &XmlNode<'_>) -> bool {
     !root.children.is_empty() && root.text.contains(['<', '>'])
 }
 
 /// Identifiers in tags that stand there more often than in what was read of these: behind
 /// a piece of another tag, or without the name of their attribute.
-fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, built: &Built<'_>) -> Vec<&'t str> {
+fn hidden_in_tags<'t>(rules: &ParserRules, record: &'t str, built: &Built<'_>) -> Vec<&'t str> {
     let mut counted: HashMap<&str, usize> = HashMap::new();
-    walk(&built.root, &mut |node| {
+    visit_all(&built.root, &mut |node| {
         let texts = node.attributes.iter().map(|one| &*one.value);
         // A name stands in the start tag and in the end tag.
         for text in texts.chain([&*node.name, &*node.name]) {
@@ -160,7 +160,10 @@ fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, built: &Built<'_>) -> Vec<
     let (mut hidden, mut at) = (Vec::new(), 0);
     while let Next::Token(token) = next(record.as_bytes(), at) {
         at = token.end;
-        if !matches!(token.kind, Kind::Start | Kind::Empty | Kind::End) {
+        if !matches!(
+            token.kind,
+            TokenKind::Start | TokenKind::Empty | TokenKind::End
+        ) {
             continue;
         }
         // A word in brackets has no place for the identifier of a neighbour.
@@ -186,7 +189,7 @@ fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, built: &Built<'_>) -> Vec<
 
 /// Whether a field that an advisory has once stands twice at its own level and says different
 /// things. In a record whose markup is damaged, the second may be that of a neighbour.
-pub(super) fn is_doubled(rules: &Rules, root: &Node<'_>) -> bool {
+pub(super) fn is_doubled(rules: &ParserRules, root: &XmlNode<'_>) -> bool {
     use AliasField::{Criticality, ModifiedAt, ReleasedAt, Title};
     [Title, Criticality, ReleasedAt, ModifiedAt]
         .into_iter()
@@ -202,9 +205,9 @@ pub(super) fn is_doubled(rules: &Rules, root: &Node<'_>) -> bool {
 
 /// Identifiers that stand in the bytes more often than in the elements that the
 /// tree has: some are hidden in markup that is none.
-fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t str> {
+fn unaccounted<'t>(rules: &ParserRules, record: &'t str, root: &XmlNode<'_>) -> Vec<&'t str> {
     let mut counted: HashMap<&str, usize> = HashMap::new();
-    walk(root, &mut |node| {
+    visit_all(root, &mut |node| {
         let attributes = node.attributes.iter().map(|one| (one.key, &*one.value));
         for (name, value) in attributes.chain([(node.key, &*node.text)]) {
             if rules.names_identifier(name) && rules.is_identifier(value.as_bytes()) {
@@ -226,12 +229,16 @@ fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t s
 
 /// Identifiers in the bytes of a record that stand where a name of the aliases
 /// says that one follows, whether or not the markup around is sound.
-pub(super) fn positions<'t>(rules: &Rules, text: &'t str) -> Vec<&'t str> {
+pub(super) fn positions<'t>(rules: &ParserRules, text: &'t str) -> Vec<&'t str> {
     positions_ended(rules, text, &|name| rules.names_identifier(name))
 }
 
 /// The same; what stands before an end tag counts if `ends` takes its name.
-fn positions_ended<'t>(rules: &Rules, text: &'t str, ends: &dyn Fn(u64) -> bool) -> Vec<&'t str> {
+fn positions_ended<'t>(
+    rules: &ParserRules,
+    text: &'t str,
+    ends: &dyn Fn(u64) -> bool,
+) -> Vec<&'t str> {
     let text_bytes = text.as_bytes();
     let is_at_position = |form: &Range<usize>| {
         let (before, behind) = (&text_bytes[..form.start], &text_bytes[form.end..]);
@@ -266,7 +273,7 @@ fn is_in_tag(before: &[u8], behind: &[u8]) -> bool {
 }
 
 /// Whether `before` ends with `name="` or `<name …>`.
-fn is_position(rules: &Rules, before: &[u8]) -> bool {
+fn is_position(rules: &ParserRules, before: &[u8]) -> bool {
     let before = &before[before.len().saturating_sub(LONGEST_TAG_BYTES)..];
     let before = before.trim_ascii_end();
     let before = before.strip_suffix(b"<![CDATA[").unwrap_or(before);
@@ -296,10 +303,10 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || byte >= 0x80
 }
 
-fn walk<'n>(node: &'n Node<'n>, visit: &mut dyn FnMut(&'n Node<'n>)) {
+fn visit_all<'n>(node: &'n XmlNode<'n>, visit: &mut dyn FnMut(&'n XmlNode<'n>)) {
     visit(node);
     for child in &node.children {
-        walk(child, visit);
+        visit_all(child, visit);
     }
 }
 

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::characters::{are_allowed, replaced};
-use super::error::Unreadable;
+use super::error::UnreadableRecord;
 use super::identity::{own, without_identifier};
 use super::map;
 use super::name::{key, keys};
 use super::repairs::Repairs;
 use super::reported::quoted;
-use super::rules::{Limits, Rules};
-use super::tree::Node;
-use crate::model::{Advisory, outgoing};
+use super::rules::{Limits, ParserRules};
+use super::tree::XmlNode;
+use crate::model::{Advisory, beginning, outgoing};
 
 /// Keys under which an answer says what went wrong.
 const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
@@ -23,37 +23,40 @@ const LONGEST_KEY_CHARS: usize = 200;
 /// Reads one advisory of the JSON API (contract §7): numbers or strings, keys
 /// left out, nulls and unknown keys are all the same to it. Its names are the
 /// first of every field's aliases, so the feed's table serves it too.
-pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
+pub fn read_json(rules: &ParserRules, value: &Value) -> Result<Advisory, UnreadableRecord> {
     let unreadable = |reason| {
         let key = value["advisory_identifier"].as_str();
-        let key = key.map(|key| key.chars().take(LONGEST_KEY_CHARS).collect());
-        Unreadable {
+        let key = key.map(|key| beginning(key, LONGEST_KEY_CHARS).to_owned());
+        UnreadableRecord {
             key,
-            ..Unreadable::new(reason)
+            ..UnreadableRecord::new(reason)
         }
     };
     let (tree, repairs) = tree(value, &rules.limits).map_err(unreadable)?;
     if own(rules, &tree).is_empty() {
         let reason = without_identifier(rules, &tree);
-        let says = said_by(value).map_or_else(String::new, |says| format!("; it says `{says}`"));
+        let says = message_of(value).map_or_else(String::new, |says| format!("; it says `{says}`"));
         return Err(unreadable(format!("{reason}{says}")));
     }
     // It has a column of its own.
-    tree.named(keys!["custom_info"]).for_each(Node::mark);
+    tree.named(keys!["custom_info"]).for_each(XmlNode::mark);
     let mut advisory = map::advisory(rules, &tree).map_err(unreadable)?;
     advisory.repaired(repairs.in_words());
     Ok(advisory)
 }
 
 /// What an answer that is no advisory says instead.
-fn said_by(value: &Value) -> Option<String> {
+fn message_of(value: &Value) -> Option<String> {
     let mut texts = SAYS.iter().filter_map(|name| value.get(name)?.as_str());
     let text = texts.find(|text| !text.trim().is_empty())?;
     Some(quoted(&outgoing(text)))
 }
 
 /// A value as the element that upstream's XML renderer would make of it.
-pub(super) fn tree<'v>(value: &'v Value, limits: &Limits) -> Result<(Node<'v>, Repairs), String> {
+pub(super) fn tree<'v>(
+    value: &'v Value,
+    limits: &Limits,
+) -> Result<(XmlNode<'v>, Repairs), String> {
     let mut reading = Reading {
         limits,
         elements: 0,
@@ -75,7 +78,7 @@ impl Reading<'_> {
         name: &'v str,
         value: &'v Value,
         depth: usize,
-    ) -> Result<Node<'v>, String> {
+    ) -> Result<XmlNode<'v>, String> {
         self.elements += 1;
         if depth == 0 {
             return Err("values are nested too deep".to_owned());
@@ -83,10 +86,10 @@ impl Reading<'_> {
         if self.elements > self.limits.elements {
             return Err(format!("more than {} values", self.limits.elements));
         }
-        let mut node = Node {
+        let mut node = XmlNode {
             name: self.name(name),
             key: key(name.as_bytes()),
-            ..Node::default()
+            ..XmlNode::default()
         };
         match value {
             Value::Null => {}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tree::Node;
+use super::tree::XmlNode;
 use crate::model::{Advisory, counted, is_documented};
 
 /// Names that are kept of one record and nobody knows.
@@ -17,7 +17,7 @@ const LONGEST_WAY_BYTES: usize = 200;
 
 /// Adds what was not read, by the way to it from the record: `advisory/colour`.
 /// Names of fields have no `/`, so none is mistaken for one.
-pub(super) fn collect(record: &Node<'_>, into: &mut BTreeMap<String, String>) {
+pub(super) fn collect(record: &XmlNode<'_>, into: &mut BTreeMap<String, String>) {
     let mut leftovers = Leftovers {
         new: BTreeMap::new(),
         documented: BTreeMap::new(),
@@ -25,7 +25,7 @@ pub(super) fn collect(record: &Node<'_>, into: &mut BTreeMap<String, String>) {
         more: 0,
     };
     leftovers.own(record, "/text()");
-    leftovers.walk(record);
+    leftovers.visit_all(record);
     let Leftovers {
         new,
         documented,
@@ -49,7 +49,7 @@ struct Leftovers {
 }
 
 impl Leftovers {
-    fn walk(&mut self, node: &Node<'_>) {
+    fn visit_all(&mut self, node: &XmlNode<'_>) {
         for attribute in node.attributes.iter().filter(|one| !one.is_taken.get()) {
             self.note(&format!("/@{}", attribute.name), &attribute.value);
         }
@@ -62,13 +62,13 @@ impl Leftovers {
             self.way.push('/');
             self.way.push_str(&child.name);
             self.own(child, "");
-            self.walk(child);
+            self.visit_all(child);
             self.way.truncate(length);
         }
     }
 
     /// What stands too deep, under the way to where that begins.
-    fn deeper(&mut self, node: &Node<'_>) {
+    fn deeper(&mut self, node: &XmlNode<'_>) {
         const END: &str = "/…";
         self.own(node, END);
         for attribute in node.attributes.iter().filter(|one| !one.is_taken.get()) {
@@ -77,7 +77,7 @@ impl Leftovers {
         node.children.iter().for_each(|child| self.deeper(child));
     }
 
-    fn own(&mut self, node: &Node<'_>, end: &str) {
+    fn own(&mut self, node: &XmlNode<'_>, end: &str) {
         if !node.is_taken.get() {
             self.note(end, &node.text);
         }

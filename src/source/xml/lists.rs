@@ -6,11 +6,11 @@ use std::borrow::Cow;
 
 use super::codes;
 use super::name::keys;
-use super::rules::Rules;
-use super::tree::{Found, Node};
+use super::rules::ParserRules;
+use super::tree::{NamedValue, XmlNode};
 use super::values::{boolean, cpes, is_cpe, shortened, whole_number};
 use crate::config::AliasField;
-use crate::model::{Product, Reference};
+use crate::model::{Product, Reference, beginning};
 
 /// The names of all products of an advisory together, in characters: what the
 /// full-text index of product names takes. Real lists are a few thousand.
@@ -77,14 +77,14 @@ const IMPACTS: Kind = Kind {
 };
 
 impl Kind {
-    fn is_item(&self, node: &Node<'_>) -> bool {
+    fn is_item(&self, node: &XmlNode<'_>) -> bool {
         let has_items = || node.children.iter().any(|child| self.is_item(child));
         self.items.contains(&node.key) || self.groups.contains(&node.key) && has_items()
     }
 
     /// The items of a list: those inside where there are any; `node` itself where it
     /// consists of the parts of one; else its children, whatever they are called.
-    fn items<'n>(&self, node: &'n Node<'n>, levels: usize, into: &mut Vec<&'n Node<'n>>) {
+    fn items<'n>(&self, node: &'n XmlNode<'n>, levels: usize, into: &mut Vec<&'n XmlNode<'n>>) {
         let children = &node.children;
         if levels > 0 && children.iter().any(|child| self.is_item(child)) {
             for child in children.iter().filter(|child| self.is_item(child)) {
@@ -114,17 +114,17 @@ impl Kind {
     /// same items under another name say nothing new; others are left over.
     fn read<'n, T: PartialEq>(
         &self,
-        (rules, record, field): (&Rules, &'n Node<'n>, AliasField),
+        (rules, record, field): (&ParserRules, &'n XmlNode<'n>, AliasField),
         plain: impl Fn(&str, &mut Vec<T>),
-        item: impl Fn(&'n Node<'n>, &mut Vec<T>),
+        item: impl Fn(&'n XmlNode<'n>, &mut Vec<T>),
     ) -> Vec<T> {
         let mut groups = rules.aliases.groups(record, field).into_iter();
         for group in groups.by_ref() {
             let mut all = Vec::new();
             for found in group {
                 match found {
-                    Found::Attribute(attribute) => plain(attribute.read(), &mut all),
-                    Found::Element(whole) => {
+                    NamedValue::Attribute(attribute) => plain(attribute.read(), &mut all),
+                    NamedValue::Element(whole) => {
                         let mut nodes = Vec::new();
                         self.items(whole, LEVELS, &mut nodes);
                         for node in nodes {
@@ -154,9 +154,9 @@ impl Kind {
 }
 
 /// Affected products, and how many more there are than are kept.
-pub(super) fn products(rules: &Rules, record: &Node<'_>) -> (Vec<Product>, usize) {
+pub(super) fn products(rules: &ParserRules, record: &XmlNode<'_>) -> (Vec<Product>, usize) {
     let plain = |text: &str, all: &mut Vec<Product>| all.extend(lines(text).map(plain_product));
-    let item = |node: &Node<'_>, all: &mut Vec<Product>| all.extend(product(node));
+    let item = |node: &XmlNode<'_>, all: &mut Vec<Product>| all.extend(product(node));
     let all = PRODUCTS.read((rules, record, AliasField::Products), plain, item);
     bounded(all)
 }
@@ -181,7 +181,7 @@ fn plain_product(text: &str) -> Product {
     }
 }
 
-fn product(node: &Node<'_>) -> Option<Product> {
+fn product(node: &XmlNode<'_>) -> Option<Product> {
     let product_id = node
         .value(keys!["id", "product_id"])
         .map(|id| shortened(&id));
@@ -206,9 +206,9 @@ fn product(node: &Node<'_>) -> Option<Product> {
 }
 
 /// Further reading, from the first name that leads to any.
-pub(super) fn references(rules: &Rules, record: &Node<'_>) -> Vec<Reference> {
+pub(super) fn references(rules: &ParserRules, record: &XmlNode<'_>) -> Vec<Reference> {
     let plain = |text: &str, all: &mut Vec<_>| plain_references(text, None, all);
-    let item = |node: &Node<'_>, all: &mut Vec<_>| reference(node, all);
+    let item = |node: &XmlNode<'_>, all: &mut Vec<_>| reference(node, all);
     numbered(REFERENCES.read((rules, record, AliasField::References), plain, item))
 }
 
@@ -238,7 +238,7 @@ fn plain_references(text: &str, ordinal: Option<i32>, all: &mut Vec<Placed>) {
 }
 
 /// Reads one reference.
-pub(super) fn reference(node: &Node<'_>, all: &mut Vec<Placed>) {
+pub(super) fn reference(node: &XmlNode<'_>, all: &mut Vec<Placed>) {
     let ordinal = parsed(node, keys!["ordinal", "number", "order"], whole_number);
     let url = node.value(URLS).map(Cow::into_owned);
     let named = node.value(TEXTS);
@@ -282,11 +282,11 @@ pub(super) fn numbered(references: Vec<Placed>) -> Vec<Reference> {
 }
 
 /// What an attacker gains: the names of contract §7, others as they came.
-pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
+pub(super) fn impacts(rules: &ParserRules, record: &XmlNode<'_>) -> Vec<String> {
     IMPACTS.read((rules, record, AliasField::Impacts), split_impacts, impact)
 }
 
-fn impact(node: &Node<'_>, into: &mut Vec<String>) {
+fn impact(node: &XmlNode<'_>, into: &mut Vec<String>) {
     const IDS: &[u64] = keys!["id", "code"];
     const NAMES: &[u64] = keys!["name", "description"];
     let known = parsed(node, IDS, codes::impact);
@@ -303,7 +303,7 @@ fn impact(node: &Node<'_>, into: &mut Vec<String>) {
 }
 
 /// The value under one of `names`, where it is understood; else it stays left over.
-fn parsed<T>(node: &Node<'_>, names: &[u64], read: impl Fn(&str) -> Option<T>) -> Option<T> {
+fn parsed<T>(node: &XmlNode<'_>, names: &[u64], read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let value = read(&node.peek(names)?)?;
     node.value(names);
     Some(value)
@@ -324,5 +324,5 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// A name on one line, cut where no real one is that long.
 fn name(text: &str) -> String {
     let lines: Vec<&str> = lines(text).collect();
-    lines.join(" ").chars().take(LONGEST_NAME_CHARS).collect()
+    beginning(&lines.join(" "), LONGEST_NAME_CHARS).to_owned()
 }

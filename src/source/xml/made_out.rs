@@ -3,8 +3,8 @@
 
 use super::build::{Built, build};
 use super::identity::{Keys, own, positions};
-use super::rules::Rules;
-use super::token::{Kind, Next, Token, next};
+use super::rules::ParserRules;
+use super::token::{MarkupToken, Next, TokenKind, next};
 use crate::config::AliasField;
 
 /// What can be said of a record without an identifier at its own level.
@@ -24,14 +24,14 @@ pub(super) struct MadeOut {
 /// Looks for identifiers in a record that has none at its own level. An identifier that is
 /// not certainly its own must not become its key: the record would count as replaced when
 /// that other advisory is stored.
-pub(super) fn made_out(rules: &Rules, record: &str, built: Option<&Built<'_>>) -> MadeOut {
+pub(super) fn made_out(rules: &ParserRules, record: &str, built: Option<&Built<'_>>) -> MadeOut {
     match built.filter(|built| !built.repairs.is_structural) {
         Some(built) => of_sound(rules, record, built),
         None => of_damaged(rules, record, built),
     }
 }
 
-fn of_sound(rules: &Rules, record: &str, built: &Built<'_>) -> MadeOut {
+fn of_sound(rules: &ParserRules, record: &str, built: &Built<'_>) -> MadeOut {
     let mut keys = Keys::default();
     keys.extend(values(rules, built));
     keys.extend(positions(rules, record));
@@ -46,7 +46,7 @@ fn of_sound(rules: &Rules, record: &str, built: &Built<'_>) -> MadeOut {
     }
 }
 
-fn of_damaged(rules: &Rules, record: &str, built: Option<&Built<'_>>) -> MadeOut {
+fn of_damaged(rules: &ParserRules, record: &str, built: Option<&Built<'_>>) -> MadeOut {
     let mut keys = Keys::default();
     if let Some(built) = built {
         keys.extend(values(rules, built));
@@ -71,7 +71,7 @@ fn of_damaged(rules: &Rules, record: &str, built: Option<&Built<'_>>) -> MadeOut
 }
 
 /// Whole values at the record's own level that are identifiers.
-fn values<'b>(rules: &Rules, built: &'b Built<'_>) -> impl Iterator<Item = &'b str> {
+fn values<'b>(rules: &ParserRules, built: &'b Built<'_>) -> impl Iterator<Item = &'b str> {
     let root = &built.root;
     let of_root = root.attributes.iter().map(|attribute| &*attribute.value);
     let leaves = root.children.iter().map(|child| &*child.text);
@@ -81,7 +81,7 @@ fn values<'b>(rules: &Rules, built: &'b Built<'_>) -> impl Iterator<Item = &'b s
 
 /// What stands where the identifier belongs and is one without the characters of it that were
 /// damaged. It is not certain: such a character may have been a digit.
-fn mended(rules: &Rules, built: &Built<'_>) -> Vec<String> {
+fn mended(rules: &ParserRules, built: &Built<'_>) -> Vec<String> {
     let found = rules.aliases.all(&built.root, AliasField::Said).into_iter();
     let texts = found.map(|found| found.text().replace('\u{fffd}', ""));
     texts
@@ -89,13 +89,13 @@ fn mended(rules: &Rules, built: &Built<'_>) -> Vec<String> {
         .collect()
 }
 
-fn words<'t>(rules: &Rules, record: &'t str) -> impl Iterator<Item = &'t str> {
+fn words<'t>(rules: &ParserRules, record: &'t str) -> impl Iterator<Item = &'t str> {
     rules.words(record.as_bytes()).map(|word| &record[word])
 }
 
 /// The identifier at the record's own level, if it stands before the first tag that does
 /// not match: up to there it is certain what lies within what.
-fn before_damage(rules: &Rules, record: &str) -> Option<String> {
+fn before_damage(rules: &ParserRules, record: &str) -> Option<String> {
     /// Elements of such a name that are tried: a record has its own near its beginning.
     const MOST: usize = 16;
     let bytes = record.as_bytes();
@@ -103,18 +103,22 @@ fn before_damage(rules: &Rules, record: &str) -> Option<String> {
     while let Next::Token(token) = next(bytes, at) {
         at = token.end;
         let is_tried = match token.kind {
-            Kind::Start => {
+            TokenKind::Start => {
                 open.push(name(record, &token));
                 // The attributes of the record itself.
                 open.len() == 1
             }
-            Kind::End => {
+            TokenKind::End => {
                 if open.pop()? != name(record, &token) {
                     return None;
                 }
                 rules.names_identifier(super::name::key(token.name(bytes)))
             }
-            Kind::Empty | Kind::Comment | Kind::Cdata | Kind::Instruction | Kind::Doctype => false,
+            TokenKind::Empty
+            | TokenKind::Comment
+            | TokenKind::Cdata
+            | TokenKind::Instruction
+            | TokenKind::Doctype => false,
         };
         if is_tried {
             tried += 1;
@@ -129,13 +133,13 @@ fn before_damage(rules: &Rules, record: &str) -> Option<String> {
     None
 }
 
-fn name<'r>(record: &'r str, token: &Token) -> &'r str {
-    let start = token.start + 1 + usize::from(token.kind == Kind::End);
+fn name<'r>(record: &'r str, token: &MarkupToken) -> &'r str {
+    let start = token.start + 1 + usize::from(token.kind == TokenKind::End);
     &record[start..token.name_end]
 }
 
 /// The only identifier of a beginning of a record, once its open elements are ended.
-fn closed(rules: &Rules, beginning: &str, open: &[&str]) -> Option<String> {
+fn closed(rules: &ParserRules, beginning: &str, open: &[&str]) -> Option<String> {
     let ends = open.iter().rev().map(|name| format!("</{name}>"));
     let whole = std::iter::once(beginning.to_owned()).chain(ends);
     let whole: String = whole.collect();

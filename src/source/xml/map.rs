@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use super::cves;
 use super::cvrf;
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::identity::own;
 use super::leftover;
 use super::lists;
-use super::rules::Rules;
+use super::rules::ParserRules;
 use super::scores;
-use super::tree::Node;
+use super::tree::XmlNode;
 use super::values::{boolean, greater, number, whole_number};
 use crate::config::AliasField;
 use crate::model::{Advisory, parse_time};
 
 /// Maps the tree of a record to the model, or says why it is no advisory.
-pub(super) fn advisory(rules: &Rules, record: &Node<'_>) -> Result<Advisory, String> {
+pub(super) fn advisory(rules: &ParserRules, record: &XmlNode<'_>) -> Result<Advisory, String> {
     let said = own(rules, record);
     let said = said.first().ok_or("it carries no identifier")?;
-    let mut map = Fields::new(rules, record);
+    let mut map = FieldReader::new(rules, record);
     identifiers(&mut map, said);
     let criticality = map.criticality();
     let [cvss2, cvss3, cvss4] = scores::scores(&mut map);
@@ -61,7 +61,7 @@ pub(super) fn advisory(rules: &Rules, record: &Node<'_>) -> Result<Advisory, Str
 }
 
 /// Marks the identifier as read wherever it stands, and keeps others.
-fn identifiers(fields: &mut Fields<'_>, said: &str) {
+fn identifiers(fields: &mut FieldReader<'_>, said: &str) {
     let rules = fields.rules;
     let mut others = Vec::new();
     for found in rules.aliases.all(fields.record, AliasField::Said) {
@@ -76,7 +76,7 @@ fn identifiers(fields: &mut Fields<'_>, said: &str) {
     fields.keep(AliasField::Said, &others);
 }
 
-fn upstream_id(fields: &mut Fields<'_>) -> Option<i64> {
+fn upstream_id(fields: &mut FieldReader<'_>) -> Option<i64> {
     let rules = fields.rules;
     // `id="SA1"` is the identifier again, not a number that cannot be read.
     let number_or_name = |text: &str| match whole_number::<i64>(text) {

@@ -53,7 +53,7 @@ mod tests {
     use super::{FAILED, LEFT_OUT, is_left_out};
 
     #[test]
-    fn messages_about_what_was_left_out_are_told_from_descriptions() {
+    fn messages_about_what_was_left_out_are_distinguished_from_descriptions() {
         assert!(LEFT_OUT.is_some() && FAILED.is_some());
         for message in [
             "Result truncated",

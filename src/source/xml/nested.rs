@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::Other;
 use super::identity::own;
-use super::rules::Rules;
-use super::tree::Node;
+use super::rules::ParserRules;
+use super::tree::XmlNode;
 use crate::config::AliasField;
 use crate::model::counted;
 
@@ -23,9 +23,9 @@ const LONGEST_WAY_BYTES: usize = 200;
 /// reference does is a reference. Also returns where they are: identifiers by the way to
 /// them.
 pub(super) fn taken(
-    rules: &Rules,
+    rules: &ParserRules,
     text: &str,
-    root: &Node<'_>,
+    root: &XmlNode<'_>,
 ) -> (Vec<Other>, BTreeMap<String, String>) {
     let mut search = Search {
         rules,
@@ -38,7 +38,7 @@ pub(super) fn taken(
         more: 0,
     };
     let said = own(rules, root).first().map_or("", |said| said.trim());
-    search.walk(root, said, false);
+    search.visit_all(root, said, false);
     let Search {
         found, ways, more, ..
     } = search;
@@ -52,9 +52,9 @@ pub(super) fn taken(
 }
 
 struct Search<'s> {
-    rules: &'s Rules,
+    rules: &'s ParserRules,
     text: &'s str,
-    root: &'s Node<'s>,
+    root: &'s XmlNode<'s>,
     /// Names of the elements around, without that of the record.
     way: Vec<&'s str>,
     room: usize,
@@ -66,7 +66,7 @@ struct Search<'s> {
 
 impl<'s> Search<'s> {
     /// Looks for records below an element that is about `said`.
-    fn walk(&mut self, node: &'s Node<'s>, said: &'s str, is_reference: bool) {
+    fn visit_all(&mut self, node: &'s XmlNode<'s>, said: &'s str, is_reference: bool) {
         let references = self.rules.aliases.of(AliasField::References);
         for child in &node.children {
             self.way.push(&child.name);
@@ -75,13 +75,13 @@ impl<'s> Search<'s> {
             if let Some(other) = other {
                 self.record(child, other);
             }
-            self.walk(child, other.unwrap_or(said), is_reference);
+            self.visit_all(child, other.unwrap_or(said), is_reference);
             self.way.pop();
         }
     }
 
     /// The identifier of another advisory whose record an element is.
-    fn other(&self, node: &'s Node<'s>, said: &str, is_reference: bool) -> Option<&'s str> {
+    fn other(&self, node: &'s XmlNode<'s>, said: &str, is_reference: bool) -> Option<&'s str> {
         if node.children.is_empty() && node.attributes.is_empty() {
             return None;
         }
@@ -95,7 +95,7 @@ impl<'s> Search<'s> {
         is_record.then_some(other)
     }
 
-    fn record(&mut self, node: &'s Node<'s>, said: &'s str) {
+    fn record(&mut self, node: &'s XmlNode<'s>, said: &'s str) {
         /// Named under one way, at most.
         const MOST_NAMED: usize = 10;
         if self.found.len() >= MOST_RECORDS {
@@ -133,24 +133,24 @@ impl<'s> Search<'s> {
 const LEAST_FIELDS: usize = 2;
 
 /// Whether it says more about the advisory than a reference does.
-pub(super) fn is_whole(rules: &Rules, node: &Node<'_>) -> bool {
-    said_fields(rules, node).count() >= LEAST_FIELDS
+pub(super) fn is_whole(rules: &ParserRules, node: &XmlNode<'_>) -> bool {
+    named_fields(rules, node).count() >= LEAST_FIELDS
 }
 
 /// The same of an element that is not called like a record: what a reference to an advisory
 /// has too (a title, addresses, times, in a list of references a text) does not make one.
-fn is_more_than_reference(rules: &Rules, node: &Node<'_>, is_reference: bool) -> bool {
+fn is_more_than_reference(rules: &ParserRules, node: &XmlNode<'_>, is_reference: bool) -> bool {
     use AliasField::{Description, ModifiedAt, References, ReleasedAt, Title, Type};
     let is_of_reference = |field: &AliasField| match field {
         Title | References | ReleasedAt | ModifiedAt | Type => true,
         Description => is_reference,
         _ => false,
     };
-    is_whole(rules, node) && !said_fields(rules, node).all(|field| is_of_reference(&field))
+    is_whole(rules, node) && !named_fields(rules, node).all(|field| is_of_reference(&field))
 }
 
 /// The fields that it has a value for.
-fn said_fields(rules: &Rules, node: &Node<'_>) -> impl Iterator<Item = AliasField> {
+fn named_fields(rules: &ParserRules, node: &XmlNode<'_>) -> impl Iterator<Item = AliasField> {
     let is_about = |field: &AliasField| !matches!(field, AliasField::Said | AliasField::UpstreamId);
     let fields = AliasField::ALL.iter().copied().filter(is_about);
     fields.filter(|field| {

@@ -7,7 +7,7 @@ use super::message::{is_failed, is_left_out};
 use super::name::{key, keys};
 use super::reported::{is_failure, quoted};
 use super::saying::{is_lack, is_more};
-use super::tree::Node;
+use super::tree::XmlNode;
 
 /// How many pages there are.
 const PAGES: &[u64] = keys![
@@ -118,7 +118,7 @@ pub(super) struct Partial {
 
 /// Where a value stands.
 #[derive(Clone, Copy)]
-pub(super) enum Form {
+pub(super) enum ValuePosition {
     Attribute,
     Element,
     /// A key of a JSON object.
@@ -127,7 +127,7 @@ pub(super) enum Form {
     Header,
 }
 
-impl Form {
+impl ValuePosition {
     /// Whether a value of an unknown name says that something is missing. Headers have many
     /// other purposes.
     fn lacks(self, name: &[u8], value: &str) -> bool {
@@ -158,7 +158,7 @@ impl Form {
 }
 
 /// What a named value is.
-pub(super) enum Said {
+pub(super) enum NamedPart {
     /// Nothing about other parts.
     Nothing,
     /// A value about parts: taken.
@@ -169,17 +169,17 @@ pub(super) enum Said {
 
 impl Partial {
     /// Takes a named value around or beside records.
-    pub fn value(&mut self, name: &[u8], value: &str, form: Form) -> Said {
+    pub fn value(&mut self, name: &[u8], value: &str, form: ValuePosition) -> NamedPart {
         let (name_key, value) = (key(name), value.trim());
         let is = |names: &[u64]| names.contains(&name_key);
         let is_no = is_one_of(value, &NO);
         let quote = || form.quote(name, value);
         if is(NEXT) {
             if is_no {
-                return Said::Taken;
+                return NamedPart::Taken;
             }
             if is_url(value) {
-                return Said::Next(value.to_owned());
+                return NamedPart::Next(value.to_owned());
             }
             self.more.get_or_insert_with(quote);
         } else if is(MORE) {
@@ -187,7 +187,7 @@ impl Partial {
                 self.more.get_or_insert_with(quote);
             }
         } else if is(CUT) {
-            let is_bare = value.is_empty() && matches!(form, Form::Element);
+            let is_bare = value.is_empty() && matches!(form, ValuePosition::Element);
             if !is_no || is_bare {
                 self.cut.get_or_insert_with(quote);
             }
@@ -197,7 +197,7 @@ impl Partial {
             }
         } else if is(PAGES) || is(PAGE) {
             let Some(number) = pages(value) else {
-                return Said::Nothing;
+                return NamedPart::Nothing;
             };
             self.count(number, quote);
         } else {
@@ -210,9 +210,9 @@ impl Partial {
             } else if form.follows(name, value) {
                 self.more.get_or_insert_with(quote);
             }
-            return Said::Nothing;
+            return NamedPart::Nothing;
         }
-        Said::Taken
+        NamedPart::Taken
     }
 
     /// Takes a comment.
@@ -283,8 +283,8 @@ impl Partial {
 /// the page `is_linked` to the next one, that more follows says nothing.
 pub(in crate::source) fn is_partial(name: &str, value: &str, is_linked: bool) -> bool {
     let mut partial = Partial::default();
-    let said = partial.value(name.as_bytes(), value, Form::Key);
-    let is_more = matches!(said, Said::Next(_)) && !is_linked;
+    let part = partial.value(name.as_bytes(), value, ValuePosition::Key);
+    let is_more = matches!(part, NamedPart::Next(_)) && !is_linked;
     is_more || partial.check(u64::MAX, is_linked).is_err()
 }
 
@@ -303,12 +303,12 @@ pub(in crate::source) fn page_number(name: &str, value: &str) -> Option<u64> {
 }
 
 /// Whether values in an element beside records are about the document.
-pub(super) fn is_about(node: &Node<'_>) -> bool {
+pub(super) fn is_about(node: &XmlNode<'_>) -> bool {
     ABOUT.contains(&node.key)
 }
 
 /// The target of `<link rel="next" href="…"/>`, `<next href="…"/>` and `<next><url>…`.
-pub(super) fn link(node: &Node<'_>) -> Option<String> {
+pub(super) fn link(node: &XmlNode<'_>) -> Option<String> {
     if NEXT.contains(&node.key) {
         let is_target = |name: u64| TARGETS.contains(&name);
         let mut attributes = node.attributes.iter().filter(|one| is_target(one.key));
@@ -348,14 +348,14 @@ fn is_one_of(value: &str, words: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, Partial};
+    use super::{Partial, ValuePosition};
 
     #[test]
     fn a_single_page_is_whole_and_one_of_several_is_not() {
         let check = |values: &[(&str, &str)]| {
             let mut partial = Partial::default();
             for (name, value) in values {
-                partial.value(name.as_bytes(), value, Form::Attribute);
+                partial.value(name.as_bytes(), value, ValuePosition::Attribute);
             }
             partial.check(1, false).is_ok()
         };

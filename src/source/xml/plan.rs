@@ -1,7 +1,7 @@
 //! Looks ahead in a document for what its records are.
 
 use super::finder::{Finder, MOST_NAMES};
-use super::rules::Rules;
+use super::rules::ParserRules;
 use super::token::{Next, next};
 
 /// How often reading goes on behind markup that does not end, at the end of a document.
@@ -9,7 +9,7 @@ pub(super) const MOST_UNENDED: usize = 8;
 
 /// Where the records are: how deep, under which names, in which elements.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct RecordLocation {
     /// Depth below the root; `None` where no element carries an identifier.
     pub depth: Option<usize>,
     /// Keys of the records' names.
@@ -20,11 +20,11 @@ pub(super) struct Plan {
     pub too_deep: Option<usize>,
 }
 
-impl Plan {
+impl RecordLocation {
     /// The plan of a document that is there in full.
-    pub fn of(rules: &Rules, document: &[u8]) -> Self {
+    pub fn of(rules: &ParserRules, document: &[u8]) -> Self {
         Scout::default()
-            .look(rules, document, true)
+            .search(rules, document, true)
             .unwrap_or_default()
     }
 
@@ -57,7 +57,12 @@ impl Scout {
     /// Looks on in `buffer`, which begins with the document. It looks on for a
     /// while after the first carrier of an identifier: an advisory may name
     /// related ones before itself.
-    pub fn look(&mut self, rules: &Rules, buffer: &[u8], last: bool) -> Option<Plan> {
+    pub fn search(
+        &mut self,
+        rules: &ParserRules,
+        buffer: &[u8],
+        last: bool,
+    ) -> Option<RecordLocation> {
         if buffer.len() < self.enough && !last {
             return None;
         }
@@ -86,16 +91,16 @@ impl Scout {
         (last || self.is_settled(rules, seen)).then(|| self.plan())
     }
 
-    fn plan(&mut self) -> Plan {
+    fn plan(&mut self) -> RecordLocation {
         let finder = std::mem::take(&mut self.finder);
         let too_deep = finder.too_deep();
         let Some((depth, group)) = finder.records() else {
-            return Plan {
+            return RecordLocation {
                 too_deep,
-                ..Plan::default()
+                ..RecordLocation::default()
             };
         };
-        Plan {
+        RecordLocation {
             depth: Some(depth),
             names: group.names,
             wrappers: group.wrappers,
@@ -104,7 +109,7 @@ impl Scout {
     }
 
     /// Whether `seen` bytes are enough to decide.
-    fn is_settled(&self, rules: &Rules, seen: usize) -> bool {
+    fn is_settled(&self, rules: &ParserRules, seen: usize) -> bool {
         let limits = &rules.limits;
         match self.finder.carriers() {
             Some(carriers) => {

@@ -3,8 +3,8 @@
 use super::build::build;
 use super::characters::storable;
 use super::name::{key, keys};
-use super::rules::Rules;
-use super::tree::{Found, Node};
+use super::rules::ParserRules;
+use super::tree::{NamedValue, XmlNode};
 use crate::config::AliasField;
 
 /// The shape of a record, for logs: nothing depends on it (contract §5).
@@ -35,15 +35,15 @@ impl Profile {
     }
 
     /// Guesses the shape of a record; one that is not well formed is `Other`.
-    pub(super) fn of(rules: &Rules, record: &[u8]) -> Self {
+    pub(super) fn of(rules: &ParserRules, record: &[u8]) -> Self {
         let text = storable(record);
         let built = build(&text, rules);
         built.map_or(Self::Other, |built| Self::of_tree(rules, &built.root))
     }
 
-    fn of_tree(rules: &Rules, tree: &Node<'_>) -> Self {
+    fn of_tree(rules: &ParserRules, tree: &XmlNode<'_>) -> Self {
         let list_item = key(b"list-item");
-        let has_items = |node: &Node<'_>| node.children.iter().any(|item| item.key == list_item);
+        let has_items = |node: &XmlNode<'_>| node.children.iter().any(|item| item.key == list_item);
         if tree.named(keys!["DocumentTracking"]).next().is_some() {
             return Self::Cvrf;
         }
@@ -51,9 +51,9 @@ impl Profile {
             return Self::Drf;
         }
         let named = rules.aliases.all(tree, AliasField::Said);
-        let identity = |found: &&Found<'_>| rules.is_identifier(found.text().as_bytes());
+        let identity = |found: &&NamedValue<'_>| rules.is_identifier(found.text().as_bytes());
         match named.iter().find(identity) {
-            Some(Found::Attribute(_)) => Self::Attributes,
+            Some(NamedValue::Attribute(_)) => Self::Attributes,
             Some(_) if tree.named(keys!["advisory_identifier"]).next().is_some() => Self::JsonNames,
             _ => Self::Other,
         }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::document::Document;
+use super::document::ParsedDocument;
 use super::encoding::Decoder;
-use super::envelope::Envelope;
+use super::envelope::DocumentEnvelope;
 use super::error::FeedError;
 use super::misdeclared;
 use super::plan::{MOST_UNENDED, Scout};
 use super::profile::Profile;
-use super::rules::Rules;
+use super::rules::ParserRules;
 use super::splitter::{Piece, Splitter};
 use super::vetting::{Records, Vetting};
 
@@ -30,7 +30,7 @@ impl RecordReader {
     /// `charset` comes from the content type, if it names one; a byte order mark
     /// and the XML declaration count for more. `known_root` is the root element
     /// that this feed is known to have: with it an empty one is an empty feed.
-    pub fn new(rules: Arc<Rules>, charset: Option<&str>, known_root: Option<&str>) -> Self {
+    pub fn new(rules: Arc<ParserRules>, charset: Option<&str>, known_root: Option<&str>) -> Self {
         Self {
             decoder: Decoder::new(charset),
             text: TextReader {
@@ -41,7 +41,7 @@ impl RecordReader {
                 is_latin: false,
                 carry: Vec::new(),
                 enough: 0,
-                phase: Phase::Looking(Scout::default()),
+                phase: Phase::Searching(Scout::default()),
             },
         }
     }
@@ -75,7 +75,7 @@ impl RecordReader {
     }
 
     /// Ends the document. Only this says that it was complete.
-    pub fn finish(mut self, record: &mut dyn FnMut(&[u8])) -> Result<Document, FeedError> {
+    pub fn finish(mut self, record: &mut dyn FnMut(&[u8])) -> Result<ParsedDocument, FeedError> {
         self.decode(&[], true, record)?;
         let is_latin = self.text.is_latin;
         self.text.finish(&mut declared(is_latin, record))
@@ -93,7 +93,7 @@ fn declared(is_latin: bool, out: Records) -> impl FnMut(&[u8]) {
 
 /// The same for text that is in UTF-8 already.
 struct TextReader {
-    rules: Arc<Rules>,
+    rules: Arc<ParserRules>,
     vetting: Vetting,
     known_root: Option<String>,
     /// The watch list that the document must be of, if it says that.
@@ -109,7 +109,7 @@ struct TextReader {
 
 enum Phase {
     /// The record element is not known yet; nothing is taken.
-    Looking(Scout),
+    Searching(Scout),
     Splitting(Box<Splitter>),
 }
 
@@ -160,15 +160,15 @@ impl TextReader {
     }
 
     fn plan(&mut self, buffer: &[u8], last: bool) {
-        if let Phase::Looking(scout) = &mut self.phase
-            && let Some(plan) = scout.look(&self.rules, buffer, last)
+        if let Phase::Searching(scout) = &mut self.phase
+            && let Some(plan) = scout.search(&self.rules, buffer, last)
         {
             let splitter = Splitter::new(Arc::clone(&self.rules), plan);
             self.phase = Phase::Splitting(Box::new(splitter));
         }
     }
 
-    fn finish(mut self, record: Records) -> Result<Document, FeedError> {
+    fn finish(mut self, record: Records) -> Result<ParsedDocument, FeedError> {
         let rest = std::mem::take(&mut self.carry);
         self.plan(&rest, true);
         let Phase::Splitting(mut splitter) = self.phase else {
@@ -197,7 +197,7 @@ impl TextReader {
         } else if let Some(text) = envelope.fault {
             return Err(FeedError::Reported { text });
         }
-        Ok(Document {
+        Ok(ParsedDocument {
             records: vetting.records,
             root: envelope.root.unwrap_or_default(),
             record: vetting.first,
@@ -214,7 +214,7 @@ impl TextReader {
 }
 
 /// Fails if the document says that it is of another list than `list`.
-fn check_list(list: Option<i64>, envelope: &Envelope) -> Result<(), FeedError> {
+fn check_list(list: Option<i64>, envelope: &DocumentEnvelope) -> Result<(), FeedError> {
     let Some(list) = list else {
         return Ok(());
     };

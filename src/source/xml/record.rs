@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use super::build::{Built, build};
 use super::characters::storable;
-use super::error::{Other, Unreadable};
-use super::fields::Fields;
-use super::identity::{candidates, holds_markup, is_doubled, own, without_identifier};
+use super::error::{Other, UnreadableRecord};
+use super::fields::FieldReader;
+use super::identity::{candidates, contains_markup, is_doubled, own, without_identifier};
 use super::made_out::{MadeOut, made_out};
 use super::map;
 use super::misdeclared;
 use super::nested;
 use super::repairs::Repairs;
-use super::rules::Rules;
-use super::tree::Node;
+use super::rules::ParserRules;
+use super::tree::XmlNode;
 use super::values::never;
 use crate::config::AliasField;
 use crate::model::{Advisory, is_local_time, parse_time};
@@ -23,7 +23,7 @@ const LONGEST_HEAD_BYTES: usize = 64 * 1024;
 
 /// A record that has a readable identifier.
 pub(super) struct Parsed<'r> {
-    pub root: Node<'r>,
+    pub root: XmlNode<'r>,
     pub repairs: Repairs,
 }
 
@@ -31,28 +31,31 @@ pub(super) struct Parsed<'r> {
 /// the identifier must be there; whatever else is missing is absent, values that
 /// cannot be understood are kept in [`Advisory::unrecognised`], and so is what
 /// had to be repaired.
-pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable> {
+pub fn read_record(rules: &ParserRules, record: &[u8]) -> Result<Advisory, UnreadableRecord> {
     read_records(rules, record).map(|(advisory, _)| advisory)
 }
 
 /// As [`read_record`], with the whole records of other advisories that lie within it.
 /// It is not certain that they are advisories of the feed: they go to quarantine.
-pub fn read_records(rules: &Rules, record: &[u8]) -> Result<(Advisory, Vec<Other>), Unreadable> {
+pub fn read_records(
+    rules: &ParserRules,
+    record: &[u8],
+) -> Result<(Advisory, Vec<Other>), UnreadableRecord> {
     let text = text(rules, record)?;
     let Parsed { root, repairs } = parse(rules, &text)?;
     let (within, ways) = nested::taken(rules, &text, &root);
-    let mut advisory = map::advisory(rules, &root).map_err(Unreadable::new)?;
+    let mut advisory = map::advisory(rules, &root).map_err(UnreadableRecord::new)?;
     advisory.unrecognised.extend(ways);
     advisory.repaired(repairs.in_words());
     Ok((advisory, within))
 }
 
 /// Whether a record writes the times of its release and its modification without a time zone.
-pub fn has_local_times(rules: &Rules, record: &[u8]) -> bool {
+pub fn has_local_times(rules: &ParserRules, record: &[u8]) -> bool {
     let is_local = |text: &str| parse_time(text).map(|_| is_local_time(text));
-    let is_local_of = |root: &Node<'_>, field| {
+    let is_local_of = |root: &XmlNode<'_>, field| {
         let first: fn(&bool, &bool) -> bool = never;
-        Fields::new(rules, root).read(field, is_local, first) == Some(true)
+        FieldReader::new(rules, root).read(field, is_local, first) == Some(true)
     };
     let Ok(text) = text(rules, record) else {
         return false;
@@ -65,7 +68,10 @@ pub fn has_local_times(rules: &Rules, record: &[u8]) -> bool {
 }
 
 /// The bytes of a record as text.
-pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, Unreadable> {
+pub(super) fn text<'r>(
+    rules: &ParserRules,
+    record: &'r [u8],
+) -> Result<Cow<'r, str>, UnreadableRecord> {
     let limit = rules.limits.record_bytes;
     if record.len() > limit {
         let head = storable(&record[..limit.min(LONGEST_HEAD_BYTES)]);
@@ -81,7 +87,10 @@ pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, 
 /// The tree of a record with one identifier at its own level. A record that may
 /// be about several is refused under each of them: it is not certain where one
 /// ends and the other begins.
-pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unreadable> {
+pub(super) fn parse<'r>(
+    rules: &ParserRules,
+    text: &'r str,
+) -> Result<Parsed<'r>, UnreadableRecord> {
     let built = build(text, rules);
     let built = match built {
         Ok(built) => built,
@@ -103,7 +112,8 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
         };
         return Err(unreadable(reason, keys, text));
     }
-    if (built.repairs.is_structural || holds_markup(&built.root)) && is_doubled(rules, &built.root)
+    if (built.repairs.is_structural || contains_markup(&built.root))
+        && is_doubled(rules, &built.root)
     {
         let damage = built.repairs.first().unwrap_or("text beside its fields");
         let reason = format!(
@@ -122,7 +132,7 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
 
 /// Why an element that is a whole document cannot be its only record: its
 /// markup must be sound.
-pub(super) fn read_whole(rules: &Rules, document: &[u8]) -> Result<(), String> {
+pub(super) fn read_whole(rules: &ParserRules, document: &[u8]) -> Result<(), String> {
     let text = text(rules, document).map_err(|unreadable| unreadable.reason)?;
     let parsed = parse(rules, &text).map_err(|unreadable| unreadable.reason)?;
     match parsed.repairs.first() {
@@ -141,17 +151,17 @@ fn some(keys: &[String]) -> String {
     }
 }
 
-fn unreadable(reason: String, keys: Vec<String>, text: &str) -> Unreadable {
+fn unreadable(reason: String, keys: Vec<String>, text: &str) -> UnreadableRecord {
     let mut keys = keys.into_iter();
-    Unreadable {
+    UnreadableRecord {
         key: keys.next(),
         others: others(keys, text),
-        ..Unreadable::new(reason)
+        ..UnreadableRecord::new(reason)
     }
 }
 
 /// A record without an identifier where one belongs.
-fn unidentified(reason: String, found: MadeOut, text: &str) -> Unreadable {
+fn unidentified(reason: String, found: MadeOut, text: &str) -> UnreadableRecord {
     let MadeOut {
         own,
         others: within,
@@ -162,11 +172,11 @@ fn unidentified(reason: String, found: MadeOut, text: &str) -> Unreadable {
         [] => reason,
         _ => format!("{reason}; it mentions {}", some(&mentioned)),
     };
-    Unreadable {
+    UnreadableRecord {
         key: own,
         others: others(within.into_iter(), text),
         hints,
-        ..Unreadable::new(reason)
+        ..UnreadableRecord::new(reason)
     }
 }
 
@@ -184,9 +194,6 @@ fn excerpt(text: &str, key: &str) -> String {
     const LONGEST_BYTES: usize = 4096;
     let at = text.find(key).unwrap_or(0);
     let start = text[..at].rfind('<').unwrap_or(at);
-    let mut end = (start + LONGEST_BYTES).min(text.len());
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
+    let end = text.ceil_char_boundary(start + LONGEST_BYTES);
     text[start..end].to_owned()
 }

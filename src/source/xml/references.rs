@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_html_has_and_what_is_none_is_read_and_said() {
+    fn what_html_has_and_what_is_none_is_read_and_shown() {
         for (written, meant, repair) in [
             ("a&nbsp;b", "a\u{a0}b", "HTML entity `&nbsp;` at byte 1"),
             ("AT&T", "AT&T", "bare `&` at byte 2"),

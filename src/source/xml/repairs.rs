@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::beginning;
+
 /// How many repairs of one record are listed.
 const MOST_NOTES: usize = 20;
 /// A longer name is cut.
@@ -86,5 +88,5 @@ impl Repairs {
 
 /// A name as messages show it.
 pub(super) fn shown(name: &str) -> String {
-    name.chars().take(LONGEST_NAME_CHARS).collect()
+    beginning(name, LONGEST_NAME_CHARS).to_owned()
 }

@@ -2,8 +2,8 @@
 
 use super::attributes::Attributes;
 use super::name::key;
-use super::tree::Node;
-use crate::model::visible;
+use super::tree::XmlNode;
+use crate::model::{beginning, visible};
 
 /// Text of the document that is quoted in messages, in characters.
 const LONGEST_QUOTE_CHARS: usize = 200;
@@ -80,7 +80,7 @@ pub(in crate::source) fn is_error(name: &[u8]) -> bool {
 }
 
 /// The error that an element or one inside of it reports, in its words.
-pub(super) fn reported(node: &Node<'_>) -> Option<String> {
+pub(super) fn reported(node: &XmlNode<'_>) -> Option<String> {
     if is_error(node.name.as_bytes()) {
         let attributes = node.attributes.iter().map(|attribute| &*attribute.value);
         let text = node.whole_text();
@@ -96,7 +96,7 @@ pub(super) fn reported(node: &Node<'_>) -> Option<String> {
 }
 
 /// What the attributes of the root element, as they stand in its tag, say.
-pub(super) fn said_by(attributes: &[u8]) -> Says {
+pub(super) fn error_in(attributes: &[u8]) -> Says {
     let words = || quoted(&String::from_utf8_lossy(attributes));
     let mut says = Says::Nothing;
     for raw in Attributes::new(attributes) {
@@ -166,8 +166,7 @@ pub(super) fn quoted_visibly(text: &str) -> String {
     const MOST_CHARS: usize = 10;
     let line = quoted(text);
     if line.is_empty() {
-        let beginning: String = text.chars().take(MOST_CHARS).collect();
-        return visible(&beginning);
+        return visible(beginning(text, MOST_CHARS));
     }
     visible(&line)
 }
@@ -190,10 +189,10 @@ pub(in crate::source) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Says, said_by};
+    use super::{Says, error_in};
 
     #[test]
-    fn a_root_that_speaks_of_an_error_is_told_from_one_that_does_not() {
+    fn a_root_that_speaks_of_an_error_is_distinguished_from_one_that_does_not() {
         for attributes in [
             r#" status="error" code="500" message="backend timeout""#,
             r#" error="out of memory""#,
@@ -201,7 +200,7 @@ mod tests {
             r#" message="Request failed""#,
         ] {
             assert!(
-                matches!(said_by(attributes.as_bytes()), Says::Error(_)),
+                matches!(error_in(attributes.as_bytes()), Says::Error(_)),
                 "{attributes}"
             );
         }
@@ -212,11 +211,11 @@ mod tests {
             r#" error="" errors="0" fault="none""#,
         ] {
             assert_eq!(
-                said_by(attributes.as_bytes()),
+                error_in(attributes.as_bytes()),
                 Says::Nothing,
                 "{attributes}"
             );
         }
-        assert_eq!(said_by(b" message='come back later'"), Says::Something);
+        assert_eq!(error_in(b" message='come back later'"), Says::Something);
     }
 }

@@ -5,15 +5,15 @@ use std::ops::Range;
 
 use quick_xml::escape::{escape, unescape};
 
-use super::token::{Kind, Next, Token, next};
-use crate::source::path::{Change, ValuePath};
+use super::token::{MarkupToken, Next, TokenKind, next};
+use crate::source::path::{ValueChange, ValuePath};
 
 /// How deep a repeated element may lie to count as the record.
 const RECORD_DEPTH: usize = 4;
 
 /// Copies a document with other texts, attribute values and names in it. Comments and
 /// processing instructions are for people and are left out.
-pub fn rewrite(text: &str, change: Change<'_>) -> String {
+pub fn rewrite(text: &str, change: ValueChange<'_>) -> String {
     let mut writer = Writer {
         out: String::with_capacity(text.len()),
         names: Vec::new(),
@@ -32,7 +32,7 @@ pub fn rewrite(text: &str, change: Change<'_>) -> String {
 struct Writer<'c> {
     out: String,
     names: Vec<String>,
-    change: Change<'c>,
+    change: ValueChange<'c>,
 }
 
 impl Writer<'_> {
@@ -53,8 +53,8 @@ impl Writer<'_> {
             attribute: None,
             is_key: true,
         };
-        let is_said = raw.contains(char::is_alphanumeric);
-        let other = is_said.then(|| (self.change)(path, raw)).flatten();
+        let has_text = raw.contains(char::is_alphanumeric);
+        let other = has_text.then(|| (self.change)(path, raw)).flatten();
         self.out += other.as_deref().unwrap_or(raw);
     }
 
@@ -68,37 +68,37 @@ impl Writer<'_> {
         }
     }
 
-    fn markup(&mut self, text: &str, token: Token) {
+    fn markup(&mut self, text: &str, token: MarkupToken) {
         let raw = &text[token.start..token.end];
         match token.kind {
-            Kind::Start | Kind::Empty => {
+            TokenKind::Start | TokenKind::Empty => {
                 self.names.push(name(text, token));
                 self.markup_text(&text[token.start..token.name_end]);
-                let tail = if token.kind == Kind::Empty { 2 } else { 1 };
+                let tail = if token.kind == TokenKind::Empty { 2 } else { 1 };
                 let tail = (token.end - tail).max(token.name_end);
                 self.attributes(&text[token.name_end..tail]);
                 self.out += &text[tail..token.end];
-                if token.kind == Kind::Empty {
+                if token.kind == TokenKind::Empty {
                     self.names.pop();
                 }
             }
-            Kind::End => {
+            TokenKind::End => {
                 let name = name(text, token);
                 if let Some(at) = self.names.iter().rposition(|open| *open == name) {
                     self.names.truncate(at);
                 }
                 self.markup_text(raw);
             }
-            Kind::Cdata => {
+            TokenKind::Cdata => {
                 let value = raw.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
                 match self.changed(None, value) {
                     Some(other) => self.out.extend(["<![CDATA[", &other, "]]>"]),
                     None => self.out += raw,
                 }
             }
-            Kind::Instruction if raw.starts_with("<?xml ") => self.markup_text(raw),
-            Kind::Instruction | Kind::Comment => {}
-            Kind::Doctype => match self.changed(None, raw) {
+            TokenKind::Instruction if raw.starts_with("<?xml ") => self.markup_text(raw),
+            TokenKind::Instruction | TokenKind::Comment => {}
+            TokenKind::Doctype => match self.changed(None, raw) {
                 Some(other) => self.out += &other,
                 None => self.out += raw,
             },
@@ -110,8 +110,8 @@ impl Writer<'_> {
         while let Some((name, value)) = attribute(raw, at) {
             self.markup_text(&raw[at..value.start]);
             let inner = &raw[value.clone()];
-            let told = unescape(inner).unwrap_or(inner.into());
-            match self.changed(Some(&raw[name]), &told) {
+            let visited = unescape(inner).unwrap_or(inner.into());
+            match self.changed(Some(&raw[name]), &visited) {
                 Some(other) => self.out += &escape(other.as_str()),
                 None => self.out += inner,
             }
@@ -121,7 +121,7 @@ impl Writer<'_> {
     }
 }
 
-fn name(text: &str, token: Token) -> String {
+fn name(text: &str, token: MarkupToken) -> String {
     String::from_utf8_lossy(token.name(text.as_bytes())).into_owned()
 }
 
@@ -149,8 +149,8 @@ pub fn cut(text: &str) -> Option<String> {
     while let Next::Token(token) = next(text.as_bytes(), at) {
         at = token.end;
         match token.kind {
-            Kind::Start => open.push(name(text, token)),
-            Kind::End => {
+            TokenKind::Start => open.push(name(text, token)),
+            TokenKind::End => {
                 let Some(name) = open.pop() else {
                     break;
                 };
@@ -179,15 +179,15 @@ mod tests {
     use super::{cut, rewrite};
 
     #[test]
-    fn every_text_and_attribute_is_told_with_its_place_and_the_structure_stays() {
+    fn every_text_and_attribute_is_reported_with_its_place_and_the_structure_stays() {
         let text = "<?xml version=\"1.0\"?><!-- for ada --><a x='1 &amp; 2'\n y = \"\"><b>\r\n t &lt; u </b><c z=\"3\"/><![CDATA[<raw>]]></a>";
-        let mut told = Vec::new();
+        let mut visited = Vec::new();
         let same = rewrite(text, &mut |path, value| {
             if path.is_key {
                 return None;
             }
             let at = path.attribute.map(|name| format!("@{name}"));
-            told.push(format!(
+            visited.push(format!(
                 "{}{}={value}",
                 path.names.join("/"),
                 at.unwrap_or_default()
@@ -196,7 +196,7 @@ mod tests {
         });
         assert_eq!(same, text.replace("<!-- for ada -->", ""));
         assert_eq!(
-            told,
+            visited,
             ["a@x=1 & 2", "a@y=", "a/b=t < u", "a/c@z=3", "a=<raw>"]
         );
         let other = rewrite(text, &mut |path, _| {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_told_and_changed_at_both_ends() {
+    fn every_name_is_reported_and_changed_at_both_ends() {
         let text = "<?xml version='1.0' encoding='ada'?><adas><x ada='1' ada><ada/></x ada></adas>";
         let other = rewrite(text, &mut |path, value| {
             path.is_key.then(|| value.replace("ada", "n-1"))

@@ -43,7 +43,7 @@ const LIMITS: Limits = Limits {
 
 /// What an identifier looks like and which names mean which field.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct ParserRules {
     /// As configured.
     id_pattern: String,
     pattern: Regex,
@@ -58,7 +58,7 @@ pub struct Rules {
     pub limits: Limits,
 }
 
-impl Rules {
+impl ParserRules {
     /// From `id_pattern`, which must match a whole identifier, and further aliases
     /// by the name of an [`AliasField`]: elements or
     /// attributes, `@name` for attributes only, `outer/inner` for paths from the record.
@@ -164,16 +164,16 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use std::collections::BTreeMap;
 
-    use super::{Rules, RulesError};
+    use super::{ParserRules, RulesError};
 
     #[test]
     fn the_pattern_must_match_in_full() {
-        let rules = Rules::new(r"SA[0-9]{1,7}", &BTreeMap::new()).unwrap();
+        let rules = ParserRules::new(r"SA[0-9]{1,7}", &BTreeMap::new()).unwrap();
         assert!(rules.is_identifier(b" SA1\n"));
         for other in ["", "215177", "SA", "SA12345678", "xSA1", "SA1 SA2"] {
             assert!(!rules.is_identifier(other.as_bytes()), "{other}");
         }
-        let either = Rules::new(r"A\d|B\d\d", &BTreeMap::new()).unwrap();
+        let either = ParserRules::new(r"A\d|B\d\d", &BTreeMap::new()).unwrap();
         assert!(either.is_identifier(b"B12"));
         assert!(!either.is_identifier(b"A12"));
     }
@@ -182,7 +182,7 @@ mod tests {
     fn other_rules_make_other_fingerprints() {
         let rules = |alias: &str| {
             let extra = BTreeMap::from([("said".to_owned(), vec![alias.to_owned()])]);
-            Rules::new("SA1", &extra).unwrap()
+            ParserRules::new("SA1", &extra).unwrap()
         };
         assert_eq!(rules("a").fingerprint(b"x"), rules("a").fingerprint(b"x"));
         assert_ne!(rules("a").fingerprint(b"x"), rules("b").fingerprint(b"x"));
@@ -190,13 +190,13 @@ mod tests {
 
     #[test]
     fn useless_rules_are_refused_with_the_way_out() {
-        let refusal = |pattern: &str| Rules::new(pattern, &BTreeMap::new()).err();
+        let refusal = |pattern: &str| ParserRules::new(pattern, &BTreeMap::new()).err();
         assert!(matches!(refusal("("), Some(RulesError::Pattern { .. })));
         assert!(matches!(refusal("a)|(b"), Some(RulesError::Pattern { .. })));
         assert!(matches!(refusal(".*"), Some(RulesError::EmptyMatch { .. })));
         let extra = |field: &str, alias: &str| {
             let extra = BTreeMap::from([(field.to_owned(), vec![alias.to_owned()])]);
-            Rules::new("SA1", &extra)
+            ParserRules::new("SA1", &extra)
                 .err()
                 .map(|error| error.to_string())
         };

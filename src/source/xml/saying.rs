@@ -246,7 +246,7 @@ pub(super) fn is_lack(name: &str, value: &str, is_key: bool) -> bool {
     let words = words(name);
     let is = |word: &str| value.eq_ignore_ascii_case(word);
     if is_true(value) {
-        // A flag of another name is new, and is told of as that. `no_more` denies.
+        // A flag of another name is new, and is reported as that. `no_more` denies.
         return !has(&words, &NEGATION) && (has(&words, &LACK) || has(&words, &NOT_ALL));
     }
     if is("false") || is("no") {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_that_something_is_missing_is_told_from_what_does_not() {
+    fn what_says_that_something_is_missing_is_distinguished_from_what_does_not() {
         for (name, value) in [
             ("timed_out", "true"),
             ("resultsClipped", "true"),

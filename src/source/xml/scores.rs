@@ -1,15 +1,15 @@
 //! CVSS scores, by names that contain the version or by an element that says it.
 
-use super::fields::Fields;
+use super::fields::FieldReader;
 use super::name::keys;
-use super::tree::Node;
+use super::tree::XmlNode;
 use super::values::{greater, is_absent, never, score, scored_or_absent, shortened};
 use crate::config::AliasField;
 use crate::model::Cvss;
 
 /// Those of versions 2, 3 and 4. Where a record gives several of one version, the
 /// highest; the others are kept as unrecognised.
-pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
+pub(super) fn scores(fields: &mut FieldReader<'_>) -> [Cvss; 3] {
     const FIELDS: [(AliasField, AliasField); 3] = [
         (AliasField::Cvss2Score, AliasField::Cvss2Vector),
         (AliasField::Cvss3Score, AliasField::Cvss3Vector),
@@ -17,7 +17,7 @@ pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
     ];
     let mut scores = FIELDS.map(|(score, vector)| named(fields, score, vector));
     let mut others: [Vec<String>; 3] = Default::default();
-    let nodes: Vec<&Node<'_>> = fields.record.named(keys!["cvss"]).collect();
+    let nodes: Vec<&XmlNode<'_>> = fields.record.named(keys!["cvss"]).collect();
     for node in &nodes {
         let index = version(node);
         let (found, text) = versioned(node);
@@ -43,7 +43,7 @@ pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
     scores
 }
 
-fn named(fields: &mut Fields<'_>, score_field: AliasField, vector_field: AliasField) -> Cvss {
+fn named(fields: &mut FieldReader<'_>, score_field: AliasField, vector_field: AliasField) -> Cvss {
     let vector = |text: &str| Some(shortened(text));
     scored_or_absent(Cvss {
         score: fields.read(score_field, score, greater),
@@ -54,8 +54,8 @@ fn named(fields: &mut Fields<'_>, score_field: AliasField, vector_field: AliasFi
 const VECTORS: &[u64] = keys!["vector", "cvss_vector"];
 const SCORES: &[u64] = keys!["score", "base_score", "value"];
 
-/// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not tell.
-fn versioned(node: &Node<'_>) -> (Cvss, String) {
+/// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not say.
+fn versioned(node: &XmlNode<'_>) -> (Cvss, String) {
     let vector = node.peek(VECTORS);
     let text = node.peek(SCORES);
     let text = text.map_or_else(|| node.text.to_string(), std::borrow::Cow::into_owned);
@@ -68,7 +68,7 @@ fn versioned(node: &Node<'_>) -> (Cvss, String) {
 
 /// Marks as read what is stored of an element: its score in the column or among the others,
 /// its vector if that is in the column.
-fn mark(node: &Node<'_>, stored: &Cvss) {
+fn mark(node: &XmlNode<'_>, stored: &Cvss) {
     let (found, text) = versioned(node);
     let is_kept = score(&text).is_some() || is_absent(&text) || found == Cvss::default();
     if is_kept && node.value(SCORES).is_none() {
@@ -92,7 +92,7 @@ fn mark(node: &Node<'_>, stored: &Cvss) {
 
 /// Which version an element says it is of: `3`, `v3.1`, `CVSSv3`, `CVSS:3.1`, or
 /// what its vector begins with. Version 2 says nothing. Counted from 0.
-fn version(node: &Node<'_>) -> usize {
+fn version(node: &XmlNode<'_>) -> usize {
     let stated = node.peek(keys!["version"]);
     let vector = node.peek(VECTORS);
     let prefixed = vector.filter(|vector| vector.starts_with("CVSS:"));

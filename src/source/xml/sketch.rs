@@ -1,10 +1,10 @@
-//! What can be told of a record that cannot be parsed, for a person who has to find out
+//! What can be reported of a record that cannot be parsed, for a person who has to find out
 //! which advisory it is: a few of its fields, and its text with one element per line.
 
 use super::build::build;
-use super::rules::Rules;
-use super::token::{Kind, Next, next};
-use super::tree::Found;
+use super::rules::ParserRules;
+use super::token::{Next, TokenKind, next};
+use super::tree::NamedValue;
 use crate::config::AliasField;
 use crate::model::{one_line, shortened};
 
@@ -23,13 +23,13 @@ pub struct Sketch {
 }
 
 /// Reads what can be read of a record. Its identifier need not be there.
-pub fn sketch(rules: &Rules, record: &str) -> Sketch {
+pub fn sketch(rules: &ParserRules, record: &str) -> Sketch {
     let Ok(built) = build(record, rules) else {
         return Sketch::default();
     };
     let field = |field| {
         let found = rules.aliases.all(&built.root, field).into_iter();
-        let texts = found.map(Found::text).map(str::trim);
+        let texts = found.map(NamedValue::text).map(str::trim);
         let mut texts = texts.filter(|text| !text.is_empty());
         texts
             .next()
@@ -51,7 +51,7 @@ pub fn laid_out(record: &str) -> String {
     let (mut page, mut at, mut depth, mut is_after_end) = (String::new(), 0, 0_usize, false);
     while let Next::Token(token) = next(bytes, at) {
         let between = &record[at..token.start];
-        let is_end = token.kind == Kind::End;
+        let is_end = token.kind == TokenKind::End;
         if is_end {
             depth = depth.saturating_sub(1);
         }
@@ -64,10 +64,10 @@ pub fn laid_out(record: &str) -> String {
             page.extend(std::iter::repeat_n("  ", depth.min(DEEPEST)));
         }
         page.push_str(&record[token.start..token.end]);
-        if token.kind == Kind::Start {
+        if token.kind == TokenKind::Start {
             depth += 1;
         }
-        is_after_end = token.kind != Kind::Start;
+        is_after_end = token.kind != TokenKind::Start;
         at = token.end;
     }
     page.push_str(&record[at..]);

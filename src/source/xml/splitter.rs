@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::aside::hides_records;
 use super::checks;
 use super::element::{Element, Size};
-use super::envelope::Envelope;
+use super::envelope::DocumentEnvelope;
 use super::error::FeedError;
-use super::plan::Plan;
+use super::plan::RecordLocation;
 use super::reported::quoted_visibly;
-use super::rules::Rules;
-use super::token::{Kind, Next, Token, next};
+use super::rules::ParserRules;
+use super::token::{MarkupToken, Next, TokenKind, next};
 
 /// A piece of the document that is to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +24,12 @@ pub(super) enum Piece<'p> {
 }
 
 /// Takes the pieces.
-pub(super) type Sink<'s> = &'s mut dyn FnMut(Piece<'_>);
+pub(super) type PieceHandler<'s> = &'s mut dyn FnMut(Piece<'_>);
 
-/// Splits a document along a [`Plan`].
+/// Splits a document along a [`RecordLocation`].
 pub(super) struct Splitter {
-    pub(super) rules: Arc<Rules>,
-    pub(super) plan: Plan,
+    pub(super) rules: Arc<ParserRules>,
+    pub(super) plan: RecordLocation,
     /// Names of the open elements around records.
     pub(super) open: Vec<Vec<u8>>,
     /// Name of the root element, once its end tag was seen.
@@ -40,7 +40,7 @@ pub(super) struct Splitter {
     pub(super) resume: usize,
     /// Position in the document of the next buffer's first byte.
     pub(super) offset: u64,
-    pub envelope: Envelope,
+    pub envelope: DocumentEnvelope,
     /// How many documents this one lies within.
     pub(super) level: usize,
     /// The first fault beside the records, as a text or an end tag too many: the document
@@ -55,7 +55,7 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub fn new(rules: Arc<Rules>, plan: Plan) -> Self {
+    pub fn new(rules: Arc<ParserRules>, plan: RecordLocation) -> Self {
         Self {
             rules,
             plan,
@@ -65,7 +65,7 @@ impl Splitter {
             is_closed: false,
             resume: 0,
             offset: 0,
-            envelope: Envelope::default(),
+            envelope: DocumentEnvelope::default(),
             level: 0,
             stray: None,
             is_torn: false,
@@ -75,12 +75,12 @@ impl Splitter {
 
     /// Takes what can be taken of `buffer`, which begins where the last call
     /// stopped taking, and says how many bytes that was.
-    pub fn feed(&mut self, buffer: &[u8], sink: Sink) -> Result<usize, FeedError> {
+    pub fn feed(&mut self, buffer: &[u8], sink: PieceHandler) -> Result<usize, FeedError> {
         let used = self.feed_on(buffer, sink);
         used.map_err(|error| self.stray.take().unwrap_or(error))
     }
 
-    fn feed_on(&mut self, buffer: &[u8], sink: Sink) -> Result<usize, FeedError> {
+    fn feed_on(&mut self, buffer: &[u8], sink: PieceHandler) -> Result<usize, FeedError> {
         let mut used = 0;
         loop {
             if let Some(element) = &mut self.element {
@@ -117,7 +117,7 @@ impl Splitter {
                 }
             };
             self.text(buffer, token.start)?;
-            if !matches!(token.kind, Kind::Comment | Kind::Instruction) {
+            if !matches!(token.kind, TokenKind::Comment | TokenKind::Instruction) {
                 self.limit(&buffer[token.start..token.end], token.start)?;
             }
             self.resume = token.end;
@@ -162,7 +162,7 @@ impl Splitter {
     }
 
     /// Ends the document, when `rest` is all that was not taken of it.
-    pub fn finish(self, rest: &[u8]) -> Result<(Envelope, Plan), FeedError> {
+    pub fn finish(self, rest: &[u8]) -> Result<(DocumentEnvelope, RecordLocation), FeedError> {
         if let Some(stray) = self.stray {
             return Err(stray);
         }
@@ -238,10 +238,15 @@ impl Splitter {
 
     /// Takes markup outside of records; true when it begins an element that is
     /// taken as a whole.
-    fn outer(&mut self, buffer: &[u8], token: &Token, sink: Sink) -> Result<bool, FeedError> {
+    fn outer(
+        &mut self,
+        buffer: &[u8],
+        token: &MarkupToken,
+        sink: PieceHandler,
+    ) -> Result<bool, FeedError> {
         let markup = &buffer[token.start..token.end];
         match token.kind {
-            Kind::Comment | Kind::Instruction => {
+            TokenKind::Comment | TokenKind::Instruction => {
                 self.envelope.comment(markup);
                 if self.envelope.root.is_some() && hides_records(&self.rules, markup) {
                     let limit_bytes = self.rules.limits.markup_bytes;
@@ -252,7 +257,7 @@ impl Splitter {
                 }
                 Ok(false)
             }
-            Kind::Doctype => {
+            TokenKind::Doctype => {
                 checks::check_doctype(markup, self.offset + token.start as u64)?;
                 if self.envelope.root.is_some() {
                     let what = "a document type inside of the document";
@@ -260,20 +265,20 @@ impl Splitter {
                 }
                 Ok(false)
             }
-            Kind::Cdata if self.open.is_empty() => {
+            TokenKind::Cdata if self.open.is_empty() => {
                 let what = "a CDATA section outside of the root element";
                 self.strays(self.ill_formed(token.start, what))?;
                 Ok(false)
             }
-            Kind::Cdata => {
+            TokenKind::Cdata => {
                 let text = token.cdata(buffer);
                 if !text.trim_ascii().is_empty() {
                     self.words(text, token.start)?;
                 }
                 Ok(false)
             }
-            Kind::End => self.close(buffer, token).map(|()| false),
-            Kind::Start | Kind::Empty => self.begin(buffer, token),
+            TokenKind::End => self.close(buffer, token).map(|()| false),
+            TokenKind::Start | TokenKind::Empty => self.begin(buffer, token),
         }
     }
 }

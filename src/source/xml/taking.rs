@@ -3,20 +3,25 @@
 
 use std::sync::Arc;
 
-use super::aside::{Aside, Verdict};
+use super::aside::{Aside, ElementRole};
 use super::build::build;
 use super::characters::storable;
 use super::error::FeedError;
 use super::name::key;
 use super::nested::is_whole;
-use super::plan::Plan;
+use super::plan::RecordLocation;
 use super::record::{parse, read_whole, text};
 use super::repairs::shown;
-use super::splitter::{Piece, Sink, Splitter};
+use super::splitter::{Piece, PieceHandler, Splitter};
 
 impl Splitter {
     /// Takes an element as a whole; it begins at `at` in the buffer.
-    pub(super) fn take(&mut self, bytes: &[u8], at: usize, sink: Sink) -> Result<(), FeedError> {
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        sink: PieceHandler,
+    ) -> Result<(), FeedError> {
         let Some(element) = self.element.take() else {
             return Ok(());
         };
@@ -44,29 +49,29 @@ impl Splitter {
             has_records: self.plan.depth.is_some(),
         };
         match aside.judge(&text) {
-            Verdict::Record if !self.is_taken(bytes) => {}
-            Verdict::Record => {
+            ElementRole::Record if !self.is_taken(bytes) => {}
+            ElementRole::Record => {
                 self.plan.depth.get_or_insert(depth);
                 self.plan.learn(key(&element.name));
                 sink(Piece::Record(bytes));
             }
-            Verdict::Group(plan, identifier) => {
+            ElementRole::Group(plan, identifier) => {
                 if let Some(name) = identifier {
                     self.envelope.unknown_identifier.get_or_insert(name);
                 }
                 self.plan.depth.get_or_insert(depth);
                 self.split(plan, bytes, sink)?;
             }
-            Verdict::Kept if self.is_torn => {}
-            Verdict::Kept => {
+            ElementRole::Kept if self.is_torn => {}
+            ElementRole::Kept => {
                 self.note_identifier(&text);
                 self.keep(bytes, sink);
             }
-            Verdict::Plain(node) => {
+            ElementRole::Plain(node) => {
                 let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
                 self.envelope.beside(bytes, &node, depth, is_sibling);
             }
-            Verdict::Error(text) => self.strays(FeedError::Reported { text })?,
+            ElementRole::Error(text) => self.strays(FeedError::Reported { text })?,
         }
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Splitter {
         }
     }
 
-    fn keep(&mut self, bytes: &[u8], sink: Sink) {
+    fn keep(&mut self, bytes: &[u8], sink: PieceHandler) {
         self.envelope.has_identifiers = true;
         sink(Piece::Beside(bytes));
     }
@@ -109,7 +114,12 @@ impl Splitter {
     /// Splits an element beside the records that holds further ones, as a document
     /// of its own. Where it is damaged outside of its records, it is kept as it came,
     /// and the advisories that can be read in it are taken nevertheless.
-    fn split(&mut self, mut plan: Plan, bytes: &[u8], sink: Sink) -> Result<(), FeedError> {
+    fn split(
+        &mut self,
+        mut plan: RecordLocation,
+        bytes: &[u8],
+        sink: PieceHandler,
+    ) -> Result<(), FeedError> {
         for name in &self.plan.names {
             plan.learn(*name);
         }

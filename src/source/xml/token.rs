@@ -4,7 +4,7 @@ use memchr::{memchr, memchr2, memmem};
 
 /// What a piece of markup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Start,
     /// `<name/>`
     Empty,
@@ -17,8 +17,8 @@ pub(super) enum Kind {
 
 /// One piece of markup, as positions in the buffer it was found in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub kind: Kind,
+pub(super) struct MarkupToken {
+    pub kind: TokenKind,
     /// Where its `<` is.
     pub start: usize,
     /// Just behind its `>`.
@@ -27,16 +27,16 @@ pub(super) struct Token {
     pub name_end: usize,
 }
 
-impl Token {
+impl MarkupToken {
     /// The name of a tag, with its namespace prefix.
     pub fn name<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        let start = self.start + 1 + usize::from(self.kind == Kind::End);
+        let start = self.start + 1 + usize::from(self.kind == TokenKind::End);
         &buffer[start..self.name_end]
     }
 
     /// What stands behind the name of a tag: its attributes.
     pub fn attributes<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        let tail = 1 + usize::from(self.kind == Kind::Empty);
+        let tail = 1 + usize::from(self.kind == TokenKind::Empty);
         &buffer[self.name_end..(self.end - tail).max(self.name_end)]
     }
 
@@ -49,7 +49,7 @@ impl Token {
 /// The next piece of markup, or where an incomplete one begins (the end of the
 /// buffer when there is only text).
 pub(super) enum Next {
-    Token(Token),
+    Token(MarkupToken),
     More { from: usize },
 }
 
@@ -73,10 +73,10 @@ pub(super) fn next(buffer: &[u8], from: usize) -> Next {
             return Next::More { from: start };
         };
         let markup = match second {
-            b'/' => tag(buffer, start, Kind::End),
-            b'?' => until(buffer, start, 2, b"?>", Kind::Instruction),
+            b'/' => tag(buffer, start, TokenKind::End),
+            b'?' => until(buffer, start, 2, b"?>", TokenKind::Instruction),
             b'!' => declaration(buffer, start),
-            character if begins_name(character) => tag(buffer, start, Kind::Start),
+            character if begins_name(character) => tag(buffer, start, TokenKind::Start),
             _ => Markup::None,
         };
         match markup {
@@ -89,7 +89,7 @@ pub(super) fn next(buffer: &[u8], from: usize) -> Next {
 
 /// What a `<` begins.
 enum Markup {
-    Whole(Token),
+    Whole(MarkupToken),
     /// Its end is not in the buffer.
     Partly,
     /// Nothing: it is text.
@@ -102,8 +102,8 @@ fn begins_name(byte: u8) -> bool {
 }
 
 #[inline]
-fn tag(buffer: &[u8], start: usize, kind: Kind) -> Markup {
-    let mut at = start + 1 + usize::from(kind == Kind::End);
+fn tag(buffer: &[u8], start: usize, kind: TokenKind) -> Markup {
+    let mut at = start + 1 + usize::from(kind == TokenKind::End);
     // Names are short: a plain loop beats setting up a vectorised search.
     let name_end = loop {
         match buffer.get(at) {
@@ -128,9 +128,9 @@ fn tag(buffer: &[u8], start: usize, kind: Kind) -> Markup {
             None => return Markup::Partly,
         }
     };
-    let empty = kind == Kind::Start && buffer[at - 1] == b'/';
-    Markup::Whole(Token {
-        kind: if empty { Kind::Empty } else { kind },
+    let empty = kind == TokenKind::Start && buffer[at - 1] == b'/';
+    Markup::Whole(MarkupToken {
+        kind: if empty { TokenKind::Empty } else { kind },
         start,
         end: at + 1,
         name_end,
@@ -176,12 +176,12 @@ fn quoted(text: &[u8]) -> Quoted {
     }
 }
 
-fn until(buffer: &[u8], start: usize, skip: usize, end: &[u8], kind: Kind) -> Markup {
+fn until(buffer: &[u8], start: usize, skip: usize, end: &[u8], kind: TokenKind) -> Markup {
     let body = buffer.get(start + skip..);
     let Some(found) = body.and_then(|body| memmem::find(body, end)) else {
         return Markup::Partly;
     };
-    Markup::Whole(Token {
+    Markup::Whole(MarkupToken {
         kind,
         start,
         end: start + skip + found + end.len(),
@@ -192,10 +192,10 @@ fn until(buffer: &[u8], start: usize, skip: usize, end: &[u8], kind: Kind) -> Ma
 fn declaration(buffer: &[u8], start: usize) -> Markup {
     let rest = &buffer[start..];
     if rest.starts_with(COMMENT) {
-        return until(buffer, start, COMMENT.len(), b"-->", Kind::Comment);
+        return until(buffer, start, COMMENT.len(), b"-->", TokenKind::Comment);
     }
     if rest.starts_with(CDATA) {
-        return until(buffer, start, CDATA.len(), CDATA_END, Kind::Cdata);
+        return until(buffer, start, CDATA.len(), CDATA_END, TokenKind::Cdata);
     }
     if rest.len() >= DOCTYPE.len() && rest[..DOCTYPE.len()].eq_ignore_ascii_case(DOCTYPE) {
         return doctype(buffer, start).map_or(Markup::Partly, Markup::Whole);
@@ -209,7 +209,7 @@ fn declaration(buffer: &[u8], start: usize) -> Markup {
 }
 
 /// A document type ends at the first `>` outside of quotes and brackets.
-fn doctype(buffer: &[u8], start: usize) -> Option<Token> {
+fn doctype(buffer: &[u8], start: usize) -> Option<MarkupToken> {
     let mut at = start + DOCTYPE.len();
     let mut brackets = 0_usize;
     loop {
@@ -226,8 +226,8 @@ fn doctype(buffer: &[u8], start: usize) -> Option<Token> {
         }
         at += 1;
     }
-    Some(Token {
-        kind: Kind::Doctype,
+    Some(MarkupToken {
+        kind: TokenKind::Doctype,
         start,
         end: at + 1,
         name_end: start + DOCTYPE.len(),

@@ -42,7 +42,7 @@ const INLINE: [&str; 24] = [
 
 /// One element: text trimmed, references resolved, line ends as line feeds.
 #[derive(Debug, Default)]
-pub(super) struct Node<'r> {
+pub(super) struct XmlNode<'r> {
     /// As written, with its namespace prefix.
     pub name: Cow<'r, str>,
     /// What names are compared by.
@@ -50,7 +50,7 @@ pub(super) struct Node<'r> {
     pub attributes: Vec<Attribute<'r>>,
     /// The element's own text, without that of its children.
     pub text: Cow<'r, str>,
-    pub children: Vec<Node<'r>>,
+    pub children: Vec<XmlNode<'r>>,
     /// Where it stands in the own text of its parent.
     pub at: usize,
     /// The white space just outside of its tags.
@@ -85,12 +85,12 @@ pub(super) struct Attribute<'r> {
 
 /// What a name leads to.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'n> {
+pub(super) enum NamedValue<'n> {
     Attribute(&'n Attribute<'n>),
-    Element(&'n Node<'n>),
+    Element(&'n XmlNode<'n>),
 }
 
-impl<'r> Node<'r> {
+impl<'r> XmlNode<'r> {
     /// The attribute or the text of the child that has one of `names`, unless blank. It is
     /// then no longer left over, nor is what says the same under another of these names.
     pub fn value(&self, names: &[u64]) -> Option<Cow<'_, str>> {
@@ -114,7 +114,7 @@ impl<'r> Node<'r> {
                 return Some(Cow::Borrowed(&*attribute.value));
             }
             let mut children = self.children.iter().filter(|one| one.key == *name);
-            children.find(|one| one.is_line()).map(Node::joined)
+            children.find(|one| one.is_line()).map(XmlNode::joined)
         })
     }
 
@@ -125,7 +125,7 @@ impl<'r> Node<'r> {
     }
 
     /// The children that have one of `names`.
-    pub fn named(&self, names: &'static [u64]) -> impl Iterator<Item = &Node<'r>> {
+    pub fn named(&self, names: &'static [u64]) -> impl Iterator<Item = &XmlNode<'r>> {
         self.children
             .iter()
             .filter(move |child| names.contains(&child.key))
@@ -148,7 +148,7 @@ impl<'r> Node<'r> {
     /// Marks all its text as read.
     pub fn mark(&self) {
         self.is_taken.set(true);
-        self.children.iter().for_each(Node::mark);
+        self.children.iter().for_each(XmlNode::mark);
     }
 
     /// Marks it as read with everything in it, also attributes.
@@ -157,7 +157,7 @@ impl<'r> Node<'r> {
         self.attributes
             .iter()
             .for_each(|one| one.is_taken.set(true));
-        self.children.iter().for_each(Node::mark_all);
+        self.children.iter().for_each(XmlNode::mark_all);
     }
 
     /// The whole text, which stays left over.
@@ -262,7 +262,7 @@ impl Attribute<'_> {
     }
 }
 
-impl<'n> Found<'n> {
+impl<'n> NamedValue<'n> {
     /// As written, with its namespace prefix.
     pub fn name(self) -> &'n str {
         match self {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::tree::Node;
+use super::tree::XmlNode;
 
 /// Trims the own text, brings its line ends into one form, and keeps in place
 /// where the children stand in it.
-pub(super) fn tidy(node: &mut Node<'_>) {
+pub(super) fn tidy(node: &mut XmlNode<'_>) {
     let text = std::mem::take(&mut node.text);
     if node.children.is_empty() {
         node.text = in_lines(trimmed(text));

@@ -1,8 +1,8 @@
 //! Parses single values: times, scores, booleans, CVE and CPE names.
 
 use super::name::keys;
-use super::tree::{Found, Node};
-use crate::model::Cvss;
+use super::tree::{NamedValue, XmlNode};
+use crate::model::{Cvss, beginning};
 
 /// How upstream and its renderers write that there is nothing.
 const ABSENT: [&str; 6] = ["", "none", "null", "n/a", "-", "not present"];
@@ -17,12 +17,12 @@ pub(super) fn is_absent(text: &str) -> bool {
 
 /// Where a code may be given, the plainest first: the text itself, an id or code
 /// inside, a name inside. They are not marked as read.
-pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<Found<'n>> {
+pub(super) fn spellings<'n>(found: &[NamedValue<'n>]) -> Vec<NamedValue<'n>> {
     const INSIDE: &[u64] = keys!["id", "code", "level", "value", "name", "description"];
     let mut all = Vec::new();
     for one in found {
         all.push(*one);
-        let Found::Element(node) = one else {
+        let NamedValue::Element(node) = one else {
             continue;
         };
         for name in INSIDE {
@@ -30,9 +30,9 @@ pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<Found<'n>> {
                 .attributes
                 .iter()
                 .filter(|attribute| attribute.key == *name);
-            all.extend(attributes.map(Found::Attribute));
+            all.extend(attributes.map(NamedValue::Attribute));
             let children = node.children.iter().filter(|child| child.key == *name);
-            all.extend(children.map(Found::Element));
+            all.extend(children.map(NamedValue::Element));
         }
     }
     all.retain(|one| !one.text().is_empty());
@@ -55,7 +55,7 @@ pub(super) fn never<T>(_: &T, _: &T) -> bool {
 
 /// A text that is a line, cut where no real one is that long.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(LONGEST_LINE_CHARS).collect()
+    beginning(text, LONGEST_LINE_CHARS).to_owned()
 }
 
 /// Yes or no.
@@ -108,7 +108,7 @@ pub(super) fn is_cpe(word: &str) -> bool {
 
 /// Collects the CPE names in every text and attribute of `node`, down to a few levels. A
 /// text that says more stays left over.
-pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
+pub(super) fn cpes(node: &XmlNode<'_>, levels: usize, into: &mut Vec<String>) {
     for attribute in &node.attributes {
         if cpe_words(&attribute.value, into) {
             attribute.read();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn cpe_names_are_told_from_other_words() {
+    fn cpe_names_are_distinguished_from_other_words() {
         let mut names = Vec::new();
         assert!(cpe_words("cpe:/a:x:y, CPE:2.3:a:x:y:1;", &mut names));
         assert!(!cpe_words("cpe:/a:v:w, o:z", &mut names));

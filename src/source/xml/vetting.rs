@@ -4,20 +4,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::envelope::{Envelope, shown};
+use super::envelope::{DocumentEnvelope, shown};
 use super::error::FeedError;
 use super::profile::Profile;
 use super::record::{parse, text};
-use super::rules::Rules;
+use super::rules::ParserRules;
 use super::token::{Next, next};
-use super::tree::Node;
+use super::tree::XmlNode;
 
 /// Takes the bytes of a record.
 pub(super) type Records<'s> = &'s mut dyn FnMut(&[u8]);
 
 /// Vets records.
 pub(super) struct Vetting {
-    rules: Arc<Rules>,
+    rules: Arc<ParserRules>,
     /// Records so far.
     pub records: u64,
     /// Hashes of the different ones.
@@ -38,7 +38,7 @@ pub(super) struct Vetting {
 }
 
 impl Vetting {
-    pub fn new(rules: Arc<Rules>) -> Self {
+    pub fn new(rules: Arc<ParserRules>) -> Self {
         Self {
             rules,
             records: 0,
@@ -112,7 +112,7 @@ impl Vetting {
     /// Says at the end of the document whether its records are what they were
     /// taken for. Records that say nothing but who they are, where identifiers or
     /// anything else stand beside them, are what advisories say of related ones.
-    pub fn finish(&mut self, envelope: &Envelope, out: Records) -> Result<(), FeedError> {
+    pub fn finish(&mut self, envelope: &DocumentEnvelope, out: Records) -> Result<(), FeedError> {
         let has_more = envelope.has_identifiers || envelope.has_content;
         if !self.withheld.is_empty() && !self.is_proven && has_more {
             let record = self.first.as_deref().unwrap_or_default();
@@ -145,7 +145,7 @@ impl Vetting {
 }
 
 /// Whether an element holds anything that is no identifier.
-fn says_more(rules: &Rules, node: &Node<'_>) -> bool {
+fn says_more(rules: &ParserRules, node: &XmlNode<'_>) -> bool {
     let mut values = node
         .attributes
         .iter()

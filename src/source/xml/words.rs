@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use super::name::{key, keys};
-use super::rules::Rules;
-use super::token::{Kind, Token};
-use super::tree::{Node, is_html};
+use super::rules::ParserRules;
+use super::token::{MarkupToken, TokenKind};
+use super::tree::{XmlNode, is_html};
 use crate::config::AliasField;
 
 /// Elements that hold text, besides those of the aliases.
@@ -32,20 +32,20 @@ impl<'r> EndTags<'r> {
     /// element that HTML has, or that a field is read from, never is.
     pub fn is_word(
         &mut self,
-        rules: &Rules,
+        rules: &ParserRules,
         record: &'r str,
-        open: &[Node<'r>],
-        token: &Token,
+        open: &[XmlNode<'r>],
+        token: &MarkupToken,
     ) -> bool {
         // The record itself holds fields.
         let fields = open.get(1..).unwrap_or_default();
         let Some(text) = fields.iter().find(|node| is_text(rules, node)) else {
             return false;
         };
-        if token.kind == Kind::Empty {
+        if token.kind == TokenKind::Empty {
             return false;
         }
-        let is_end = token.kind == Kind::End;
+        let is_end = token.kind == TokenKind::End;
         let name = &record[token.start + 1 + usize::from(is_end)..token.name_end];
         let attributes = &record[token.name_end..token.end - 1];
         let is_plain = attributes.trim_ascii().is_empty() || attributes.contains('=');
@@ -76,7 +76,7 @@ impl<'r> EndTags<'r> {
 }
 
 /// Whether an element holds text, not structure.
-fn is_text(rules: &Rules, node: &Node<'_>) -> bool {
+fn is_text(rules: &ParserRules, node: &XmlNode<'_>) -> bool {
     let is_field = |field: &AliasField| {
         let mut paths = rules.aliases.of(*field).iter();
         paths.any(|path| path.last == node.key)

@@ -8,23 +8,23 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::blank;
-use super::comparison::Comparison;
+use super::comparison::RecordComparison;
 use super::history;
 use super::news;
-use super::plan::{Added, Plan};
+use super::plan::{Added, WritePlan};
 use super::put_forward;
-use super::received::{Hashed, Received};
-use super::row::{self, KnownDetail, Stored};
+use super::received::{Hashed, ReceivedAdvisory};
+use super::row::{self, KnownDetail, StoredAdvisory};
 use super::same_time::{self, SameTime};
 use super::sighting;
 use crate::model::{Advisory, Fingerprint, RecordKind};
 use crate::store::change;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::queue;
 
 /// Result of storing a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedChunk {
     /// New advisories.
     pub added: u64,
     /// Advisories with a new version.
@@ -76,7 +76,7 @@ pub async fn known(
 
 /// What a chunk of records is compared with, beside the stored advisories.
 #[derive(Clone, Copy)]
-pub struct Document<'a> {
+pub struct ChunkContext<'a> {
     /// Whether the run already had a row of `sighting`: the record is then twice in its
     /// document.
     pub is_seen: &'a (dyn Fn(i64) -> bool + Sync),
@@ -94,11 +94,11 @@ pub struct Document<'a> {
 /// repeats the whole transaction, which finds it stored.
 pub async fn merge(
     connection: &mut PgConnection,
-    origin: Origin,
-    received: &[Received],
-    document: Document<'_>,
-) -> Result<Merged, sqlx::Error> {
-    let Document { is_seen, read, .. } = document;
+    origin: ChunkOrigin,
+    received: &[ReceivedAdvisory],
+    document: ChunkContext<'_>,
+) -> Result<MergedChunk, sqlx::Error> {
+    let ChunkContext { is_seen, read, .. } = document;
     let records = received.len();
     let (received, mut conflicting_duplicates) = one_of_each(received);
     let mut taken_back = Vec::new();
@@ -117,7 +117,7 @@ pub async fn merge(
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
-    let mut plan = Plan::of(origin);
+    let mut plan = WritePlan::of(origin);
     for (index, record, content_hash) in received {
         let said = &record.advisory.said;
         let stored = stored.get(said);
@@ -147,7 +147,7 @@ pub async fn merge(
     change::record(connection, origin, RecordKind::Advisory, &facts, false).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
-    Ok(Merged {
+    Ok(MergedChunk {
         added,
         changed,
         unchanged: (records - conflicting_duplicates.len() - taken_back.len() - blank.len()) as u64
@@ -164,9 +164,9 @@ pub async fn merge(
 /// records with another content.
 async fn add_same_time(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     received: &[Hashed<'_>],
-    stored: &mut HashMap<String, Stored>,
+    stored: &mut HashMap<String, StoredAdvisory>,
 ) -> Result<(), sqlx::Error> {
     let current = of_same_time(received, stored);
     for (said, known) in same_time::find(connection, origin, current).await? {
@@ -181,7 +181,7 @@ async fn add_same_time(
 /// and that content.
 fn of_same_time(
     received: &[Hashed<'_>],
-    stored: &HashMap<String, Stored>,
+    stored: &HashMap<String, StoredAdvisory>,
 ) -> HashMap<String, Option<Vec<u8>>> {
     let same = received.iter().filter_map(|(_, record, content_hash)| {
         let said = &record.advisory.said;
@@ -196,9 +196,9 @@ fn of_same_time(
 
 /// The advisories whose stored records are corrected without a new modification time.
 fn corrected(
-    origin: Origin,
+    origin: ChunkOrigin,
     received: &[Hashed<'_>],
-    stored: &HashMap<String, Stored>,
+    stored: &HashMap<String, StoredAdvisory>,
 ) -> Vec<String> {
     let corrected = received.iter().filter_map(|(_, record, content_hash)| {
         let said = &record.advisory.said;
@@ -230,24 +230,24 @@ async fn add_replaced(
 /// transaction ends.
 pub async fn compare(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     advisory: &Advisory,
     read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
-) -> Result<Comparison, sqlx::Error> {
+) -> Result<RecordComparison, sqlx::Error> {
     let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
     let Some(stored) = stored.remove(&advisory.said) else {
-        return Ok(Comparison::Unknown);
+        return Ok(RecordComparison::Unknown);
     };
     if stored.content_hash.is_none() {
         // Only known from JSON so far.
-        return Ok(Comparison::Newer);
+        return Ok(RecordComparison::Newer);
     }
     if !stored.says(&advisory.content_hash()) && blank::is_blank(connection, advisory, read).await?
     {
-        return Ok(Comparison::Other);
+        return Ok(RecordComparison::Other);
     }
     let is_own = stored.source_id == origin.source_id || !stored.source_configured;
-    Ok(Comparison::judge(
+    Ok(RecordComparison::judge(
         stored.says(&advisory.content_hash()),
         advisory.modified_at,
         (stored.record_modified_at, is_own),
@@ -258,9 +258,9 @@ pub async fn compare(
 /// Whether a repeated record of a document has different content than the first
 /// one and is not a newer revision of it.
 fn is_conflicting_duplicate(
-    record: &Received,
+    record: &ReceivedAdvisory,
     content_hash: &Fingerprint,
-    stored: &Stored,
+    stored: &StoredAdvisory,
 ) -> bool {
     let is_better = stored.is_repaired
         && !record.advisory.is_repaired()
@@ -273,8 +273,8 @@ fn is_conflicting_duplicate(
 /// One record per identifier, of those that say something the newest, of those an intact one,
 /// of those the first, in the order of identifiers, so that transactions that lock the same
 /// rows cannot deadlock; and the indexes of conflicting duplicates.
-fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
-    let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
+fn one_of_each(received: &[ReceivedAdvisory]) -> (Vec<(usize, &ReceivedAdvisory)>, Vec<usize>) {
+    let mut chosen = BTreeMap::<&str, (usize, &ReceivedAdvisory)>::new();
     let mut left_out = Vec::new();
     for (index, record) in received.iter().enumerate() {
         match chosen.entry(record.advisory.said.as_str()) {
@@ -287,7 +287,7 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
                     continue;
                 }
                 // The newer one; of one revision, an intact one before a damaged one.
-                let rank = |one: &Received| {
+                let rank = |one: &ReceivedAdvisory| {
                     let advisory = &one.advisory;
                     let is_intact = !advisory.is_repaired();
                     (advisory.has_substance(), advisory.modified_at, is_intact)
@@ -307,7 +307,7 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
 pub(crate) async fn stored_advisories(
     connection: &mut PgConnection,
     said: &[String],
-) -> Result<HashMap<String, Stored>, sqlx::Error> {
+) -> Result<HashMap<String, StoredAdvisory>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select a.said, a.byte_hash, a.content_hash, a.modified_at, a.source_id, a.version,
                   case when a.detail_hash is null then a.modified_at else a.record_modified_at end
@@ -327,7 +327,7 @@ pub(crate) async fn stored_advisories(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let stored = Stored {
+            let stored = StoredAdvisory {
                 byte_hash: row.byte_hash,
                 content_hash: row.content_hash,
                 record_modified_at: row.record_modified_at,

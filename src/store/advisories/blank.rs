@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 
-use super::received::Received;
-use super::row::Stored;
+use super::received::ReceivedAdvisory;
+use super::row::StoredAdvisory;
 use crate::model::Advisory;
 
 /// Whether a record says nothing, although the stored record of its advisory does.
@@ -26,10 +26,10 @@ pub(super) async fn is_blank(
 /// says: upstream could not make them. The indexes of those follow.
 pub(super) async fn without_blank<'r>(
     connection: &mut PgConnection,
-    received: Vec<(usize, &'r Received)>,
-    stored: &HashMap<String, Stored>,
+    received: Vec<(usize, &'r ReceivedAdvisory)>,
+    stored: &HashMap<String, StoredAdvisory>,
     read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
-) -> Result<(Vec<(usize, &'r Received)>, Vec<usize>), sqlx::Error> {
+) -> Result<(Vec<(usize, &'r ReceivedAdvisory)>, Vec<usize>), sqlx::Error> {
     let advisories = received.iter().map(|(_, record)| &record.advisory);
     let said: Vec<String> = advisories
         .filter(|advisory| !advisory.has_substance() && stored.contains_key(&advisory.said))

@@ -20,7 +20,7 @@ pub(crate) enum Cell<'a> {
     Float8(Option<f64>),
     Timestamptz(Option<DateTime<Utc>>),
     Bytea(Option<Bytes<'a>>),
-    Jsonb(Option<Document<'a>>),
+    Jsonb(Option<JsonCell<'a>>),
 }
 
 /// Bytes; as JSON in the form that PostgreSQL reads.
@@ -35,7 +35,7 @@ impl Serialize for Bytes<'_> {
 /// A value that is stored as JSON in one column.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Document<'a> {
+pub(crate) enum JsonCell<'a> {
     Products(&'a [Product]),
     References(&'a [Reference]),
     Texts(&'a BTreeMap<String, String>),
@@ -45,9 +45,9 @@ pub(crate) enum Document<'a> {
 pub(crate) type Column<'a> = (&'static str, Cell<'a>);
 
 /// One row; as JSON an object by the names of its columns.
-pub(crate) struct Row<'a>(pub Vec<Column<'a>>);
+pub(crate) struct JsonRow<'a>(pub Vec<Column<'a>>);
 
-impl Serialize for Row<'_> {
+impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, cell)| (name, cell)))
     }

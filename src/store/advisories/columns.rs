@@ -1,7 +1,7 @@
 //! The columns of an advisory that are parsed from its raw text, as one list. COPY,
 //! updates, replay and `show` are generated from it.
 
-use super::cell::{Cell, Column, Document};
+use super::cell::{Cell, Column, JsonCell};
 use crate::model::{Advisory, AttackVector};
 
 /// Passes the list to the macro `$to`, after `$arguments`. One line is a field of
@@ -31,11 +31,11 @@ macro_rules! with_columns {
                 is_zero_day: "is_zero_day" Bool = *is_zero_day;
                 description: "description" Text = description.as_deref();
                 solution: "solution" Text = solution.as_deref();
-                unrecognised: "unrecognised" Jsonb = (!unrecognised.is_empty()).then_some(Document::Texts(unrecognised));
+                unrecognised: "unrecognised" Jsonb = (!unrecognised.is_empty()).then_some(JsonCell::Texts(unrecognised));
             }
             lists {
-                products: "products" Jsonb = Some(Document::Products(products));
-                references: "refs" Jsonb = Some(Document::References(references));
+                products: "products" Jsonb = Some(JsonCell::Products(products));
+                references: "refs" Jsonb = Some(JsonCell::References(references));
             }
         }
     };
@@ -103,7 +103,7 @@ mod tests {
 
     use super::columns;
     use crate::model::sample;
-    use crate::store::advisories::cell::Row;
+    use crate::store::advisories::cell::JsonRow;
 
     /// For every field: the column has the value of the model's field.
     #[test]
@@ -123,7 +123,7 @@ mod tests {
                 (_, value) => _ = wanted.insert(field, value),
             }
         }
-        let row = serde_json::to_value(Row(columns(&full))).unwrap();
+        let row = serde_json::to_value(JsonRow(columns(&full))).unwrap();
         assert_eq!(row, Value::Object(wanted));
     }
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Result of comparing a record with the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum RecordComparison {
     /// Nothing is stored for its key.
     Unknown,
     /// The stored content is the same.
@@ -17,14 +17,14 @@ pub enum Comparison {
     Other,
 }
 
-impl Comparison {
+impl RecordComparison {
     /// A time in the future is a mistake: `theirs` wins over nothing. If the stored one is
     /// and `is_own`, the record is of the same source, which corrects it.
     pub(crate) fn judge(
         same: bool,
         theirs: Option<DateTime<Utc>>,
         (stored, is_own): (Option<DateTime<Utc>>, bool),
-        origin: Origin,
+        origin: ChunkOrigin,
     ) -> Self {
         match (origin.plausible(theirs), stored) {
             _ if same => Self::Same,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
 
-use super::cell::{Bytes, Cell, Row};
+use super::cell::{Bytes, Cell, JsonRow};
 
 /// Rows for one `COPY … FROM STDIN (FORMAT binary)`.
 pub(crate) struct CopyRows {
@@ -36,8 +36,8 @@ impl CopyRows {
     }
 
     /// A whole row, in the order of its columns.
-    pub(crate) fn put(&mut self, row: Row<'_>) -> Result<(), sqlx::Error> {
-        let Row(columns) = row;
+    pub(crate) fn put(&mut self, row: JsonRow<'_>) -> Result<(), sqlx::Error> {
+        let JsonRow(columns) = row;
         // No table has more columns than fit into an `i16`.
         self.row(i16::try_from(columns.len()).unwrap_or(i16::MAX));
         for (_, cell) in columns {

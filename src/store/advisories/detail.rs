@@ -7,15 +7,17 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory::stored_advisories;
-use super::detail_rows::{Former, Known, List, keep, keep_former, known, lists};
+use super::detail_rows::{
+    KnownDetails, NamedWatchList, UnusedReason, keep, keep_former, known, lists,
+};
 use super::news;
-use super::row::{self, DetailPart, RecordPart, Stored, Version};
-use super::sighting::{Seen, Sighted, Standing};
+use super::row::{self, DetailPart, RecordPart, StoredAdvisory, Version};
+use super::sighting::{NewSighting, Sighted, SightingState};
 use super::{facts, history, same_time};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, is_later, overlay};
 use crate::store::change::{self, Fact};
 use crate::store::ledger::unknown_field;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::queue::{self, PendingDetail};
 
 /// Result of storing a response.
@@ -55,7 +57,7 @@ pub async fn record(
 
 /// The feed's record of an advisory, parsed again.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub struct FeedRecord {
     /// Raw text.
     pub raw: String,
     /// The parsed advisory; `None` if it no longer parses.
@@ -67,9 +69,9 @@ pub struct Record {
 /// the advisory's parsed [`record`]; `made_before` is set if the response is a copy of some age.
 pub async fn store(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     detail: &Detail,
-    record: Option<&Record>,
+    record: Option<&FeedRecord>,
     made_before: Option<DateTime<Utc>>,
 ) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
@@ -79,7 +81,7 @@ pub async fn store(
     {
         let why = "a cache sent a copy that is older than the stored details";
         queue::failed(connection, said, why, origin.at).await?;
-        keep_former(connection, detail, origin, Former::Copy).await?;
+        keep_former(connection, detail, origin, UnusedReason::Copy).await?;
         return Ok(DetailOutcome::Older);
     }
     let pending = complete(connection, detail, origin).await?;
@@ -89,12 +91,12 @@ pub async fn store(
     if let Some(before) = &before {
         if before.is_newer_than(detail, origin) && !before.is_taken_back_by(detail, pending, origin)
         {
-            keep_former(connection, detail, origin, Former::Older).await?;
+            keep_former(connection, detail, origin, UnusedReason::Older).await?;
             return Ok(DetailOutcome::Older);
         }
         let contents = same_time::details(connection, said).await?;
         if before.takes_turns_with(detail, contents, origin) {
-            keep_former(connection, detail, origin, Former::Alternating).await?;
+            keep_former(connection, detail, origin, UnusedReason::Alternating).await?;
             return Ok(DetailOutcome::Alternating);
         }
     }
@@ -143,11 +145,11 @@ fn alone(detail: &Detail, source_id: i32, number: i32) -> Version<'_> {
 
 async fn add(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     detail: &Detail,
-    list: Option<&List>,
+    list: Option<&NamedWatchList>,
 ) -> Result<Laid, sqlx::Error> {
-    let origin = Origin {
+    let origin = ChunkOrigin {
         source_id: list.map_or(origin.source_id, |list| list.source_id),
         ..origin
     };
@@ -166,16 +168,16 @@ async fn add(
 /// differs from the current one.
 async fn lay_over(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     detail: &Detail,
-    (stored, record): (&Stored, Option<&Record>),
-    before: Option<&Known>,
+    (stored, record): (&StoredAdvisory, Option<&FeedRecord>),
+    before: Option<&KnownDetails>,
 ) -> Result<Laid, sqlx::Error> {
     let mut version = alone(detail, stored.source_id, stored.version + 1);
     version.completes = completes(detail, stored, before);
     let corrected = before.map(|before| before.left_of(&stored.corrected, detail));
     let corrected = corrected.unwrap_or_default();
-    if let Some(Record { raw, advisory }) = record {
+    if let Some(FeedRecord { raw, advisory }) = record {
         version.raw = raw;
         version.record = record_part(stored);
         if let Some(advisory) = advisory {
@@ -210,7 +212,7 @@ async fn lay_over(
     })
 }
 
-fn record_part(stored: &Stored) -> Option<RecordPart> {
+fn record_part(stored: &StoredAdvisory) -> Option<RecordPart> {
     let hash = |bytes: &Option<Vec<u8>>| Fingerprint::try_from(bytes.clone()?).ok();
     Some(RecordPart {
         byte_hash: hash(&stored.byte_hash)?,
@@ -223,22 +225,22 @@ fn record_part(stored: &Stored) -> Option<RecordPart> {
 /// had no chance to list it before.
 async fn record_changes(
     connection: &mut PgConnection,
-    (origin, since): (Origin, DateTime<Utc>),
+    (origin, since): (ChunkOrigin, DateTime<Utc>),
     detail: &Detail,
     laid: Laid,
-    lists: &[List],
+    lists: &[NamedWatchList],
 ) -> Result<(), sqlx::Error> {
     let said = &detail.advisory.said;
-    let seen = Seen {
+    let seen = NewSighting {
         said,
         byte_hash: detail.byte_hash,
         content_hash: detail.advisory.content_hash(),
         dissent: None,
-        standing: Standing::Settled,
+        state: SightingState::Settled,
     };
-    let mut new: Vec<(Origin, &List)> = Vec::new();
+    let mut new: Vec<(ChunkOrigin, &NamedWatchList)> = Vec::new();
     for list in lists.iter().filter(|list| !list.is_member) {
-        let list_origin = Origin {
+        let list_origin = ChunkOrigin {
             source_id: list.source_id,
             ..origin
         };
@@ -262,11 +264,11 @@ async fn record_changes(
         facts,
     } = laid;
     let is_new = came == DetailOutcome::Added;
-    let teller = new.first().filter(|_| is_new);
-    let (teller, is_first_load) =
-        teller.map_or((origin, false), |(list, of)| (*list, of.is_first_load));
+    let reporter = new.first().filter(|_| is_new);
+    let (reporter, is_first_load) =
+        reporter.map_or((origin, false), |(list, of)| (*list, of.is_first_load));
     let kind = RecordKind::Advisory;
-    change::record(connection, teller, kind, &facts, is_first_load).await?;
+    change::record(connection, reporter, kind, &facts, is_first_load).await?;
     for (origin, list) in new.into_iter().skip(usize::from(is_new)) {
         let mut is_news = false;
         if !list.is_first_load && list.sighting_id.is_none() {
@@ -282,7 +284,7 @@ async fn record_changes(
 
 /// Whether a new version only completes the known revision: these are its first
 /// details from JSON.
-fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
+fn completes(detail: &Detail, stored: &StoredAdvisory, before: Option<&KnownDetails>) -> bool {
     before.is_none_or(|before| is_later(stored.modified_at, before.modified_at))
         && !is_later(detail.advisory.modified_at, stored.modified_at)
 }
@@ -292,7 +294,7 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
-    origin: Origin,
+    origin: ChunkOrigin,
 ) -> Result<Option<PendingDetail>, sqlx::Error> {
     let said = &detail.advisory.said;
     let has = (detail.advisory.modified_at, detail.whole_lists().is_some());

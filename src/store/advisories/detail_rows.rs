@@ -7,11 +7,11 @@ use sqlx::types::Json;
 
 use super::same_time::{SETTLED_AFTER, SameTime};
 use crate::model::{Advisory, Detail, Fingerprint, differing_fields, is_later};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::queue::PendingDetail;
 
 /// The details that were known before.
-pub(super) struct Known {
+pub(super) struct KnownDetails {
     byte_hash: Vec<u8>,
     advisory: Json<Advisory>,
     pub(super) modified_at: Option<DateTime<Utc>>,
@@ -22,9 +22,9 @@ pub(super) struct Known {
     fetched_at: DateTime<Utc>,
 }
 
-impl Known {
+impl KnownDetails {
     /// A stored time in the future is an error and wins over nothing.
-    pub(super) fn is_newer_than(&self, detail: &Detail, origin: Origin) -> bool {
+    pub(super) fn is_newer_than(&self, detail: &Detail, origin: ChunkOrigin) -> bool {
         matches!(
             (self.modified_at, detail.advisory.modified_at),
             (Some(known), Some(theirs))
@@ -52,7 +52,7 @@ impl Known {
         &self,
         detail: &Detail,
         contents: Vec<Fingerprint>,
-        origin: Origin,
+        origin: ChunkOrigin,
     ) -> bool {
         let is_last = self.taken_back_hash.as_deref() == Some(&detail.byte_hash);
         let since = self.taken_back_at.filter(|_| is_last);
@@ -81,7 +81,7 @@ impl Known {
         &self,
         detail: &Detail,
         pending: Option<PendingDetail>,
-        origin: Origin,
+        origin: ChunkOrigin,
     ) -> bool {
         let repeats = self.taken_back_hash.as_deref() == Some(&detail.byte_hash);
         let is_listed_newer = pending.is_some_and(|pending| pending.is_listed_newer);
@@ -92,9 +92,9 @@ impl Known {
 pub(super) async fn known(
     connection: &mut PgConnection,
     said: &str,
-) -> Result<Option<Known>, sqlx::Error> {
+) -> Result<Option<KnownDetails>, sqlx::Error> {
     sqlx::query_as!(
-        Known,
+        KnownDetails,
         r#"select byte_hash, model as "advisory: Json<Advisory>", modified_at, taken_back_hash,
                   taken_back_at, fetched_at
            from detail
@@ -110,7 +110,7 @@ pub(super) async fn known(
 /// created with it.
 pub(super) async fn keep(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     detail: &Detail,
     has_versions: bool,
 ) -> Result<(), sqlx::Error> {
@@ -167,7 +167,7 @@ pub(super) async fn keep(
 
 /// Why a response is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Former {
+pub(super) enum UnusedReason {
     /// It is a copy of some age.
     Copy,
     /// Its modification time is earlier.
@@ -180,10 +180,10 @@ pub(super) enum Former {
 pub(super) async fn keep_former(
     connection: &mut PgConnection,
     detail: &Detail,
-    origin: Origin,
-    former: Former,
+    origin: ChunkOrigin,
+    former: UnusedReason,
 ) -> Result<(), sqlx::Error> {
-    if origin.is_live && former != Former::Copy {
+    if origin.is_live && former != UnusedReason::Copy {
         sqlx::query!(
             "update detail
              set taken_back_hash = $2,
@@ -196,7 +196,7 @@ pub(super) async fn keep_former(
             detail.advisory.said,
             &detail.byte_hash,
             origin.at,
-            former == Former::Alternating
+            former == UnusedReason::Alternating
         )
         .execute(&mut *connection)
         .await?;
@@ -216,7 +216,7 @@ pub(super) async fn keep_former(
 }
 
 /// A watch list that is read from JSON and is named in the response.
-pub(super) struct List {
+pub(super) struct NamedWatchList {
     pub source_id: i32,
     /// The advisory's row of `sighting`, if it was ever in it.
     pub sighting_id: Option<i64>,
@@ -231,9 +231,9 @@ pub(super) async fn lists(
     connection: &mut PgConnection,
     detail: &Detail,
     since: DateTime<Utc>,
-) -> Result<Vec<List>, sqlx::Error> {
+) -> Result<Vec<NamedWatchList>, sqlx::Error> {
     sqlx::query_as!(
-        List,
+        NamedWatchList,
         r#"select s.id as source_id,
                   g.id as "sighting_id?",
                   g.id is not null and g.left_at is null as "is_member!",

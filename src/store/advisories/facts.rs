@@ -1,12 +1,12 @@
 //! Changes (events) of advisories, to be inserted into the change log.
 
 use super::row::Version;
-use crate::model::{ChangeKind, Statement, advisory_facts};
+use crate::model::{AdvisoryContent, ChangeKind, advisory_facts};
 use crate::store::change::Fact;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Changes of a new advisory; `is_news` if its source was read before.
-pub(crate) fn appeared(version: &Version<'_>, origin: Origin, is_news: bool) -> Vec<Fact> {
+pub(crate) fn appeared(version: &Version<'_>, origin: ChunkOrigin, is_news: bool) -> Vec<Fact> {
     let mut facts = of_version(version, origin, vec![ChangeKind::Appeared]);
     for fact in &mut facts {
         fact.is_news = is_news && fact.what == ChangeKind::Appeared;
@@ -29,13 +29,17 @@ pub(crate) fn appeared_at_last(said: &str, version: i32) -> Fact {
 /// details in a completing version are no events by themselves, because feed and
 /// JSON are received one after the other. Its events are those compared with the
 /// revision before that the completed version did not report yet.
-pub(crate) fn replaced(version: &Version<'_>, former: &[Statement], origin: Origin) -> Vec<Fact> {
+pub(crate) fn replaced(
+    version: &Version<'_>,
+    former: &[AdvisoryContent],
+    origin: ChunkOrigin,
+) -> Vec<Fact> {
     let first = if version.completes {
         ChangeKind::Completed
     } else {
         ChangeKind::Revised
     };
-    let now = Statement::from(version.whole.as_ref());
+    let now = AdvisoryContent::from(version.whole.as_ref());
     let mut whats = vec![first];
     whats.extend(advisory_facts(former, &now));
     of_version(version, origin, whats)
@@ -62,7 +66,7 @@ pub(crate) fn left(said: String, version: i32) -> Fact {
     }
 }
 
-fn of_version(version: &Version<'_>, origin: Origin, mut whats: Vec<ChangeKind>) -> Vec<Fact> {
+fn of_version(version: &Version<'_>, origin: ChunkOrigin, mut whats: Vec<ChangeKind>) -> Vec<Fact> {
     if origin.has_drifted(version.whole.modified_at) {
         whats.push(ChangeKind::Drifted);
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::row::Version;
-use crate::model::{Named, RecordKind, Severity, Statement, TicketStatement};
+use crate::model::{AdvisoryContent, Named, RecordKind, Severity, TicketStatement};
 
 /// Row of a former version of an advisory.
 struct Row {
@@ -41,7 +41,7 @@ impl Row {
         }
     }
 
-    fn statement(self) -> (String, Statement) {
+    fn statement(self) -> (String, AdvisoryContent) {
         let Self {
             said,
             severity_rank,
@@ -50,7 +50,7 @@ impl Row {
             solution_status,
             cves,
         } = self;
-        let statement = Statement {
+        let statement = AdvisoryContent {
             severity: severity_rank.and_then(Severity::from_rank),
             is_rejected,
             is_zero_day: is_zero_day.unwrap_or(false),
@@ -69,7 +69,7 @@ pub(crate) async fn keep_advisories(
     connection: &mut PgConnection,
     next: &[Version<'_>],
     at: DateTime<Utc>,
-) -> Result<HashMap<String, Vec<Statement>>, sqlx::Error> {
+) -> Result<HashMap<String, Vec<AdvisoryContent>>, sqlx::Error> {
     if next.is_empty() {
         return Ok(HashMap::new());
     }
@@ -87,7 +87,8 @@ pub(crate) async fn keep_advisories(
     .fetch_all(&mut *connection)
     .await?;
     add_last_known(connection, &mut rows).await?;
-    let mut replaced: HashMap<String, Statement> = rows.into_iter().map(Row::statement).collect();
+    let mut replaced: HashMap<String, AdvisoryContent> =
+        rows.into_iter().map(Row::statement).collect();
     let mut before = before(connection, next).await?;
     let former = next.iter().filter_map(|next| {
         let said = &next.whole.said;
@@ -162,7 +163,7 @@ async fn add_last_known(
 async fn before(
     connection: &mut PgConnection,
     next: &[Version<'_>],
-) -> Result<HashMap<String, Statement>, sqlx::Error> {
+) -> Result<HashMap<String, AdvisoryContent>, sqlx::Error> {
     let (said, modified_at): (Vec<&str>, Vec<Option<DateTime<Utc>>>) = next
         .iter()
         .filter(|next| next.completes)

@@ -8,11 +8,11 @@ use super::facts;
 use crate::model::RecordKind;
 use crate::store::change::{self, Fact};
 use crate::store::ledger::cursor::ranges;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// What a complete full pull of a feed contained.
 #[derive(Debug, Clone, Copy)]
-pub struct Pulled<'a> {
+pub struct PulledMembers<'a> {
     /// Ids of its records in `sighting`.
     pub seen: &'a [i64],
     /// Members that are dated at or after this time must be in it.
@@ -109,8 +109,8 @@ pub async fn is_reached_by_others(
 /// what it contained in a form that could not be parsed.
 pub async fn expected(
     connection: &mut PgConnection,
-    origin: Origin,
-    pulled: Pulled<'_>,
+    origin: ChunkOrigin,
+    pulled: PulledMembers<'_>,
 ) -> Result<Vec<Member>, sqlx::Error> {
     let (first, last) = ranges(pulled.seen);
     sqlx::query_as!(
@@ -152,7 +152,7 @@ pub async fn expected(
     .await
 }
 
-/// The members of a list that is read by JSON, where the detail tells the lists of an
+/// The members of a list that is read by JSON, where the detail names the lists of an
 /// advisory. One that was fetched since the advisory was last seen in the list, and does
 /// not name the list, shows that it has left.
 pub async fn expected_by_json(
@@ -178,7 +178,7 @@ pub async fn expected_by_json(
 /// Ends the membership of these rows, with a change for each; returns their number.
 pub async fn leave(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
     let left = sqlx::query!(
@@ -213,7 +213,7 @@ pub async fn leave(
 
 /// Members that a full pull did not contain, while that is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doubt {
+pub struct UnconfirmedRemovals {
     /// Start of the first full pull without them.
     pub since: DateTime<Utc>,
     /// Whether all of them are missing again.
@@ -225,7 +225,7 @@ pub async fn doubt(
     connection: &mut PgConnection,
     source_id: i32,
     missing: &[i64],
-) -> Result<Option<Doubt>, sqlx::Error> {
+) -> Result<Option<UnconfirmedRemovals>, sqlx::Error> {
     let (first, last) = ranges(missing);
     let row = sqlx::query!(
         r#"select doubted_at,
@@ -241,7 +241,9 @@ pub async fn doubt(
     .fetch_one(connection)
     .await?;
     let is_repeated = row.is_repeated;
-    Ok(row.doubted_at.map(|since| Doubt { since, is_repeated }))
+    Ok(row
+        .doubted_at
+        .map(|since| UnconfirmedRemovals { since, is_repeated }))
 }
 
 /// Records that these members, of `known`, are missing since then and still count as

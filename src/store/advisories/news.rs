@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::SAME_EVENT;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// What a chunk of records has that is news.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct News {
 /// altogether, and these that are known.
 pub(crate) async fn of(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     (has_new, known): (bool, &[String]),
 ) -> Result<News, sqlx::Error> {
     if !has_new && known.is_empty() || !is_loaded(connection, origin).await? {
@@ -50,7 +50,7 @@ pub(crate) enum New {
 /// first pull does not count for that pull.
 pub(crate) async fn is_loaded(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select s.kind <> 'details'
@@ -74,7 +74,7 @@ pub(crate) async fn is_loaded(
 /// could not be parsed and may have been this one.
 pub(crate) async fn new_in_source(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     saids: &[String],
     asked_at: DateTime<Utc>,
 ) -> Result<HashMap<String, New>, sqlx::Error> {

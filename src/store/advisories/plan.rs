@@ -5,13 +5,15 @@ use std::collections::HashMap;
 
 use super::facts;
 use super::news::{New, News};
-use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
+use super::row::{DetailPart, KnownDetail, RecordPart, StoredAdvisory, Version};
 use super::same_time::is_settled;
-use super::sighting::{Seen, Sighted, Standing};
-use crate::model::{Fingerprint, Statement, corrected_fields, is_later, is_same_revision, overlay};
-use crate::store::advisories::received::Received;
+use super::sighting::{NewSighting, Sighted, SightingState};
+use crate::model::{
+    AdvisoryContent, Fingerprint, corrected_fields, is_later, is_same_revision, overlay,
+};
+use crate::store::advisories::received::ReceivedAdvisory;
 use crate::store::change::Fact;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::queue::{QueueEntry, Reason};
 
 /// Effect of a record on the stored advisory.
@@ -48,10 +50,10 @@ pub(crate) enum Added {
 }
 
 fn judge(
-    record: &Received,
+    record: &ReceivedAdvisory,
     content_hash: &Fingerprint,
-    (stored, sighted): (Option<&Stored>, Option<&Sighted>),
-    origin: Origin,
+    (stored, sighted): (Option<&StoredAdvisory>, Option<&Sighted>),
+    origin: ChunkOrigin,
 ) -> Verdict {
     let Some(stored) = stored else {
         return Verdict::New;
@@ -104,17 +106,17 @@ fn judge(
 }
 
 /// The rows to write for one chunk.
-pub(crate) struct Plan<'a> {
-    origin: Origin,
+pub(crate) struct WritePlan<'a> {
+    origin: ChunkOrigin,
     pub new: Vec<Version<'a>>,
     pub changed: Vec<Version<'a>>,
     pub same_content: Vec<Version<'a>>,
-    pub sightings: Vec<Seen<'a>>,
+    pub sightings: Vec<NewSighting<'a>>,
     pub wanted: Vec<QueueEntry>,
 }
 
-impl<'a> Plan<'a> {
-    pub(crate) fn of(origin: Origin) -> Self {
+impl<'a> WritePlan<'a> {
+    pub(crate) fn of(origin: ChunkOrigin) -> Self {
         Self {
             origin,
             new: Vec::new(),
@@ -128,7 +130,7 @@ impl<'a> Plan<'a> {
     /// The known advisories that the source sends for the first time.
     pub(crate) fn first_sent(
         &self,
-        stored: &HashMap<String, Stored>,
+        stored: &HashMap<String, StoredAdvisory>,
         sighted: &HashMap<String, Sighted>,
     ) -> Vec<String> {
         let all = self.sightings.iter().map(|seen| seen.said);
@@ -140,9 +142,9 @@ impl<'a> Plan<'a> {
     /// are compared with.
     pub(crate) fn facts(
         &self,
-        stored: &HashMap<String, Stored>,
+        stored: &HashMap<String, StoredAdvisory>,
         sighted: &HashMap<String, Sighted>,
-        former: &HashMap<String, Vec<Statement>>,
+        former: &HashMap<String, Vec<AdvisoryContent>>,
         news: &News,
     ) -> Vec<Fact> {
         let changed: HashMap<&str, i32> = self
@@ -178,25 +180,25 @@ impl<'a> Plan<'a> {
 
     pub(crate) fn add(
         &mut self,
-        record: &'a Received,
+        record: &'a ReceivedAdvisory,
         content_hash: Fingerprint,
-        (stored, sighted): (Option<&Stored>, Option<&Sighted>),
+        (stored, sighted): (Option<&StoredAdvisory>, Option<&Sighted>),
         detail: Option<&KnownDetail>,
     ) -> Added {
         let verdict = judge(record, &content_hash, (stored, sighted), self.origin);
         let mut dissent = None;
-        let mut standing = Standing::Settled;
+        let mut state = SightingState::Settled;
         match verdict {
             Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),
             Verdict::Undecided => {
                 dissent = Some(record.raw.as_str());
-                standing = Standing::Undecided;
+                state = SightingState::Undecided;
             }
             // A former version has this content.
-            Verdict::Alternating => standing = Standing::Alternating,
+            Verdict::Alternating => state = SightingState::Alternating,
             Verdict::TakenBack => {
                 dissent = Some(record.raw.as_str());
-                standing = Standing::TakenBack;
+                state = SightingState::TakenBack;
                 // The details may have been corrected too.
                 self.want_again(record, detail);
             }
@@ -213,24 +215,26 @@ impl<'a> Plan<'a> {
                 self.sort_in(version, stored);
             }
         }
-        self.sightings.push(Seen {
+        self.sightings.push(NewSighting {
             said: &record.advisory.said,
             byte_hash: record.byte_hash,
             content_hash,
             dissent,
-            standing,
+            state,
         });
-        match standing {
-            Standing::TakenBack => Added::TakenBack,
-            Standing::Settled | Standing::Undecided | Standing::Alternating => Added::Settled,
+        match state {
+            SightingState::TakenBack => Added::TakenBack,
+            SightingState::Settled | SightingState::Undecided | SightingState::Alternating => {
+                Added::Settled
+            }
         }
     }
 
     fn version(
         &self,
-        record: &'a Received,
+        record: &'a ReceivedAdvisory,
         content_hash: Fingerprint,
-        (stored, detail): (Option<&Stored>, Option<&KnownDetail>),
+        (stored, detail): (Option<&StoredAdvisory>, Option<&KnownDetail>),
         number: i32,
     ) -> Version<'a> {
         let corrected = match (stored, detail) {
@@ -265,9 +269,9 @@ impl<'a> Plan<'a> {
     /// record, and of earlier ones of the same source and revision.
     fn corrected(
         &self,
-        record: &Received,
+        record: &ReceivedAdvisory,
         content_hash: &Fingerprint,
-        stored: &Stored,
+        stored: &StoredAdvisory,
         detail: &KnownDetail,
     ) -> Vec<String> {
         if stored.says(content_hash) {
@@ -288,7 +292,7 @@ impl<'a> Plan<'a> {
 
     /// Only a change of the merged content creates a version: a record with content
     /// that is already known from the details creates none.
-    fn sort_in(&mut self, mut version: Version<'a>, stored: Option<&Stored>) {
+    fn sort_in(&mut self, mut version: Version<'a>, stored: Option<&StoredAdvisory>) {
         let Some(stored) = stored else {
             self.new.push(version);
             return;
@@ -311,11 +315,11 @@ impl<'a> Plan<'a> {
     }
 
     /// Queues details that are newer than the record, which may be wrong.
-    fn want_again(&mut self, record: &Received, detail: Option<&KnownDetail>) {
+    fn want_again(&mut self, record: &ReceivedAdvisory, detail: Option<&KnownDetail>) {
         let modified_at = record.advisory.modified_at;
         let is_newer =
             detail.is_some_and(|known| is_later(known.advisory.modified_at, modified_at));
-        if is_newer && self.origin.details != crate::model::Details::Never {
+        if is_newer && self.origin.details != crate::model::DetailsMode::Never {
             self.wanted.push(QueueEntry {
                 said: record.advisory.said.clone(),
                 reason: Reason::Older,
@@ -328,7 +332,7 @@ impl<'a> Plan<'a> {
     /// a new modification time nobody knows whether they are older: they are requested again.
     fn want(
         &mut self,
-        record: &Received,
+        record: &ReceivedAdvisory,
         version: &Version<'_>,
         detail: Option<&KnownDetail>,
         is_correction: bool,
@@ -342,9 +346,9 @@ impl<'a> Plan<'a> {
             None => Reason::Lacks,
         };
         let wants = details.wants(&version.whole)
-            || (reason == Reason::Older && details != crate::model::Details::Never);
+            || (reason == Reason::Older && details != crate::model::DetailsMode::Never);
         if wants {
-            let is_always = details == crate::model::Details::Always && reason == Reason::Lacks;
+            let is_always = details == crate::model::DetailsMode::Always && reason == Reason::Lacks;
             self.wanted.push(QueueEntry {
                 said: record.advisory.said.clone(),
                 reason: if is_always { Reason::Always } else { reason },

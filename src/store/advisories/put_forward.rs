@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use super::received::Hashed;
-use super::row::Stored;
+use super::row::StoredAdvisory;
 use crate::model::Advisory;
 
 /// By how many hours the times of a record differ from the stored ones.
@@ -17,7 +17,7 @@ const MOVES: [i64; 2] = [-1, 1];
 /// revision does not move the release.
 pub(super) fn mark(
     received: &[Hashed<'_>],
-    stored: &mut HashMap<String, Stored>,
+    stored: &mut HashMap<String, StoredAdvisory>,
     has_local_times: &dyn Fn(&str) -> bool,
 ) {
     for (_, record, content_hash) in received {

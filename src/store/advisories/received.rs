@@ -4,7 +4,7 @@ use crate::model::{Advisory, Fingerprint};
 
 /// One parsed record with its raw text.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub struct ReceivedAdvisory {
     /// The parsed advisory, normalised.
     pub advisory: Advisory,
     /// The raw record, decoded to UTF-8.
@@ -14,4 +14,4 @@ pub struct Received {
 }
 
 /// A record with its index in the chunk and the hash of its content.
-pub(super) type Hashed<'a> = (usize, &'a Received, Fingerprint);
+pub(super) type Hashed<'a> = (usize, &'a ReceivedAdvisory, Fingerprint);

@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::cell::{Bytes, Cell, Column, Row};
+use super::cell::{Bytes, Cell, Column, JsonRow};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
-use super::received::Received;
+use super::received::ReceivedAdvisory;
 use super::same_time::SameTime;
 use crate::model::{Advisory, Fingerprint};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// The part of a stored advisory that a merge needs.
-pub(crate) struct Stored {
+pub(crate) struct StoredAdvisory {
     /// Of the feed's record; `None` if it is only known from JSON.
     pub byte_hash: Option<Vec<u8>>,
     pub content_hash: Option<Vec<u8>>,
@@ -38,7 +38,7 @@ pub(crate) struct Stored {
     pub is_put_forward: bool,
 }
 
-impl Stored {
+impl StoredAdvisory {
     /// Whether the stored feed record has this content.
     pub(crate) fn says(&self, content_hash: &Fingerprint) -> bool {
         self.content_hash
@@ -47,14 +47,14 @@ impl Stored {
     }
 }
 
-impl Stored {
+impl StoredAdvisory {
     /// Whether the record changes the stored one without a new modification time: the same
     /// source corrects the same revision.
     pub(crate) fn is_corrected_by(
         &self,
-        record: &Received,
+        record: &ReceivedAdvisory,
         content_hash: &Fingerprint,
-        origin: Origin,
+        origin: ChunkOrigin,
     ) -> bool {
         self.byte_hash.is_some()
             && self.source_id == origin.source_id
@@ -108,8 +108,8 @@ pub(crate) struct DetailPart {
 }
 
 impl Version<'_> {
-    fn row(&self, origin: Origin) -> Row<'_> {
-        let Origin { run_id, at, .. } = origin;
+    fn row(&self, origin: ChunkOrigin) -> JsonRow<'_> {
+        let ChunkOrigin { run_id, at, .. } = origin;
         let mut columns = columns(&self.whole);
         columns.extend(self.texts());
         columns.extend([
@@ -118,19 +118,19 @@ impl Version<'_> {
             ("first_seen_at", Cell::Timestamptz(Some(at))),
             ("changed_at", Cell::Timestamptz(Some(at))),
         ]);
-        Row(columns)
+        JsonRow(columns)
     }
 
     /// Key, raw texts, and the values that no column of its own holds: all that can differ
     /// where the content is the same.
-    fn texts_row(&self) -> Row<'_> {
+    fn texts_row(&self) -> JsonRow<'_> {
         let said = ("said", Cell::Text(Some(&self.whole.said)));
         let mut row: Vec<Column<'_>> = columns(&self.whole);
         row.retain(|(name, _)| *name == "unrecognised");
         row.push(said);
         row.extend(self.texts());
         row.push(self.corrected());
-        Row(row)
+        JsonRow(row)
     }
 
     /// A new advisory has none: its COPY leaves the column out.
@@ -188,7 +188,7 @@ const COPY: &str = with_column_names!(copy());
 /// Inserts new advisories.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     versions: &[Version<'_>],
 ) -> Result<(), sqlx::Error> {
     if versions.is_empty() {
@@ -230,13 +230,13 @@ macro_rules! update {
 /// Replaces advisories with their next version.
 pub(crate) async fn update(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     versions: &[Version<'_>],
 ) -> Result<(), sqlx::Error> {
     if versions.is_empty() {
         return Ok(());
     }
-    let mut rows: Vec<Row<'_>> = versions.iter().map(|version| version.row(origin)).collect();
+    let mut rows: Vec<JsonRow<'_>> = versions.iter().map(|version| version.row(origin)).collect();
     for (row, version) in rows.iter_mut().zip(versions) {
         row.0.push(version.corrected());
     }
@@ -253,7 +253,7 @@ pub(crate) async fn replace_record(
     if versions.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> = versions.iter().map(Version::texts_row).collect();
+    let rows: Vec<JsonRow<'_>> = versions.iter().map(Version::texts_row).collect();
     sqlx::query!(
         "update advisory a
          set raw = n.raw,
@@ -281,8 +281,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::{COPY, Version};
-    use crate::model::{Details, sample};
-    use crate::store::origin::Origin;
+    use crate::model::{DetailsMode, sample};
+    use crate::store::origin::ChunkOrigin;
 
     #[test]
     fn a_row_has_the_columns_of_the_copy_in_their_order() {
@@ -295,13 +295,13 @@ mod tests {
             number: 1,
             completes: false,
         };
-        let origin = Origin {
+        let origin = ChunkOrigin {
             source_id: 1,
             run_id: 1,
             at: DateTime::UNIX_EPOCH,
             settled_before: None,
             is_live: true,
-            details: Details::Auto,
+            details: DetailsMode::Auto,
         };
         let row = version.row(origin);
         let names: Vec<&str> = row.0.iter().map(|(name, _)| *name).collect();

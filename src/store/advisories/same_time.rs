@@ -1,5 +1,5 @@
 //! What is known of the current version of an advisory, where a record has the same
-//! modification time and another content: the time does not tell which of them is newer.
+//! modification time and another content: the time does not show which of them is newer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::sighting::Sighted;
 use crate::model::Fingerprint;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// How often contents of a revision may come back and be versions. One that does so may be
 /// taken back by the vendor; more often, servers of upstream disagree.
@@ -56,7 +56,11 @@ impl SameTime {
 }
 
 /// Whether this source has sent nothing but this content for days, after it was held back.
-pub(super) fn is_settled(sighted: Option<&Sighted>, content: &Fingerprint, origin: Origin) -> bool {
+pub(super) fn is_settled(
+    sighted: Option<&Sighted>,
+    content: &Fingerprint,
+    origin: ChunkOrigin,
+) -> bool {
     let held = sighted.and_then(|known| known.held);
     held.is_some_and(|(held, since)| held == *content && origin.at - since >= SETTLED_AFTER)
 }
@@ -64,7 +68,7 @@ pub(super) fn is_settled(sighted: Option<&Sighted>, content: &Fingerprint, origi
 /// What is known of these advisories, with the content of their current versions.
 pub(super) async fn find(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     current: HashMap<String, Option<Vec<u8>>>,
 ) -> Result<HashMap<String, SameTime>, sqlx::Error> {
     if current.is_empty() {

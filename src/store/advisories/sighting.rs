@@ -8,21 +8,21 @@ use sqlx::PgConnection;
 use super::copy::CopyRows;
 use crate::model::Fingerprint;
 use crate::store::ledger::room::MAX_REPLACED;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// One record of a source, to be inserted.
-pub(crate) struct Seen<'a> {
+pub(crate) struct NewSighting<'a> {
     pub said: &'a str,
     pub byte_hash: Fingerprint,
     pub content_hash: Fingerprint,
     pub dissent: Option<&'a str>,
     /// Whether it is settled what it is.
-    pub standing: Standing,
+    pub state: SightingState,
 }
 
 /// Whether a record is to be compared again, although its bytes are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SightingState {
     /// No.
     Settled,
     /// Its modification time is earlier than that of the version of this source.
@@ -85,11 +85,11 @@ pub(crate) async fn sighted(
 /// `sighted` names the rows that exist already.
 pub(crate) async fn write(
     connection: &mut PgConnection,
-    origin: Origin,
-    seen: &[Seen<'_>],
+    origin: ChunkOrigin,
+    seen: &[NewSighting<'_>],
     sighted: &HashMap<String, Sighted>,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let (old, new): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) = seen
+    let (old, new): (Vec<&NewSighting<'_>>, Vec<&NewSighting<'_>>) = seen
         .iter()
         .partition(|seen| sighted.contains_key(seen.said));
     let mut ids = insert(connection, origin, &new).await?;
@@ -128,8 +128,8 @@ pub(crate) async fn reopen(
 
 async fn insert(
     connection: &mut PgConnection,
-    origin: Origin,
-    seen: &[&Seen<'_>],
+    origin: ChunkOrigin,
+    seen: &[&NewSighting<'_>],
 ) -> Result<Vec<i64>, sqlx::Error> {
     if seen.is_empty() {
         return Ok(Vec::new());
@@ -152,7 +152,7 @@ async fn insert(
         rows.timestamptz(Some(origin.at));
         rows.timestamptz(Some(origin.at));
         rows.text(seen.dissent);
-        rows.bool((seen.standing == Standing::Undecided).then_some(true));
+        rows.bool((seen.state == SightingState::Undecided).then_some(true));
     }
     let mut copy = connection
         .copy_in_raw(
@@ -168,8 +168,8 @@ async fn insert(
 
 async fn update(
     connection: &mut PgConnection,
-    origin: Origin,
-    seen: &[&Seen<'_>],
+    origin: ChunkOrigin,
+    seen: &[&NewSighting<'_>],
 ) -> Result<(), sqlx::Error> {
     if seen.is_empty() {
         return Ok(());
@@ -181,13 +181,13 @@ async fn update(
         .iter()
         .map(|seen| seen.dissent.map(str::to_owned))
         .collect();
-    let is = |wanted: &[Standing]| -> Vec<bool> {
+    let is = |wanted: &[SightingState]| -> Vec<bool> {
         let all = seen.iter();
-        all.map(|seen| wanted.contains(&seen.standing)).collect()
+        all.map(|seen| wanted.contains(&seen.state)).collect()
     };
-    let held = is(&[Standing::TakenBack, Standing::Alternating]);
-    let undecided = is(&[Standing::Undecided]);
-    let alternating = is(&[Standing::Alternating]);
+    let held = is(&[SightingState::TakenBack, SightingState::Alternating]);
+    let undecided = is(&[SightingState::Undecided]);
+    let alternating = is(&[SightingState::Alternating]);
     keep_replaced(connection, origin, &said, (&byte_hashes, &dissents)).await?;
     sqlx::query!(
         "update sighting g
@@ -232,7 +232,7 @@ async fn update(
 /// source is complete.
 async fn keep_replaced(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     said: &[String],
     (byte_hashes, dissents): (&[Vec<u8>], &[Option<String>]),
 ) -> Result<(), sqlx::Error> {

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::model::AcknowledgementState;
+
 /// An acknowledgement that is in force.
 #[derive(Debug, Clone, Serialize)]
 pub struct Acknowledgement {
@@ -105,8 +107,8 @@ pub struct AckQuestion {
 pub struct AckLine {
     /// Identifier of the advisory.
     pub said: String,
-    /// `active`, `expired` or `withdrawn`.
-    pub state: String,
+    /// Whether it is in force.
+    pub state: AcknowledgementState,
     /// Login name of who acknowledged.
     pub by: String,
     /// When.
@@ -126,20 +128,12 @@ pub(crate) async fn list(
     connection: &mut PgConnection,
     question: &AckQuestion,
 ) -> Result<Vec<AckLine>, sqlx::Error> {
-    sqlx::query_as!(
-        AckLine,
-        r#"select k.said, s.state as "state!", k.created_by as by, k.at, k.until, k.withdrawn_at,
-                  k.note, a.title as "title?"
+    let rows = sqlx::query!(
+        r#"select k.said, k.created_by as by, k.at, k.until, k.withdrawn_at, k.note, a.title as "title?"
            from acknowledgement k
            left join advisory a using (said)
-           cross join lateral (
-               select case
-                          when k.withdrawn_at is not null then 'withdrawn'
-                          when k.until <= $3 then 'expired'
-                          else 'active'
-                      end as state) as s
            where ($1::text is null or k.said = $1)
-             and ($2 or s.state = 'active')
+             and ($2 or k.withdrawn_at is null and (k.until is null or k.until > $3))
            order by k.at desc, k.id desc
            limit $4"#,
         question.said,
@@ -148,5 +142,16 @@ pub(crate) async fn list(
         question.limit
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    let lines = rows.into_iter().map(|row| AckLine {
+        state: AcknowledgementState::of(row.withdrawn_at, row.until, question.now),
+        said: row.said,
+        by: row.by,
+        at: row.at,
+        until: row.until,
+        withdrawn_at: row.withdrawn_at,
+        note: row.note,
+        title: row.title,
+    });
+    Ok(lines.collect())
 }

@@ -113,7 +113,7 @@ async fn insert(
 /// Severities of earlier alerts of a rule and key, and the sinks that they were
 /// sent to: what a resolving alert has to resolve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Former {
+pub struct EarlierAlerts {
     /// As in `advisoryd_v1.advisories`; an empty string means unknown.
     pub severities: Vec<String>,
     /// Names of sinks.
@@ -125,7 +125,7 @@ pub struct Former {
 pub async fn former(
     connection: &mut PgConnection,
     keys: &[String],
-) -> Result<HashMap<(String, String), Former>, sqlx::Error> {
+) -> Result<HashMap<(String, String), EarlierAlerts>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select f.rule as "rule!", f.key as "key!",
                   array_remove(array_agg(distinct f.severity), null) as "severities!",
@@ -147,7 +147,7 @@ pub async fn former(
     .fetch_all(connection)
     .await?;
     let former = rows.into_iter().map(|row| {
-        let former = Former {
+        let former = EarlierAlerts {
             severities: row.severities,
             sinks: row.sinks,
         };

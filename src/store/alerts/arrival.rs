@@ -16,7 +16,7 @@ pub struct Arrival {
     /// When the change was stored.
     pub at: DateTime<Utc>,
     /// Whether the current definition of the rule raised it, and no silence suppressed it.
-    pub is_told: bool,
+    pub is_reported: bool,
     /// Whether a silence suppressed it.
     pub is_silenced: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) async fn of_keys(
     sqlx::query_as!(
         Arrival,
         r#"select a.id, a.rule, a.key, a.at,
-                  a.silence_id is null and coalesce(a.seq > r.after_seq, false) as "is_told!",
+                  a.silence_id is null and coalesce(a.seq > r.after_seq, false) as "is_reported!",
                   a.silence_id is not null as "is_silenced!"
            from alert a
            left join rule r on r.name = a.rule and r.is_current

@@ -8,7 +8,7 @@ use crate::model::{Overdue, RecordKind};
 
 /// Which candidates.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct CandidateFilter<'a> {
     /// The rule; what it has found already is no candidate.
     pub rule: &'a str,
     /// Since when the rule exists. Of what was overdue before…
@@ -27,7 +27,7 @@ pub(crate) struct Asked<'a> {
     pub also_found: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> CandidateFilter<'a> {
     /// Everything that was due after `after`, found or not; writes nothing.
     pub(crate) fn again(rule: &'a str, (after, now): (DateTime<Utc>, DateTime<Utc>)) -> Self {
         Self {
@@ -53,7 +53,7 @@ pub(crate) async fn advisories(
     connection: &mut PgConnection,
     without_ticket: Option<i64>,
     no_solution: Option<i64>,
-    asked: Asked<'_>,
+    asked: CandidateFilter<'_>,
 ) -> Result<Vec<Overdue>, sqlx::Error> {
     let seconds = |wanted: Option<i64>| wanted.and_then(|seconds| i32::try_from(seconds).ok());
     let rows = sqlx::query!(
@@ -132,7 +132,7 @@ pub(crate) async fn advisories(
 pub(crate) async fn tickets(
     connection: &mut PgConnection,
     open_for: i64,
-    asked: Asked<'_>,
+    asked: CandidateFilter<'_>,
 ) -> Result<Vec<Overdue>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select o.key as "key!", o.since as "since!", o.due_at as "due_at!"
@@ -195,7 +195,7 @@ pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,
     reminders: bool,
-    asked: Asked<'_>,
+    asked: CandidateFilter<'_>,
 ) -> Result<Vec<Overdue>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select o.key as "key!", o.since as "since!", o.due_at as "due_at!"

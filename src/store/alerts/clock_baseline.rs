@@ -8,7 +8,7 @@ use crate::model::{Overdue, RecordKind};
 
 /// How far a rule was evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Evaluated {
+pub(crate) struct EvaluatedRule {
     /// Row of its definition in `rule`.
     pub definition_id: i32,
     /// The last change when that evaluation began.
@@ -53,9 +53,9 @@ pub(crate) async fn ages(
 pub(crate) async fn evaluated(
     connection: &mut PgConnection,
     rule: &str,
-) -> Result<Option<Evaluated>, sqlx::Error> {
+) -> Result<Option<EvaluatedRule>, sqlx::Error> {
     sqlx::query_as!(
-        Evaluated,
+        EvaluatedRule,
         "select definition_id, evaluated_seq as seq
          from clock_rule
          where rule = $1",
@@ -69,9 +69,9 @@ pub(crate) async fn evaluated(
 pub(crate) async fn record(
     connection: &mut PgConnection,
     rule: &str,
-    evaluated: Evaluated,
+    evaluated: EvaluatedRule,
 ) -> Result<(), sqlx::Error> {
-    let Evaluated { definition_id, seq } = evaluated;
+    let EvaluatedRule { definition_id, seq } = evaluated;
     sqlx::query!(
         "insert into clock_rule (rule, definition_id, evaluated_seq)
          values ($1, $2, $3)
@@ -180,7 +180,7 @@ fn columns<'a>(overdue: &[&'a Overdue]) -> (Vec<&'a str>, Vec<DateTime<Utc>>) {
 }
 
 /// Whether a rule sent its alert for this period.
-pub(crate) async fn is_told(
+pub(crate) async fn is_sent(
     connection: &mut PgConnection,
     rule: &str,
     (kind, overdue): (RecordKind, &Overdue),
@@ -192,7 +192,7 @@ pub(crate) async fn is_told(
                where rule = $1
                  and kind = $2
                  and key = $3
-                 and since = $4) as "is_told!""#,
+                 and since = $4) as "is_sent!""#,
         rule,
         kind.name(),
         overdue.key,

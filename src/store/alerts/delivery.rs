@@ -5,11 +5,11 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::model::{Alert, DeliveryOrder, Ending, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, DeliveryOrder, Ending, MESSAGE_VERSION, Message, MessagePurpose};
 
 /// A claimed delivery, ours until its lease ends.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct ClaimedDelivery {
     /// Row in `delivery`.
     pub id: i64,
     /// Name of the sink.
@@ -26,7 +26,7 @@ pub struct Claim {
 
 /// Result of an attempt.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Start time.
     pub at: DateTime<Utc>,
     /// Duration.
@@ -41,7 +41,10 @@ pub struct Attempt {
 
 /// Seals the messages whose grouping time has ended. A message that an evaluator
 /// is just adding to is left for the next call, so that there is no waiting.
-pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(crate) async fn seal(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with due as (
              select id
@@ -69,7 +72,7 @@ pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(
 
 /// Seals the messages that were opened since then, whatever their grouping time:
 /// a single pass does not wait for more alerts.
-pub async fn seal_since(
+pub(crate) async fn seal_since(
     connection: &mut PgConnection,
     since: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -138,7 +141,7 @@ pub async fn claim(
     (sink, order): (&str, DeliveryOrder),
     most: i64,
     (now, lease): (DateTime<Utc>, TimeDelta),
-) -> Result<Vec<Claim>, sqlx::Error> {
+) -> Result<Vec<ClaimedDelivery>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with due as (
                select d.id
@@ -211,7 +214,7 @@ pub async fn claim(
         .into_iter()
         .map(|row| {
             let Json(alerts) = row.alerts;
-            Claim {
+            ClaimedDelivery {
                 id: row.id,
                 sink: sink.to_owned(),
                 fence: row.fence,
@@ -241,7 +244,7 @@ fn message(
     Message {
         schema: MESSAGE_VERSION,
         id: id.to_string(),
-        purpose: Purpose::from_name(purpose).unwrap_or(Purpose::Alert),
+        purpose: MessagePurpose::from_name(purpose).unwrap_or(MessagePurpose::Alert),
         at,
         title: Message::title_of(&rule, &alerts),
         rule,
@@ -251,9 +254,9 @@ fn message(
 
 /// Records that parts of a message are accepted, and extends the lease; false if the claim
 /// is no longer ours.
-pub async fn record_parts(
+pub(crate) async fn record_parts(
     connection: &mut PgConnection,
-    claim: &Claim,
+    claim: &ClaimedDelivery,
     parts: usize,
     lease: TimeDelta,
 ) -> Result<bool, sqlx::Error> {
@@ -278,8 +281,8 @@ pub async fn record_parts(
 /// ended and another worker claimed it.
 pub async fn settle(
     connection: &mut PgConnection,
-    claim: &Claim,
-    attempt: &Attempt,
+    claim: &ClaimedDelivery,
+    attempt: &DeliveryAttempt,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let error = attempt.ending.error();
@@ -329,7 +332,7 @@ pub async fn settle(
 
 /// When the next delivery of a sink is due between these times; `None` if none
 /// is. Limited, because many more may be due later.
-pub async fn next_due(
+pub(crate) async fn next_due(
     connection: &mut PgConnection,
     sink: &str,
     (after, until): (DateTime<Utc>, DateTime<Utc>),

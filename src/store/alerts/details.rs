@@ -9,7 +9,7 @@ use sqlx::types::Json;
 
 use super::raised::Raised;
 use crate::model::{
-    AlertDetails, ChangeKind, ChangedField, Cvss, Links, Product, RecordKind, Severity,
+    AlertDetails, ChangeKind, ChangedField, Cvss, LinkTemplates, Product, RecordKind, Severity,
     TicketDetails,
 };
 
@@ -20,7 +20,7 @@ const MAX_VALUE_CHARS: usize = 200;
 pub async fn complete(
     connection: &mut PgConnection,
     mut raised: Vec<Raised>,
-    links: &Links,
+    links: &LinkTemplates,
 ) -> Result<Vec<Raised>, sqlx::Error> {
     if raised.is_empty() {
         return Ok(raised);

@@ -9,7 +9,7 @@ use crate::model::Verdict;
 
 /// The verdicts of the rules for one change.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct ChangeVerdicts {
     /// The change.
     pub seq: i64,
     /// Rows in `rule` and their verdicts, without rules that do not match this kind of change.
@@ -48,7 +48,7 @@ pub(crate) async fn skip_to_now(connection: &mut PgConnection) -> Result<(), sql
 /// Advances to `seq` and stores the verdicts up to there.
 pub async fn record(
     connection: &mut PgConnection,
-    found: &[Found],
+    found: &[ChangeVerdicts],
     seq: i64,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -85,7 +85,10 @@ pub async fn record(
     Ok(())
 }
 
-async fn record_values(connection: &mut PgConnection, found: &[Found]) -> Result<(), sqlx::Error> {
+async fn record_values(
+    connection: &mut PgConnection,
+    found: &[ChangeVerdicts],
+) -> Result<(), sqlx::Error> {
     let values = found.iter().flat_map(|found| {
         let values = found.actual.iter();
         values.map(|(rule, actual)| (found.seq, *rule, actual.clone()))

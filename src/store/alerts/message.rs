@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::model::Purpose;
+use crate::model::MessagePurpose;
 use crate::store::alerts::raised::Raised;
 
 /// Maximum of alerts per message; more alerts open the next one. Longer mails are not read.
 const MESSAGE_ALERTS: i32 = 100;
-/// The same for digests, and after mute times: one message tells of everything since.
+/// The same for digests, and after mute times: one message reports everything since.
 const HELD_ALERTS: i32 = 1000;
 
 /// A message that alerts are added to in this transaction.
@@ -20,7 +20,7 @@ const HELD_ALERTS: i32 = 1000;
 struct Carrier {
     id: Uuid,
     rule: String,
-    purpose: Purpose,
+    purpose: MessagePurpose,
     alerts: i32,
     has_ends: bool,
     is_new: bool,
@@ -36,7 +36,7 @@ struct Carrier {
 pub(crate) struct Gathering {
     /// Rules whose open message was looked up. A full message is still open in the
     /// database until everything is written.
-    looked: HashSet<String>,
+    read_rules: HashSet<String>,
     open: BTreeMap<String, Carrier>,
     full: Vec<Carrier>,
 }
@@ -56,7 +56,7 @@ impl Gathering {
             self.full.push(carrier);
             return Ok(id);
         }
-        if self.looked.insert(raised.rule.clone())
+        if self.read_rules.insert(raised.rule.clone())
             && let Some(found) = find_open(connection, raised, now).await?
         {
             self.open.insert(raised.rule.clone(), found);

@@ -258,11 +258,11 @@ pub async fn of_key(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().filter_map(told).collect())
+    Ok(rows.into_iter().filter_map(outcome).collect())
 }
 
 /// `None` for a state that a newer version wrote.
-fn told(row: Row) -> Option<AlertOutcome> {
+fn outcome(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
         rule,

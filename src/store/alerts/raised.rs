@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use crate::model::{Alert, Purpose};
+use crate::model::{Alert, MessagePurpose};
 
 /// An alert to be inserted.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Raised {
     /// The rule that matched.
     pub rule: String,
     /// Why it is sent.
-    pub purpose: Purpose,
+    pub purpose: MessagePurpose,
     /// The change behind it.
     pub seq: Option<i64>,
     /// The watch list that the change came through.

@@ -123,7 +123,7 @@ pub async fn expire(
 
 /// A silence in a list of silences.
 #[derive(Debug, Clone, Serialize)]
-pub struct Line {
+pub struct ListedSilence {
     /// Its number.
     pub id: i64,
     /// Patterns by field.
@@ -142,7 +142,7 @@ pub struct Line {
 
 /// The silences that are active.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct ActiveSilences {
     /// Their number.
     pub active: i64,
     /// When the last of them expires.
@@ -152,12 +152,12 @@ pub struct Standing {
 }
 
 /// The silences that are active at this time.
-pub async fn standing(
+pub async fn active_totals(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
-) -> Result<Standing, sqlx::Error> {
+) -> Result<ActiveSilences, sqlx::Error> {
     sqlx::query_as!(
-        Standing,
+        ActiveSilences,
         r#"with active as (
                select id, until
                from silence
@@ -180,7 +180,7 @@ pub async fn standing(
 }
 
 /// All silences, the first to expire first.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<ListedSilence>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id as "id!", matchers as "matchers!: Json<BTreeMap<String, String>>",
                   reason as "reason!", created_by as "created_by!", created_at as "created_at!",
@@ -192,7 +192,7 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Erro
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Line {
+        .map(|row| ListedSilence {
             id: row.id,
             matchers: row.matchers.0,
             reason: row.reason,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
-use crate::instance::Instance;
+use crate::instance::ProcessIdentity;
 use crate::model::BudgetKind;
 
 /// A process that shares a budget.
@@ -37,7 +37,7 @@ pub async fn join(
     .await?
     .rows_affected()
         > 0;
-    let own = Instance::own();
+    let own = ProcessIdentity::own();
     let is_script = kind == BudgetKind::Script;
     let id = sqlx::query_scalar!(
         "insert into advisoryd.budget_holder as h

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::member::{BudgetMember, as_int, count, minute, pull_back};
 use crate::model::{
-    BudgetAnswer, BudgetRequest, BudgetStanding, MAX_LATE, Reserved, reserve as decide,
+    BudgetAnswer, BudgetRequest, BudgetState, MAX_LATE, Reserved, reserve as decide,
 };
 
 /// Background requests leave this fraction of the day to others: one half.
@@ -66,7 +66,7 @@ pub async fn reserve(
     let left = |limit: u32| (per_day > 0).then(|| u64::from(limit).saturating_sub(used));
     let background_limit = (per_day / BACKGROUND_PART).max(1);
     let is_background = request.is_background();
-    let standing = BudgetStanding {
+    let state = BudgetState {
         now: row.now,
         next_at: row.next_at,
         paused_until: if is_background {
@@ -81,7 +81,7 @@ pub async fn reserve(
             per_day
         }),
     };
-    let reserved = match decide(&standing, request) {
+    let reserved = match decide(&state, request) {
         BudgetAnswer::Reserved(reserved) => reserved,
         BudgetAnswer::DayUsedUp => {
             pull_back(&mut transaction, &member.account).await?;

@@ -38,18 +38,18 @@ async fn run_until_locked(
             Err(error) if is_locked(&error) => {}
             applied => return applied,
         }
-        let holders = holders(connection).await?;
-        if holders != named || attempts % NAMED_AGAIN_AFTER == 0 {
-            let whom = if holders.is_empty() {
+        let blocking_sessions = blocking_sessions(connection).await?;
+        if blocking_sessions != named || attempts % NAMED_AGAIN_AFTER == 0 {
+            let whom = if blocking_sessions.is_empty() {
                 "other sessions".to_owned()
             } else {
-                holders.join(" and ")
+                blocking_sessions.join(" and ")
             };
             tracing::warn!(
                 "a migration needs a lock that is held by {whom}; it is tried again every few seconds; end that transaction, or run `select pg_terminate_backend(PID)`"
             );
         }
-        (named, attempts) = (holders, attempts + 1);
+        (named, attempts) = (blocking_sessions, attempts + 1);
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -64,7 +64,7 @@ fn is_locked(error: &MigrateError) -> bool {
 }
 
 /// Sessions that hold locks on what belongs to this program.
-async fn holders(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+async fn blocking_sessions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select distinct format('session %s of user %s', a.pid, a.usename) as "holder!"
            from pg_locks l

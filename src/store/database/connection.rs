@@ -79,6 +79,18 @@ pub async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         .unwrap_or_else(|_| Err(no_answer()))
 }
 
+/// Limits how long each statement of the transaction waits for a lock.
+pub async fn limit_locks(
+    connection: &mut PgConnection,
+    within: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("select set_config('lock_timeout', $1, true)")
+        .bind(format!("{}ms", within.as_millis()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Checks that the database responds and accepts writes. The error says which host does
 /// not, and why.
 pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {

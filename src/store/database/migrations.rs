@@ -10,6 +10,7 @@ use super::blocked;
 use super::connection::connect;
 use super::pooler::{TransactionPooling, shares_sessions};
 use super::reader;
+use super::refusal::Refusal;
 
 /// The list of applied migrations.
 const LIST: &str = "advisoryd._sqlx_migrations";
@@ -73,6 +74,9 @@ pub enum MigrateError {
     /// The schema could not be created or read.
     #[error("cannot create or read the schema `advisoryd`")]
     Schema(#[source] sqlx::Error),
+    /// The server refuses every connection.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The database was migrated by a newer version.
     #[error(
         "the database belongs to a newer version of advisoryd (migration {migration} is unknown to this version); install that version or a later one"
@@ -104,6 +108,7 @@ impl MigrateError {
                 MigrateFailure::Execute(error) | MigrateFailure::ExecuteMigration(error, _),
             ) => crate::store::is_away(error),
             Self::Migration(_)
+            | Self::Refused(_)
             | Self::Newer { .. }
             | Self::Development(_)
             | Self::Foreign(_)

@@ -24,7 +24,7 @@ pub struct TransactionPooling;
 /// Whether a pooler gives each transaction, or each statement, another session.
 ///
 /// Nothing is prepared or set for it, so that it works through every pooler and leaves
-/// nothing there. A session is told by its process: as long as the first connection lasts,
+/// nothing there. A session is recognised by its process: as long as the first connection lasts,
 /// its process is its own, unless sessions are shared.
 pub async fn shares_sessions(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let options = pool.connect_options();

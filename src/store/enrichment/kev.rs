@@ -8,7 +8,7 @@ use crate::store::change::Fact;
 
 /// What a merge changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedCatalogue {
     /// CVEs that are listed now and were not before.
     pub added: u64,
     /// CVEs that are no longer listed.
@@ -62,7 +62,7 @@ pub(crate) async fn merge(
     entries: &[KevEntry],
     is_first: bool,
     now: DateTime<Utc>,
-) -> Result<Merged, sqlx::Error> {
+) -> Result<MergedCatalogue, sqlx::Error> {
     let cves: Vec<&str> = entries.iter().map(|entry| entry.cve.as_str()).collect();
     let added_on: Vec<NaiveDate> = entries.iter().map(|entry| entry.added_on).collect();
     let due_on: Vec<Option<NaiveDate>> = entries.iter().map(|entry| entry.due_on).collect();
@@ -105,7 +105,7 @@ pub(crate) async fn merge(
     )
     .fetch_one(connection)
     .await?;
-    Ok(Merged {
+    Ok(MergedCatalogue {
         added: added.unsigned_abs(),
         removed: removed.rows_affected(),
     })

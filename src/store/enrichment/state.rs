@@ -7,7 +7,7 @@ use crate::model::Catalogue;
 
 /// State of a published file.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct EnrichmentState {
     /// Which.
     pub catalogue: Catalogue,
     /// Where it is according to the configuration; `None` if it is not configured.
@@ -38,7 +38,7 @@ pub struct State {
     pub last_error_at: Option<DateTime<Utc>>,
 }
 
-impl State {
+impl EnrichmentState {
     /// Whether the last attempt has not ended: it is under way, or its process has died.
     pub fn is_unfinished(&self) -> bool {
         self.attempted_at > self.read_at.max(self.last_error_at)
@@ -62,7 +62,7 @@ pub(crate) struct Release<'a> {
 }
 
 /// The states of all files.
-pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::Error> {
+pub async fn states(connection: &mut PgConnection) -> Result<Vec<EnrichmentState>, sqlx::Error> {
     let rows = sqlx::query!(
         "select kind, origin, followed_since, attempted_at, read_at, changed_at, released_at,
                 release, entries, digest, entity_tag, last_modified, last_error, last_error_at
@@ -72,7 +72,7 @@ pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::E
     .fetch_all(connection)
     .await?;
     let states = rows.into_iter().filter_map(|row| {
-        Some(State {
+        Some(EnrichmentState {
             catalogue: Catalogue::from_name(&row.kind)?,
             origin: row.origin,
             followed_since: row.followed_since,
@@ -96,7 +96,7 @@ pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::E
 pub(crate) async fn lock(
     connection: &mut PgConnection,
     catalogue: Catalogue,
-) -> Result<State, sqlx::Error> {
+) -> Result<EnrichmentState, sqlx::Error> {
     sqlx::query!(
         "select kind from enrichment where kind = $1 for update",
         catalogue.name()

@@ -31,7 +31,7 @@ pub struct SourceState {
     /// Gaps in the covered time.
     pub gaps: i64,
     /// Members that a full pull did not contain, while that is not believed.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<MissingMembers>,
     /// How often it brings something.
     pub activity: Activity,
     /// Members that the last full pull lacked because it did not go back as far as
@@ -57,7 +57,7 @@ pub struct Activity {
 
 /// Members that a full pull did not contain.
 #[derive(Debug, Clone, Copy)]
-pub struct Doubt {
+pub struct MissingMembers {
     /// Start of the first full pull without them.
     pub since: DateTime<Utc>,
     /// Their number.
@@ -146,7 +146,7 @@ pub async fn sources(
         quarantined: row.quarantined,
         unknown_fields: row.unknown_fields,
         gaps: row.gaps,
-        doubt: row.doubted_at.map(|since| Doubt {
+        doubt: row.doubted_at.map(|since| MissingMembers {
             since,
             missing: row.doubted,
             known: row.doubted_known.unwrap_or(0),

@@ -12,7 +12,7 @@ pub async fn last(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>
 }
 
 /// Records that this time is handled. Undelivered earlier heartbeats become dead
-/// letters: a late heartbeat tells nothing about now.
+/// letters: a late heartbeat says nothing about now.
 pub async fn seen_to(
     connection: &mut PgConnection,
     scheduled_at: DateTime<Utc>,

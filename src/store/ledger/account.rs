@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 /// An account that the database was read with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoundAccount {
+pub(crate) struct BoundAccount {
     /// Keyed hash of origin and token.
     pub account: String,
     /// Origin of upstream.
@@ -13,7 +13,7 @@ pub struct BoundAccount {
 }
 
 /// The account that the covered time belongs to; others wait until the transaction ends.
-pub async fn lock_current(
+pub(crate) async fn lock_current(
     connection: &mut PgConnection,
 ) -> Result<Option<BoundAccount>, sqlx::Error> {
     sqlx::query!("lock table upstream_account in share row exclusive mode")
@@ -32,7 +32,10 @@ pub async fn lock_current(
 
 /// Whether the database was read with the account before, and a daemon that runs works with
 /// another one: they read in turn.
-pub async fn is_in_turn(connection: &mut PgConnection, account: &str) -> Result<bool, sqlx::Error> {
+pub(crate) async fn is_in_turn(
+    connection: &mut PgConnection,
+    account: &str,
+) -> Result<bool, sqlx::Error> {
     let others = sqlx::query_scalar!(
         r#"select d.id
            from daemon d
@@ -49,7 +52,7 @@ pub async fn is_in_turn(connection: &mut PgConnection, account: &str) -> Result<
 }
 
 /// Binds the covered time to an account.
-pub async fn bind(
+pub(crate) async fn bind(
     connection: &mut PgConnection,
     bound: &BoundAccount,
     now: DateTime<Utc>,
@@ -72,7 +75,7 @@ pub async fn bind(
 /// Forgets what is covered, where upstream refused requests, and how tickets are filtered:
 /// everything is read again in full. The data stays, and so does what was known before, so
 /// that only differences become changes. Returns how many sources were read before.
-pub async fn begin_anew(
+pub(crate) async fn begin_anew(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
@@ -114,7 +117,7 @@ pub async fn begin_anew(
 /// The sources that were not read completely since the covered time belongs to another
 /// account, and since when that is.
 #[derive(Debug, Clone)]
-pub struct Unread {
+pub(crate) struct UnreadSources {
     /// Since when.
     pub since: DateTime<Utc>,
     /// How many sources.
@@ -123,9 +126,11 @@ pub struct Unread {
 
 /// The sources that are not read yet with the current account; `None` if all are, or if
 /// there was no other.
-pub async fn unread(connection: &mut PgConnection) -> Result<Option<Unread>, sqlx::Error> {
+pub(crate) async fn unread(
+    connection: &mut PgConnection,
+) -> Result<Option<UnreadSources>, sqlx::Error> {
     sqlx::query_as!(
-        Unread,
+        UnreadSources,
         r#"select a.bound_at as "since!", s.sources as "sources!"
            from (select max(bound_at) as bound_at, count(*) as accounts from upstream_account) as a,
                 (select count(*) as sources

@@ -14,7 +14,7 @@ const FORM: &[u8] = b"advisoryd run 1\n";
 /// All columns of an ended run, in the order in which they go into its digest;
 /// times as whole microseconds, independent of format and time zone.
 #[derive(Debug, Serialize)]
-pub(crate) struct Entry {
+pub(crate) struct ChainEntry {
     pub id: i64,
     pub source_id: i32,
     pub place: Option<i64>,
@@ -48,7 +48,7 @@ pub(crate) struct Entry {
     pub digest: Option<Vec<u8>>,
 }
 
-impl Entry {
+impl ChainEntry {
     pub(crate) fn digest_after(&self, previous: &[u8]) -> Vec<u8> {
         // Numbers, strings and nulls in a fixed order: it cannot fail.
         let columns = serde_json::to_vec(self).unwrap_or_default();
@@ -104,9 +104,9 @@ pub(crate) async fn link(connection: &mut PgConnection, run_id: i64) -> Result<(
     Ok(())
 }
 
-async fn entry(connection: &mut PgConnection, run_id: i64) -> Result<Entry, sqlx::Error> {
+async fn entry(connection: &mut PgConnection, run_id: i64) -> Result<ChainEntry, sqlx::Error> {
     sqlx::query_as!(
-        Entry,
+        ChainEntry,
         r#"select id, source_id, place, job, mode, started_at as "started_at?", finished_at, outcome,
                   lower(covers) as covers_from, upper(covers) as covers_to,
                   isempty(covers) as covers_nothing, lower_inc(covers) as covers_from_itself,
@@ -127,9 +127,9 @@ pub(crate) async fn entries(
     source_id: i32,
     after: i64,
     limit: i64,
-) -> Result<Vec<Entry>, sqlx::Error> {
+) -> Result<Vec<ChainEntry>, sqlx::Error> {
     sqlx::query_as!(
-        Entry,
+        ChainEntry,
         r#"select id, source_id, place, job, mode, started_at as "started_at?", finished_at, outcome,
                   lower(covers) as covers_from, upper(covers) as covers_to,
                   isempty(covers) as covers_nothing, lower_inc(covers) as covers_from_itself,
@@ -193,28 +193,28 @@ pub async fn verify(
     chain: &Chain,
     since: Option<DateTime<Utc>>,
 ) -> Result<(u64, Vec<Break>), sqlx::Error> {
-    let mut walk = Walk::from(chain, since);
+    let mut check = ChainCheck::from(chain, since);
     loop {
-        let batch = entries(connection, chain.source_id, walk.place, BATCH).await?;
+        let batch = entries(connection, chain.source_id, check.place, BATCH).await?;
         if batch.is_empty() {
             break;
         }
         for entry in batch {
-            walk.step(entry);
+            check.step(entry);
         }
     }
-    if walk.place < chain.runs {
-        walk.breaks.push(Break::Missing {
-            first: walk.place + 1,
+    if check.place < chain.runs {
+        check.breaks.push(Break::Missing {
+            first: check.place + 1,
             last: chain.runs,
         });
-    } else if walk.place > chain.runs || walk.digest != chain.head.clone().unwrap_or_default() {
-        walk.breaks.push(Break::Head);
+    } else if check.place > chain.runs || check.digest != chain.head.clone().unwrap_or_default() {
+        check.breaks.push(Break::Head);
     }
-    Ok((walk.seen, walk.breaks))
+    Ok((check.seen, check.breaks))
 }
 
-struct Walk {
+struct ChainCheck {
     since: Option<DateTime<Utc>>,
     place: i64,
     digest: Vec<u8>,
@@ -222,7 +222,7 @@ struct Walk {
     breaks: Vec<Break>,
 }
 
-impl Walk {
+impl ChainCheck {
     fn from(chain: &Chain, since: Option<DateTime<Utc>>) -> Self {
         Self {
             since,
@@ -233,7 +233,7 @@ impl Walk {
         }
     }
 
-    fn step(&mut self, entry: Entry) {
+    fn step(&mut self, entry: ChainEntry) {
         let place = entry.place.unwrap_or(self.place + 1);
         let old = matches!((self.since, entry.finished_at), (Some(since), Some(at)) if at < since);
         if !old {
@@ -268,22 +268,22 @@ pub(crate) async fn oldest(
     before: DateTime<Utc>,
     limit: i64,
 ) -> Result<Oldest, sqlx::Error> {
-    let mut walk = Walk::from(chain, None);
+    let mut check = ChainCheck::from(chain, None);
     let mut found = Oldest {
         last: None,
         broken: false,
     };
-    for entry in entries(connection, chain.source_id, walk.place, limit).await? {
+    for entry in entries(connection, chain.source_id, check.place, limit).await? {
         let is_old = entry.finished_at.is_some_and(|at| at < before);
         if !is_old || entry.place.is_none_or(|place| place >= chain.runs) {
             break;
         }
-        walk.step(entry);
-        if !walk.breaks.is_empty() {
+        check.step(entry);
+        if !check.breaks.is_empty() {
             found.broken = true;
             break;
         }
-        found.last = Some((walk.place, walk.digest.clone()));
+        found.last = Some((check.place, check.digest.clone()));
     }
     Ok(found)
 }

@@ -35,9 +35,9 @@ pub async fn configure(
          from unnest($1::bigint[], $2::text[]) as n (id, name)
          left join discovered_list d on d.id = n.id
          on conflict (watch_list_id) do update
-         set name = excluded.name,
+         set name = coalesce(excluded.name, source.listed_name),
              configured = true
-         where source.name is distinct from excluded.name
+         where source.name is distinct from coalesce(excluded.name, source.listed_name)
             or not source.configured",
         &ids,
         &names as &[Option<String>]

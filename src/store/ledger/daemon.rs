@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
-use crate::instance::Instance;
+use crate::instance::ProcessIdentity;
 
 /// A daemon that has not renewed its row for this time has ended, or cannot reach the
 /// database: three renewals were missed.
@@ -23,7 +23,7 @@ const KEPT_FOR: PgInterval = PgInterval {
 
 /// A daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Daemon {
+pub struct RecordedDaemon {
     /// Row in `daemon`.
     #[serde(skip)]
     pub id: i64,
@@ -52,7 +52,7 @@ pub struct Daemon {
 
 /// What a daemon says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Announced {
+pub(crate) struct Announced {
     /// Why its last reload was refused.
     pub refused: Option<String>,
     /// Hash of what it has recorded of its configuration.
@@ -63,7 +63,7 @@ pub struct Announced {
 
 /// Forgets the processes that worked with the database of which this one is a copy: none of
 /// them works with this one.
-pub async fn forget_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with daemons as (delete from daemon)
          update lease
@@ -85,16 +85,16 @@ pub async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Records that this process works as a daemon, and forgets those that ended long ago.
 /// Returns the id of the row.
-pub async fn announce(
+pub(crate) async fn announce(
     connection: &mut PgConnection,
     announced: &Announced,
 ) -> Result<i64, sqlx::Error> {
-    let Instance {
+    let ProcessIdentity {
         host,
         pid,
         machine,
         started,
-    } = Instance::own();
+    } = ProcessIdentity::own();
     // A row of this process is left where its start was repeated.
     sqlx::query!(
         "delete from daemon
@@ -126,7 +126,7 @@ pub async fn announce(
 
 /// Records that the daemon runs, and what it says of itself. False if its row is gone,
 /// because it was not seen for long.
-pub async fn renew(
+pub(crate) async fn renew(
     connection: &mut PgConnection,
     id: i64,
     announced: &Announced,
@@ -150,13 +150,13 @@ pub async fn renew(
 
 /// Records that the daemon of this process works with another configuration. A row that is
 /// gone is made again by the next renewal.
-pub async fn reconfigured(
+pub(crate) async fn reconfigured(
     connection: &mut PgConnection,
     configuration: &str,
 ) -> Result<(), sqlx::Error> {
-    let Instance {
+    let ProcessIdentity {
         host, pid, machine, ..
-    } = Instance::own();
+    } = ProcessIdentity::own();
     sqlx::query!(
         "update daemon
          set configuration = $4
@@ -192,7 +192,7 @@ pub async fn stopped(connection: &mut PgConnection, id: i64) -> Result<(), sqlx:
 pub async fn differing(
     connection: &mut PgConnection,
     configuration: &str,
-) -> Result<Vec<Daemon>, sqlx::Error> {
+) -> Result<Vec<RecordedDaemon>, sqlx::Error> {
     let mut daemons = list(connection).await?;
     daemons.retain(|daemon| {
         let other = daemon.configuration.as_ref();
@@ -204,10 +204,10 @@ pub async fn differing(
     Ok(daemons)
 }
 
-impl Daemon {
+impl RecordedDaemon {
     /// Whether it is this process.
     fn is_own(&self) -> bool {
-        let Instance { host, pid, .. } = Instance::own();
+        let ProcessIdentity { host, pid, .. } = ProcessIdentity::own();
         self.is_here && self.pid == *pid && self.host == *host
     }
 
@@ -224,7 +224,7 @@ impl Daemon {
 }
 
 /// The daemons that run, and those that ended lately; the one that was seen last first.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Error> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<RecordedDaemon>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id, host, pid, machine, started, version, started_at, seen_at, stopped_at, refused, configuration,
                   stopped_at is null
@@ -235,16 +235,16 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Er
     )
     .fetch_all(connection)
     .await?;
-    let mut daemons: Vec<Daemon> = rows
+    let mut daemons: Vec<RecordedDaemon> = rows
         .into_iter()
         .map(|row| {
-            let instance = Instance {
+            let instance = ProcessIdentity {
                 host: row.host.clone(),
                 pid: row.pid,
                 machine: row.machine,
                 started: row.started,
             };
-            Daemon {
+            RecordedDaemon {
                 id: row.id,
                 host: row.host,
                 pid: row.pid,

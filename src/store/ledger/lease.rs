@@ -15,8 +15,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
-use crate::instance::Instance;
-use crate::model::Holder;
+use crate::instance::ProcessIdentity;
+use crate::model::LeaseHolder;
 
 /// How long a lease is valid unless it is renewed: a dead process frees its sources after
 /// this time.
@@ -65,7 +65,7 @@ pub struct Fence {
 pub async fn take(
     connection: &mut PgConnection,
     name: LeaseName,
-) -> Result<Result<Fence, Holder>, sqlx::Error> {
+) -> Result<Result<Fence, LeaseHolder>, sqlx::Error> {
     take_after(connection, name, None).await
 }
 
@@ -74,13 +74,13 @@ pub(super) async fn take_after(
     connection: &mut PgConnection,
     name: LeaseName,
     given_back: Option<i64>,
-) -> Result<Result<Fence, Holder>, sqlx::Error> {
+) -> Result<Result<Fence, LeaseHolder>, sqlx::Error> {
     let mut ended = given_back;
     for _ in 0..ATTEMPTS {
         if let Some(fence) = take_free(connection, name, ended).await? {
             return Ok(Ok(fence));
         }
-        match held(connection, name).await? {
+        match holder_of(connection, name).await? {
             Some((holder, instance)) if ended != Some(holder.epoch) && instance.has_ended() => {
                 ended = Some(holder.epoch);
             }
@@ -98,12 +98,12 @@ async fn take_free(
     name: LeaseName,
     ended: Option<i64>,
 ) -> Result<Option<Fence>, sqlx::Error> {
-    let Instance {
+    let ProcessIdentity {
         host,
         pid,
         machine,
         started,
-    } = Instance::own();
+    } = ProcessIdentity::own();
     let taken = sqlx::query!(
         r#"update lease
          set epoch = epoch + 1,
@@ -143,10 +143,10 @@ async fn create(connection: &mut PgConnection, name: LeaseName) -> Result<(), sq
     Ok(())
 }
 
-async fn held(
+async fn holder_of(
     connection: &mut PgConnection,
     name: LeaseName,
-) -> Result<Option<(Holder, Instance)>, sqlx::Error> {
+) -> Result<Option<(LeaseHolder, ProcessIdentity)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select epoch, host as "host!", pid as "pid!", machine, started,
                   acquired_at as "acquired_at!", expires_at as "expires_at!"
@@ -158,7 +158,7 @@ async fn held(
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|row| {
-        let holder = Holder {
+        let holder = LeaseHolder {
             lease: name.to_string(),
             epoch: row.epoch,
             host: row.host.clone(),
@@ -166,7 +166,7 @@ async fn held(
             since: row.acquired_at,
             expires_at: row.expires_at,
         };
-        let instance = Instance {
+        let instance = ProcessIdentity {
             host: row.host,
             pid: row.pid,
             machine: row.machine,
@@ -177,9 +177,9 @@ async fn held(
 }
 
 /// Those who hold a lease now.
-pub async fn holders(connection: &mut PgConnection) -> Result<Vec<Holder>, sqlx::Error> {
+pub async fn holders(connection: &mut PgConnection) -> Result<Vec<LeaseHolder>, sqlx::Error> {
     sqlx::query_as!(
-        Holder,
+        LeaseHolder,
         r#"select name as lease, epoch, host as "host!", pid as "pid!",
                   acquired_at as "since!", expires_at as "expires_at!"
            from lease
@@ -192,9 +192,9 @@ pub async fn holders(connection: &mut PgConnection) -> Result<Vec<Holder>, sqlx:
 
 /// Whether the lease of this holder has expired: since it was read, it was neither
 /// renewed, nor given back, nor taken by another process. `None` while it is valid.
-pub async fn was_abandoned(
+pub(crate) async fn was_abandoned(
     connection: &mut PgConnection,
-    holder: &Holder,
+    holder: &LeaseHolder,
 ) -> Result<Option<bool>, sqlx::Error> {
     let has_expired = sqlx::query_scalar!(
         r#"select expires_at <= clock_timestamp() as "has_expired!"

@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::given_back;
 use super::lease::{self, Fence, LeaseName};
-use crate::model::Holder;
+use crate::model::LeaseHolder;
 use crate::store::database;
 
 /// How often a lease is renewed: three attempts may fail before it expires.
@@ -31,7 +31,10 @@ pub struct SourceLock {
 
 impl SourceLock {
     /// Locks the source; if another run has it, returns its process.
-    pub async fn take(pool: &PgPool, source_id: i32) -> Result<Result<Self, Holder>, sqlx::Error> {
+    pub async fn take(
+        pool: &PgPool,
+        source_id: i32,
+    ) -> Result<Result<Self, LeaseHolder>, sqlx::Error> {
         Self::take_lease(pool, LeaseName::Source(source_id)).await
     }
 
@@ -39,7 +42,7 @@ impl SourceLock {
     pub(crate) async fn take_lease(
         pool: &PgPool,
         name: LeaseName,
-    ) -> Result<Result<Self, Holder>, sqlx::Error> {
+    ) -> Result<Result<Self, LeaseHolder>, sqlx::Error> {
         let mut connection = database::connect(pool).await?;
         match take(pool, &mut connection, name).await? {
             Ok(fence) => Ok(Ok(Self::renewed(pool, connection, vec![fence]))),
@@ -52,7 +55,7 @@ impl SourceLock {
 
     /// Locks every source; if a run has one of them, returns its row in `source` and the
     /// process.
-    pub async fn take_all(pool: &PgPool) -> Result<Result<Self, (i32, Holder)>, sqlx::Error> {
+    pub async fn take_all(pool: &PgPool) -> Result<Result<Self, (i32, LeaseHolder)>, sqlx::Error> {
         let mut connection = database::connect(pool).await?;
         let ids = sqlx::query_scalar!("select id from source order by id")
             .fetch_all(&mut connection)
@@ -105,7 +108,7 @@ async fn take(
     pool: &PgPool,
     connection: &mut PgConnection,
     name: LeaseName,
-) -> Result<Result<Fence, Holder>, sqlx::Error> {
+) -> Result<Result<Fence, LeaseHolder>, sqlx::Error> {
     lease::take_after(connection, name, given_back::epoch(pool, name)).await
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use super::quarantined::{Form, Kept, Line, get, list};
+pub use super::quarantined::{Kept, ListedQuarantine, RecordFormat, get, list};
 use super::room::Room;
-use crate::model::{Fingerprint, outgoing_within, shortened};
-use crate::store::origin::Origin;
+use crate::model::{Fingerprint, QuarantineKind, outgoing_within, shortened};
+use crate::store::origin::ChunkOrigin;
 
 /// Maximum length of a key, in characters: its index rows hold 2.7 kB.
 const MAX_KEY_CHARS: usize = 200;
@@ -17,7 +17,9 @@ const MAX_REASON_CHARS: usize = 1000;
 
 /// A record that could not be parsed.
 #[derive(Debug, Clone)]
-pub struct Unreadable {
+pub struct QuarantineEntry {
+    /// What is kept of it.
+    pub kind: QuarantineKind,
     /// Its own identifier, if one was found.
     pub key: Option<String>,
     /// Identifiers in it that may be its own or those of other advisories. A version of such
@@ -31,7 +33,7 @@ pub struct Unreadable {
     pub raw: String,
 }
 
-impl Unreadable {
+impl QuarantineEntry {
     fn short_key(&self) -> Option<String> {
         self.key.as_deref().map(short_key)
     }
@@ -68,18 +70,18 @@ fn storable(text: &str) -> String {
 
 /// Stores records; if the same bytes are already stored, only updates when they
 /// were last seen. Several alike are one record. Those for which the source has no room
-/// are not stored: [`super::room::lacked`] tells it to the run. Returns whether all are.
+/// are not stored: [`super::room::lacked`] reports it to the run. Returns whether all are.
 pub async fn keep(
     connection: &mut PgConnection,
-    origin: Origin,
-    records: &[Unreadable],
+    origin: ChunkOrigin,
+    records: &[QuarantineEntry],
 ) -> Result<bool, sqlx::Error> {
     if records.is_empty() {
         return Ok(true);
     }
     // One statement cannot update a row twice: of records that are alike, one is kept.
     let mut different = HashSet::new();
-    let different: Vec<&Unreadable> = records
+    let different: Vec<&QuarantineEntry> = records
         .iter()
         .filter(|record| different.insert(record.byte_hash))
         .collect();
@@ -88,14 +90,16 @@ pub async fn keep(
     let has_all = different.len() == all;
     let hashes = different.iter().map(|record| record.byte_hash.to_vec());
     let hashes: Vec<Vec<u8>> = hashes.collect();
+    let kinds = different.iter().map(|record| record.kind.name().to_owned());
+    let kinds: Vec<String> = kinds.collect();
     let mentioned = different.iter().map(|record| record.mentioned());
     let mentioned: Vec<String> = mentioned.collect();
     let (keys, reasons, raws) = columns(different);
     sqlx::query!(
-        r"insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, mentioned)
-         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw, string_to_array(n.mentioned, E'\n')
-         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
-              as n (key, reason, byte_hash, raw, mentioned)
+        r"insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind, mentioned)
+         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw, n.kind, string_to_array(n.mentioned, E'\n')
+         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[])
+              as n (key, reason, byte_hash, raw, kind, mentioned)
          on conflict (source_id, byte_hash) do update
          set last_run_id = excluded.last_run_id,
              mentioned = excluded.mentioned",
@@ -106,6 +110,7 @@ pub async fn keep(
         &reasons,
         &hashes,
         &raws,
+        &kinds,
         &mentioned
     )
     .execute(connection)
@@ -117,8 +122,8 @@ pub async fn keep(
 async fn with_room<'r>(
     connection: &mut PgConnection,
     source_id: i32,
-    mut records: Vec<&'r Unreadable>,
-) -> Result<Vec<&'r Unreadable>, sqlx::Error> {
+    mut records: Vec<&'r QuarantineEntry>,
+) -> Result<Vec<&'r QuarantineEntry>, sqlx::Error> {
     let hashes: Vec<Fingerprint> = records.iter().map(|record| record.byte_hash).collect();
     let known = known(connection, source_id, &hashes).await?;
     let known: HashSet<Vec<u8>> = known.into_iter().collect();
@@ -129,7 +134,7 @@ async fn with_room<'r>(
 
 /// Keys, reasons and raw texts, as the database takes them.
 fn columns<'r>(
-    records: impl IntoIterator<Item = &'r Unreadable>,
+    records: impl IntoIterator<Item = &'r QuarantineEntry>,
 ) -> (Vec<Option<String>>, Vec<String>, Vec<String>) {
     let columns = records
         .into_iter()
@@ -142,14 +147,14 @@ fn columns<'r>(
 /// Those for which there is no room are not kept: then [`super::room::lacked`] is true.
 pub async fn keep_replaced(
     connection: &mut PgConnection,
-    origin: Origin,
-    records: &[Unreadable],
+    origin: ChunkOrigin,
+    records: &[QuarantineEntry],
 ) -> Result<(), sqlx::Error> {
     if records.is_empty() {
         return Ok(());
     }
     let mut room = Room::of_replaced(connection, origin.source_id).await?;
-    let kept: Vec<&Unreadable> = records
+    let kept: Vec<&QuarantineEntry> = records
         .iter()
         .take_while(|one| room.take(&one.raw))
         .collect();

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::SourceKey;
+use crate::model::{QuarantineKind, SourceKey};
 
 /// A record in a list of records.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Line {
+pub struct ListedQuarantine {
     /// Row in `quarantine`.
     pub id: i64,
     /// Its identifier, if one was found.
@@ -39,6 +39,9 @@ pub struct Kept {
     pub source_key: SourceKey,
     /// Its source, as text.
     pub source: String,
+    /// What is kept of it.
+    #[serde(skip)]
+    pub kind: QuarantineKind,
     /// When it was first received.
     pub at: DateTime<Utc>,
     /// Its identifier, if one was found.
@@ -53,9 +56,9 @@ pub struct Kept {
 }
 
 /// All records, oldest first.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<ListedQuarantine>, sqlx::Error> {
     sqlx::query_as!(
-        Line,
+        ListedQuarantine,
         r#"select v.id as "id!", v.at as "at!", v.source as "source!", v.key, v.reason as "reason!",
                   octet_length(v.raw) as "bytes!"
            from advisoryd_v1.quarantine v
@@ -67,7 +70,7 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Erro
 
 /// The format of a quarantined record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum RecordFormat {
     /// An advisory of a feed, in XML.
     Record,
     /// An element of the JSON API's collection of advisories.
@@ -81,20 +84,17 @@ pub enum Form {
 impl Kept {
     /// The format of the record. A record of a watch list is XML if its feed was read,
     /// and JSON if the JSON API was used instead.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> RecordFormat {
         match self.source_key {
-            SourceKey::Tickets => Form::Ticket,
-            SourceKey::Details => Form::Detail,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.is_xml() => Form::Record,
+            SourceKey::Tickets => RecordFormat::Ticket,
+            SourceKey::Details => RecordFormat::Detail,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.kind.is_xml() => {
+                RecordFormat::Record
+            }
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::RevisionScan => {
-                Form::Listed
+                RecordFormat::Listed
             }
         }
-    }
-
-    /// A feed's record is stored from its first tag on; JSON never begins like that.
-    fn is_xml(&self) -> bool {
-        self.raw.starts_with('<')
     }
 }
 
@@ -102,6 +102,7 @@ impl Kept {
 pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
+                  q.kind as quarantine_kind,
                   source_in_words(s.kind, s.watch_list_id, s.extra_feed) as "source!",
                   s.kind, s.watch_list_id, s.extra_feed
            from quarantine q
@@ -119,6 +120,7 @@ pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>,
         source_id: row.source_id,
         source_key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
         source: row.source,
+        kind: QuarantineKind::from_name(&row.quarantine_kind),
         at: row.at,
         key: row.key,
         reason: row.reason,

@@ -50,7 +50,7 @@ pub async fn begin(
 }
 
 /// Records the window that a run requests, once upstream's clock is known.
-pub async fn records_window(
+pub(crate) async fn records_window(
     connection: &mut PgConnection,
     run_id: i64,
     covers: (DateTime<Utc>, DateTime<Utc>),
@@ -69,7 +69,7 @@ pub async fn records_window(
 
 /// Records that a run changes its mode: a list whose feed cannot be read continues
 /// with the JSON API.
-pub async fn change_mode(
+pub(crate) async fn change_mode(
     connection: &mut PgConnection,
     run_id: i64,
     mode: Mode,
@@ -89,7 +89,7 @@ pub async fn change_mode(
 
 /// The values that are stored when a run ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
+pub struct RunEnd<'a> {
     /// How it ended.
     pub outcome: &'a Outcome,
     /// Its counts.
@@ -109,7 +109,7 @@ pub struct Ended<'a> {
 pub async fn finish(
     connection: &mut PgConnection,
     run_id: i64,
-    ended: Ended<'_>,
+    ended: RunEnd<'_>,
 ) -> Result<(), sqlx::Error> {
     let Tally {
         requests,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::model::{Advisory, shortened};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Names that are stored of one source. A document whose names never repeat must not
 /// fill the table.
@@ -20,7 +20,7 @@ const MAX_NAME_CHARS: usize = 500;
 /// each with its first value.
 pub async fn record<'a>(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     advisories: impl IntoIterator<Item = &'a Advisory>,
 ) -> Result<(), sqlx::Error> {
     let mut fields = BTreeMap::new();
@@ -35,7 +35,7 @@ pub async fn record<'a>(
 /// The same for names and values that are not of a record.
 pub async fn record_pairs(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     pairs: &[(String, String)],
 ) -> Result<(), sqlx::Error> {
     let pairs = pairs.iter();
@@ -46,7 +46,7 @@ pub async fn record_pairs(
 /// The same for names and values of fields.
 pub async fn record_names(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     // In the order of names, so that transactions that store the same ones cannot deadlock.
     fields: BTreeMap<&str, &str>,
 ) -> Result<(), sqlx::Error> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{Holder, ListedList};
+use crate::model::{LeaseHolder, ListedList};
 use crate::store::ledger::lease::LeaseName;
 use crate::store::ledger::lock::SourceLock;
 
@@ -12,7 +12,7 @@ const REQUESTS_KEPT: TimeDelta = TimeDelta::days(2);
 
 /// State of discovery.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct State {
+pub struct DiscoveryState {
     /// When it last began.
     pub last_attempt_at: Option<DateTime<Utc>>,
     /// When it last succeeded.
@@ -30,14 +30,14 @@ pub struct State {
 }
 
 /// Locks discovery against other processes; if another one is running it, returns that.
-pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, Holder>, sqlx::Error> {
+pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, LeaseHolder>, sqlx::Error> {
     SourceLock::take_lease(pool, LeaseName::Discovery).await
 }
 
 /// State of discovery.
-pub async fn state(connection: &mut PgConnection) -> Result<State, sqlx::Error> {
+pub async fn state(connection: &mut PgConnection) -> Result<DiscoveryState, sqlx::Error> {
     sqlx::query_as!(
-        State,
+        DiscoveryState,
         "select last_attempt_at, last_success_at, last_error, doubted_at, doubted, unreadable
          from discovery"
     )

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{Holder, MirrorKey, MirrorKind};
+use crate::model::{LeaseHolder, MirrorKey, MirrorKind};
 use crate::store::ledger::lease::LeaseName;
 use crate::store::ledger::lock::SourceLock;
 
 /// State of a collection.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct MirrorState {
     /// The collection.
     pub key: MirrorKey,
     /// When it was last requested.
@@ -30,7 +30,7 @@ pub struct State {
     pub last_error: Option<String>,
 }
 
-impl State {
+impl MirrorState {
     /// A collection that was never requested.
     pub fn new(key: MirrorKey) -> Self {
         Self {
@@ -48,12 +48,12 @@ impl State {
 }
 
 /// Locks all of them against other processes; the process if another one is reading them.
-pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, Holder>, sqlx::Error> {
+pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, LeaseHolder>, sqlx::Error> {
     SourceLock::take_lease(pool, LeaseName::ListContents).await
 }
 
 /// The states of all collections that were ever requested.
-pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::Error> {
+pub async fn states(connection: &mut PgConnection) -> Result<Vec<MirrorState>, sqlx::Error> {
     let rows = sqlx::query!(
         "select watch_list_id, kind, attempted_at, read_at, changed_at, unreadable, doubted_at,
                 refused_since, retry_at, last_error
@@ -64,7 +64,7 @@ pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::E
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| State {
+        .map(|row| MirrorState {
             key: MirrorKey {
                 watch_list_id: row.watch_list_id,
                 kind: MirrorKind::from_name(&row.kind),
@@ -82,7 +82,7 @@ pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::E
 }
 
 /// Stores the state of a collection. The caller holds the lock.
-pub async fn set(connection: &mut PgConnection, state: &State) -> Result<(), sqlx::Error> {
+pub async fn set(connection: &mut PgConnection, state: &MirrorState) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into mirror (watch_list_id, kind, attempted_at, read_at, changed_at, unreadable,
                              doubted_at, refused_since, retry_at, last_error)

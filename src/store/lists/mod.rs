@@ -4,4 +4,5 @@
 pub(crate) mod content;
 pub(crate) mod discovery;
 pub(crate) mod evidence;
+pub(crate) mod listed_name;
 pub(crate) mod mirror;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::instance::Instance;
+use crate::instance::ProcessIdentity;
 
 /// The budget of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub async fn users(connection: &mut PgConnection) -> Result<Vec<BudgetUser>, sql
     .fetch_all(connection)
     .await?;
     let users = rows.into_iter().map(|row| {
-        let instance = Instance {
+        let instance = ProcessIdentity {
             host: row.host,
             pid: row.pid,
             machine: row.machine,
@@ -109,7 +109,7 @@ pub async fn users(connection: &mut PgConnection) -> Result<Vec<BudgetUser>, sql
         BudgetUser {
             account: row.account,
             pid: instance.pid,
-            is_own: instance == *Instance::own(),
+            is_own: instance == *ProcessIdentity::own(),
             has_ended: instance.has_ended(),
             host: instance.host,
             kind: row.kind,

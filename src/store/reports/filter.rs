@@ -6,14 +6,14 @@ use sqlx::postgres::Postgres;
 use sqlx::{Encode, QueryBuilder, Type};
 
 use crate::model::filter::{
-    Comparison, Field, Filter, FlagField, ListField, NumberField, Order, Test, TextField,
-    TimeField, WatchListTest,
+    Field, Filter, FlagField, ListField, NumberField, OrderComparison, StringComparison, Test,
+    TextField, TimeField, WatchListTest,
 };
 
 /// A statement under construction. It takes text only if that is part of the program.
-pub(super) struct Statement(QueryBuilder<Postgres>);
+pub(super) struct QueryText(QueryBuilder<Postgres>);
 
-impl Statement {
+impl QueryText {
     pub fn new(text: &'static str) -> Self {
         Self(QueryBuilder::new(text))
     }
@@ -130,13 +130,13 @@ impl Statement {
 
     /// Compares a string without regard to the case of ASCII letters: those are the ones
     /// that the collation C knows.
-    fn compare(&mut self, text: &'static str, comparison: Comparison, value: &str) {
+    fn compare(&mut self, text: &'static str, comparison: StringComparison, value: &str) {
         match comparison {
-            Comparison::Equal => {
+            StringComparison::Equal => {
                 self.text("lower((").text(text).text(") collate \"C\") = ");
                 self.bind(value.to_owned());
             }
-            Comparison::Contains => {
+            StringComparison::Contains => {
                 self.text("strpos(lower((")
                     .text(text)
                     .text(") collate \"C\"), ");
@@ -148,11 +148,11 @@ impl Statement {
     /// `bool_or` of no rows is null.
     fn list(
         &mut self,
-        (field, comparison): (ListField, Comparison),
+        (field, comparison): (ListField, StringComparison),
         value: &str,
         is_positive: bool,
     ) {
-        if field == ListField::Cve && comparison == Comparison::Equal && is_positive {
+        if field == ListField::Cve && comparison == StringComparison::Equal && is_positive {
             // CVEs are stored in upper case, and indexed.
             self.text("a.cves @> array[");
             self.bind(value.to_ascii_uppercase()).text("]");
@@ -199,13 +199,13 @@ impl Statement {
     }
 }
 
-fn sign(order: Order) -> &'static str {
+fn sign(order: OrderComparison) -> &'static str {
     match order {
-        Order::Equal => " = ",
-        Order::Less => " < ",
-        Order::LessOrEqual => " <= ",
-        Order::Greater => " > ",
-        Order::GreaterOrEqual => " >= ",
+        OrderComparison::Equal => " = ",
+        OrderComparison::Less => " < ",
+        OrderComparison::LessOrEqual => " <= ",
+        OrderComparison::Greater => " > ",
+        OrderComparison::GreaterOrEqual => " >= ",
     }
 }
 
@@ -278,7 +278,7 @@ mod tests {
 
     use chrono::DateTime;
 
-    use super::Statement;
+    use super::QueryText;
     use crate::model::filter::parse_filter;
 
     /// The text for a filter does not depend on the values in it.
@@ -307,7 +307,7 @@ mod tests {
             ]
             .map(|comparison| format!("{comparison} \"{value}\" and not {comparison} \"{value}\""))
             .join(" or ");
-            let mut statement = Statement::new("select from advisory a where ");
+            let mut statement = QueryText::new("select from advisory a where ");
             statement.condition(&parse_filter(&text).unwrap(), DateTime::UNIX_EPOCH);
             statement.finish().sql().as_str().to_owned()
         };

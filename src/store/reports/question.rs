@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::filter::Statement;
+use super::filter::QueryText;
 use crate::model::filter::Filter;
-use crate::model::{Details, RecordKind};
+use crate::model::{DetailsMode, RecordKind};
 use crate::store::advisories::columns::with_plain_names;
 use crate::store::reports::receipt;
 
@@ -154,14 +154,14 @@ pub struct AdvisoryLine {
 pub async fn advisories(
     connection: &mut PgConnection,
     question: &AdvisoryQuestion,
-    details: Details,
+    details: DetailsMode,
 ) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
     let mut lines = stored(connection, question).await?;
     let keys: Vec<String> = lines.iter().map(|line| line.said.clone()).collect();
-    let filter = receipt::Filter {
+    let filter = receipt::QuarantineFilter {
         keys: Some(&keys),
         kind: Some(RecordKind::Advisory),
-        ..receipt::Filter::default()
+        ..receipt::QuarantineFilter::default()
     };
     let quarantined = receipt::unreplaced(connection, filter).await?;
     let pending = receipt::pending(connection, &keys, details).await?;
@@ -174,12 +174,12 @@ pub async fn advisories(
     Ok(lines)
 }
 
-/// The text of this statement is assembled from parts of the program (see [`Statement`]).
+/// The text of this statement is assembled from parts of the program (see [`QueryText`]).
 async fn stored(
     connection: &mut PgConnection,
     question: &AdvisoryQuestion,
 ) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
-    let mut statement = Statement::new(
+    let mut statement = QueryText::new(
         "select a.said,
                 a.upstream_id,
                 severity_name(a.severity_rank) as severity,

@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Details, PendingFetch, QuarantinedRecord, Receipt, RecordKind, SourceCoverage};
+use crate::model::{
+    DetailsMode, PendingFetch, QuarantinedRecord, RecordKind, RecordReceipt, SourceCoverage,
+};
 
 /// Maximum number of quarantined records in one receipt; more would not help.
 const MOST_RECORDS: i64 = 20;
 
 /// Which quarantined records; `None` matches everything.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Filter<'a> {
+pub struct QuarantineFilter<'a> {
     /// Identifiers of advisories, or ids of tickets.
     pub keys: Option<&'a [String]>,
     /// Advisories or tickets.
@@ -32,9 +34,9 @@ pub struct Filter<'a> {
 /// by newer details of all advisories that it may be.
 pub async fn unreplaced(
     connection: &mut PgConnection,
-    filter: Filter<'_>,
+    filter: QuarantineFilter<'_>,
 ) -> Result<Vec<QuarantinedRecord>, sqlx::Error> {
-    let Filter {
+    let QuarantineFilter {
         keys,
         kind,
         since,
@@ -92,8 +94,8 @@ pub async fn receipt(
     connection: &mut PgConnection,
     kind: RecordKind,
     key: &str,
-    details: Details,
-) -> Result<Receipt, sqlx::Error> {
+    details: DetailsMode,
+) -> Result<RecordReceipt, sqlx::Error> {
     let is_ticket = kind == RecordKind::Ticket;
     let row = sqlx::query!(
         r#"select case when $1::boolean
@@ -110,18 +112,18 @@ pub async fn receipt(
     .fetch_one(&mut *connection)
     .await?;
     let keys = [key.to_owned()];
-    let filter = Filter {
+    let filter = QuarantineFilter {
         keys: Some(&keys),
         kind: Some(kind),
         limit: Some(MOST_RECORDS),
-        ..Filter::default()
+        ..QuarantineFilter::default()
     };
     let pending = if is_ticket {
         None
     } else {
         pending(connection, &keys, details).await?.remove(key)
     };
-    Ok(Receipt {
+    Ok(RecordReceipt {
         is_stored: row.is_stored,
         quarantined: unreplaced(connection, filter).await?,
         pending,
@@ -134,7 +136,7 @@ pub async fn receipt(
 pub async fn pending(
     connection: &mut PgConnection,
     keys: &[String],
-    details: Details,
+    details: DetailsMode,
 ) -> Result<HashMap<String, PendingFetch>, sqlx::Error> {
     let rows = sqlx::query!(
         "select said, wanted_since, next_at, attempts, last_error
@@ -142,7 +144,7 @@ pub async fn pending(
          where said = any($1)
            and ($2 or reason in ('sweep', 'json'))",
         keys,
-        details != Details::Never
+        details != DetailsMode::Never
     )
     .fetch_all(connection)
     .await?;
@@ -192,7 +194,7 @@ pub struct Unlisted {
 /// Counts advisories that are known and not stored.
 pub async fn unlisted(
     connection: &mut PgConnection,
-    details: Details,
+    details: DetailsMode,
 ) -> Result<Unlisted, sqlx::Error> {
     sqlx::query_as!(
         Unlisted,
@@ -213,7 +215,7 @@ pub async fn unlisted(
                    where ($1 or w.reason in ('sweep', 'json'))
                      and not exists (select from advisory a where a.said = w.said)
                      and not exists (select from detail d where d.said = w.said)) as "pending!""#,
-        details != Details::Never
+        details != DetailsMode::Never
     )
     .fetch_one(connection)
     .await

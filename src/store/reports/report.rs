@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::missing;
-use crate::model::{CoverageGap, Holder, IngestedVia, RunFailure, SourceKey};
+use crate::model::{CoverageGap, IngestedVia, LeaseHolder, RunFailure, SourceKey};
 use crate::store::ledger::lease::{self, LeaseName};
 
 /// Status of a source.
@@ -34,7 +34,7 @@ pub struct SourceReport {
     /// Whether a run is marked as running.
     pub running: bool,
     /// The process that has locked the source.
-    pub holder: Option<Holder>,
+    pub holder: Option<LeaseHolder>,
     /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// The API that a watch list's advisories are read from.
@@ -98,6 +98,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
         let key = SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed);
+        let ingested_via = IngestedVia::from_name(&row.served_by);
         reports.push(SourceReport {
             key,
             name: row.name,
@@ -112,9 +113,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             running: row.running,
             holder: holder(row.id),
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
-            ingested_via: IngestedVia::from_name(&row.served_by),
+            ingested_via,
             ingested_via_reason: row.served_why,
-            missing_details: if row.served_by == "json" { missing } else { 0 },
+            missing_details: missing_of(ingested_via, missing),
             paused_until: row.rests_until,
             full_at: row.full_at,
             followed_since: row.followed_since,
@@ -122,6 +123,14 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
         });
     }
     Ok(reports)
+}
+
+/// Of a list that is read from its feed, none is missing.
+fn missing_of(ingested_via: IngestedVia, missing: i64) -> i64 {
+    match ingested_via {
+        IngestedVia::Json => missing,
+        IngestedVia::Feed => 0,
+    }
 }
 
 /// Number of stored advisories.

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 /// Lower limits of times; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Moments {
+pub struct TimeLimits {
     /// Created or modified upstream.
     pub any: Option<DateTime<Utc>>,
     /// Modified upstream.
@@ -33,7 +33,7 @@ pub struct TicketQuestion {
     /// Its advisory.
     pub said: Option<String>,
     /// How recent.
-    pub since: Moments,
+    pub since: TimeLimits,
     /// Those that were stored last come first, not those that were modified last.
     pub newest_first: bool,
     /// Tickets that no longer exist upstream, instead of those that do.

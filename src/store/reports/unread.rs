@@ -15,9 +15,9 @@ pub struct Count<'a> {
 
 /// What the current versions that these runs brought hold in `unrecognised`.
 #[derive(Debug, Default)]
-pub struct Unread(Vec<(String, i64)>);
+pub struct UnrecognisedValues(Vec<(String, i64)>);
 
-impl Unread {
+impl UnrecognisedValues {
     /// Number of advisories whose records were repaired.
     pub fn repaired(&self) -> i64 {
         let mut all = self.0.iter();
@@ -46,7 +46,10 @@ impl Unread {
 }
 
 /// What these runs brought.
-pub async fn unread(connection: &mut PgConnection, runs: &[i64]) -> Result<Unread, sqlx::Error> {
+pub async fn unread(
+    connection: &mut PgConnection,
+    runs: &[i64],
+) -> Result<UnrecognisedValues, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select k.name as "name!", count(*) as "advisories!"
            from advisory a
@@ -60,5 +63,5 @@ pub async fn unread(connection: &mut PgConnection, runs: &[i64]) -> Result<Unrea
     .fetch_all(connection)
     .await?;
     let counts = rows.into_iter().map(|row| (row.name, row.advisories));
-    Ok(Unread(counts.collect()))
+    Ok(UnrecognisedValues(counts.collect()))
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::model::{ChangeKind, TicketStatement, ticket_facts};
 use crate::store::advisories::history::KeptTicket;
 use crate::store::change::Fact;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Changes of a ticket's new version, which is its first if there is no former one.
 pub(crate) fn of_version(
@@ -13,7 +13,7 @@ pub(crate) fn of_version(
     former: Option<&KeptTicket>,
     now: &TicketStatement,
     modified_at: Option<DateTime<Utc>>,
-    origin: Origin,
+    origin: ChunkOrigin,
 ) -> Vec<Fact> {
     let (version, mut whats) = match former {
         None => (1, vec![ChangeKind::TicketOpened]),

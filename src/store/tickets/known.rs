@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::model::QuarantineKind;
+
 /// Tickets that show which fields a ticket has.
 const SAMPLE: i64 = 100;
 
@@ -54,21 +56,20 @@ pub async fn sample(connection: &mut PgConnection) -> Result<Vec<Value>, sqlx::E
     .await
 }
 
-/// Tickets in quarantine for a reason that begins so, and since when.
-pub async fn quarantined(
+/// Tickets of which a part is in quarantine, and since when.
+pub async fn parts(
     connection: &mut PgConnection,
     source_id: i32,
-    reason: &str,
 ) -> Result<HashMap<i64, DateTime<Utc>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select key as "key!", min(at) as "at!"
            from quarantine
            where source_id = $1
              and key is not null
-             and starts_with(reason, $2)
+             and kind = $2
            group by key"#,
         source_id,
-        reason
+        QuarantineKind::PartOfTicket.name()
     )
     .fetch_all(connection)
     .await?;

@@ -91,7 +91,7 @@ pub async fn some_old(
     Ok(row.first.zip(row.last))
 }
 
-/// Moves the cursor forward, never back; `has_changes` tells whether changes of older
+/// Moves the cursor forward, never back; `has_changes` says whether changes of older
 /// tickets were read as well.
 pub async fn advance(
     connection: &mut PgConnection,
@@ -135,7 +135,7 @@ pub async fn cut_back(
 }
 
 /// Records a complete full scan.
-pub async fn walked(
+pub async fn record_full_scan(
     connection: &mut PgConnection,
     began_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {

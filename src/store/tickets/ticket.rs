@@ -10,14 +10,14 @@ use super::{facts, unversioned};
 use crate::model::{
     Fingerprint, RecordKind, Ticket, TicketStatement, composed, fingerprint, is_composed,
 };
-use crate::store::advisories::comparison::Comparison;
+use crate::store::advisories::comparison::RecordComparison;
 use crate::store::advisories::history;
 use crate::store::change::{self, Fact};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// Result of storing a page of tickets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedTickets {
     /// New tickets.
     pub added: u64,
     /// Tickets with a new version.
@@ -31,9 +31,9 @@ pub struct Merged {
 /// version.
 pub async fn merge(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     tickets: &[Ticket],
-) -> Result<Merged, sqlx::Error> {
+) -> Result<MergedTickets, sqlx::Error> {
     let tickets = newest(tickets);
     let ids: Vec<i64> = tickets.keys().copied().collect();
     let stored = stored(connection, &ids).await?;
@@ -52,7 +52,7 @@ pub async fn merge(
         .map(|ticket| as_json(origin, ticket, &content_hash(&ticket.raw), 0));
     let unversioned = unversioned::replace_raw(connection, other.collect()).await?;
 
-    let mut merged = Merged::default();
+    let mut merged = MergedTickets::default();
     let (mut rows, mut versions, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for ticket in tickets.into_values() {
         let content_hash = content_hash(&ticket.raw);
@@ -106,14 +106,14 @@ fn newest(tickets: &[Ticket]) -> BTreeMap<i64, &Ticket> {
 /// Compares a single ticket with the stored one.
 pub async fn compare(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     ticket: &Ticket,
-) -> Result<Comparison, sqlx::Error> {
+) -> Result<RecordComparison, sqlx::Error> {
     let Some(stored) = stored(connection, &[ticket.id]).await?.remove(&ticket.id) else {
-        return Ok(Comparison::Unknown);
+        return Ok(RecordComparison::Unknown);
     };
     let same = stored.content_hash == content_hash(&ticket.raw);
-    Ok(Comparison::judge(
+    Ok(RecordComparison::judge(
         same,
         ticket.modified_at,
         (stored.modified_at, true),
@@ -168,7 +168,7 @@ pub fn content_hash(raw: &Value) -> Fingerprint {
 
 /// Fingerprint of what makes a version of a ticket: the values that columns are read from. Only
 /// where no time of modification shows that it changed, that is the whole ticket.
-pub fn version_hash(ticket: &Ticket) -> Fingerprint {
+pub(crate) fn version_hash(ticket: &Ticket) -> Fingerprint {
     if ticket.modified_at.is_none() {
         return content_hash(&unversioned::as_texts(&ticket.raw));
     }
@@ -176,7 +176,12 @@ pub fn version_hash(ticket: &Ticket) -> Fingerprint {
     content_hash(&Value::Object(columns))
 }
 
-fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {
+fn as_json(
+    origin: ChunkOrigin,
+    ticket: &Ticket,
+    content_hash: &Fingerprint,
+    version: i32,
+) -> Value {
     let mut row = columns(ticket, content_hash);
     row.insert("raw".to_owned(), ticket.raw.clone());
     row.insert("run_id".to_owned(), json!(origin.run_id));
@@ -272,7 +277,7 @@ async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sq
 }
 
 /// Number of tickets that exist upstream, according to the stored data.
-pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from ticket where deleted_at is null"#)
         .fetch_one(connection)
         .await
@@ -280,7 +285,7 @@ pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> 
 
 /// The tickets that were stored before a complete scan began and that it did not
 /// find.
-pub async fn missing_from_scan(
+pub(crate) async fn missing_from_scan(
     connection: &mut PgConnection,
     walk_id: i64,
     began_at: DateTime<Utc>,
@@ -311,7 +316,7 @@ pub async fn missing_from_scan(
 /// Marks tickets as deleted; their rows stay.
 pub async fn mark_gone(
     connection: &mut PgConnection,
-    origin: Origin,
+    origin: ChunkOrigin,
     ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
     let former = history::keep_tickets(connection, ids, origin.at).await?;

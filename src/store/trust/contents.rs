@@ -87,7 +87,7 @@ pub async fn server_major(connection: &mut PgConnection) -> Result<u32, sqlx::Er
 ///
 /// # Errors
 /// The database's, among others `55P03` if somebody has been writing for 10 s.
-pub async fn hold_writes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn block_writes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(
         "set local idle_in_transaction_session_timeout = 0;
          set local statement_timeout = 0;

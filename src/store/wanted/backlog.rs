@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::queue::{LONGEST_PAUSE, seconds};
-use crate::model::Details;
+use crate::model::DetailsMode;
 
 /// Backlog of details.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -30,10 +30,10 @@ pub struct Backlog {
     pub fetched: i64,
 }
 
-/// Reads the backlog; with [`Details::Never`] incomplete feed records do not count.
+/// Reads the backlog; with [`DetailsMode::Never`] incomplete feed records do not count.
 pub async fn backlog(
     connection: &mut PgConnection,
-    details: Details,
+    details: DetailsMode,
     now: DateTime<Utc>,
 ) -> Result<Backlog, sqlx::Error> {
     sqlx::query_as!(
@@ -60,7 +60,7 @@ pub async fn backlog(
            where $3 or reason in ('sweep', 'json')"#,
         now,
         seconds(LONGEST_PAUSE),
-        details != Details::Never
+        details != DetailsMode::Never
     )
     .fetch_one(connection)
     .await

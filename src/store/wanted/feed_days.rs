@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::listed::Row;
+use super::listed::ListedAdvisory;
 
 /// A change that is not in a feed after this time will not be in it at all.
 const LATE: TimeDelta = TimeDelta::minutes(10);
@@ -71,7 +71,7 @@ pub async fn get(connection: &mut PgConnection) -> Result<Option<FeedDays>, sqlx
 /// the advisory may have left the list.
 pub async fn settle(
     connection: &mut PgConnection,
-    rows: &[Row],
+    rows: &[ListedAdvisory],
     now: DateTime<Utc>,
 ) -> Result<Option<Counts>, sqlx::Error> {
     let known = get(connection).await?;
@@ -100,7 +100,7 @@ struct Columns {
     released: Vec<Option<DateTime<Utc>>>,
 }
 
-fn columns(rows: &[Row]) -> Columns {
+fn columns(rows: &[ListedAdvisory]) -> Columns {
     Columns {
         said: rows.iter().map(|row| row.said.clone()).collect(),
         modified: rows.iter().map(|row| row.modified_at).collect(),
@@ -110,7 +110,7 @@ fn columns(rows: &[Row]) -> Columns {
 
 async fn shown(
     connection: &mut PgConnection,
-    rows: &[Row],
+    rows: &[ListedAdvisory],
 ) -> Result<Option<Evidence>, sqlx::Error> {
     let Columns {
         said,
@@ -140,7 +140,7 @@ async fn shown(
 
 async fn not_shown(
     connection: &mut PgConnection,
-    rows: &[Row],
+    rows: &[ListedAdvisory],
 ) -> Result<Option<Evidence>, sqlx::Error> {
     let Columns {
         said,

@@ -5,11 +5,11 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::queue::{self, QueueEntry, Reason};
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 
 /// An element of the list.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct ListedAdvisory {
     /// The advisory's identifier.
     pub said: String,
     /// When upstream last modified it.
@@ -67,8 +67,8 @@ pub struct OlderThan {
 /// listed first: whether it is news in a list is judged by that time.
 pub async fn enqueue_for_list(
     connection: &mut PgConnection,
-    origin: Origin,
-    rows: &[Row],
+    origin: ChunkOrigin,
+    rows: &[ListedAdvisory],
     older_than: OlderThan,
 ) -> Result<(), sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
@@ -130,7 +130,7 @@ pub async fn enqueue_for_list(
 pub async fn sightings(
     connection: &mut PgConnection,
     source_id: i32,
-    rows: &[Row],
+    rows: &[ListedAdvisory],
 ) -> Result<Vec<i64>, sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
     sqlx::query_scalar!(
@@ -152,7 +152,7 @@ pub async fn sightings(
 /// one that is listed counts once.
 pub async fn enqueue_newer(
     connection: &mut PgConnection,
-    rows: &[Row],
+    rows: &[ListedAdvisory],
     (now, undated): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<u64, sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();

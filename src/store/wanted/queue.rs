@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Details, outgoing};
+use crate::model::{DetailsMode, outgoing};
 
 /// Retry interval for unavailable details: upstream may have been wrong, and the
 /// account's rights may have changed.
@@ -152,13 +152,13 @@ pub async fn pending_since(
 /// enabled, or with a different setting.
 pub async fn enqueue_missing(
     connection: &mut PgConnection,
-    details: Details,
+    details: DetailsMode,
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
-    if details == Details::Never {
+    if details == DetailsMode::Never {
         return Ok(0);
     }
-    let always = details == Details::Always;
+    let always = details == DetailsMode::Always;
     let done = sqlx::query!(
         "insert into wanted_detail (said, wanted_since, reason, modified_at, next_at)
          select a.said, $2,
@@ -199,7 +199,7 @@ pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::
 /// retries, and the newest revisions first.
 pub async fn due(
     connection: &mut PgConnection,
-    details: Details,
+    details: DetailsMode,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
@@ -212,7 +212,7 @@ pub async fn due(
          limit $2",
         now,
         limit,
-        details != Details::Never
+        details != DetailsMode::Never
     )
     .fetch_all(connection)
     .await

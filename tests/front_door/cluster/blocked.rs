@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio::time::timeout;
 
-use super::{give_to_server_user, options, seeded_state_dir};
+use super::{give_to_server_user, options, seeded_state_dir, started_server};
 use crate::support::{PATIENCE, eventually, is_alive};
 
 /// How long a future runs before it is dropped.
@@ -33,7 +33,7 @@ async fn begin(state_dir: &Path) -> (Cluster, u32) {
     let server = eventually("the server to be started", PATIENCE, async || {
         let early = timeout(SOON, cluster.start()).await;
         assert!(early.is_err(), "{early:?}");
-        cluster.server_pid()
+        started_server(state_dir)
     })
     .await;
     // Before that a signal would still end it.

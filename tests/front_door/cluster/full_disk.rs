@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::{is_root, kept_row, open, options, program, start_daemon_as};
-use crate::support::{Running, eventually, state_dir};
+use crate::support::{Manager, Running, eventually, state_dir};
 
 /// How long the pause before the next attempt may get, and the attempt.
 const RETRIED_WITHIN: Duration = Duration::from_mins(1);
@@ -181,12 +181,13 @@ fn a_daemon_that_is_started_on_a_full_disk_waits() {
         client.stop().await.unwrap();
         let mut command = program(&state, &["run"]);
         let filler = fill(disk);
-        let mut daemon = Running::start(&mut command);
-        daemon.line("disk full").await;
+        let mut manager = Manager::new();
+        let mut daemon = Running::start(manager.listens_to(&mut command));
+        let failed = daemon.event("a failed start", |event| event["level"] == "ERROR");
+        let failed = failed.await;
+        assert!(failed["message"].to_string().contains("disk full"));
         fs::remove_file(filler).unwrap();
-        daemon
-            .line_within("the database is ready", RETRIED_WITHIN)
-            .await;
+        manager.hears("READY=1").await;
         daemon.kill9();
     });
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use advisoryd::cluster::Role;
-use advisoryd::simulate::{self, Options};
+use advisoryd::simulate::{self, SimulatorOptions};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -55,12 +55,12 @@ fn succeeds(mut command: Command) {
 #[test]
 fn what_is_sent_while_the_disk_is_full_is_stored_when_there_is_space() {
     with_small_disk(240, async |disk| {
-        let options = Options {
+        let options = SimulatorOptions {
             advisories: usize::try_from(ADVISORIES).unwrap(),
             tickets: 0,
             watch_lists: 1,
             token: "nobody-asks-for-it".to_owned(),
-            ..Options::default()
+            ..SimulatorOptions::default()
         };
         let simulator = simulate::start(options).await.unwrap();
         let state = disk.join("state");

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     connect, fake_initdb, give_to_server_user, keep_a_row, kept_row, open, options, program,
-    seeded_state_dir,
+    seeded_state_dir, server_of,
 };
 use crate::support::{PATIENCE, Running, eventually, state_dir};
 
@@ -60,7 +60,7 @@ async fn the_server_is_what_the_design_says() {
         let mode = fs::metadata(state.path().join(directory)).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o700, "{directory}");
     }
-    let server = i32::try_from(cluster.server_pid().unwrap()).unwrap();
+    let server = i32::try_from(server_of(state.path()).unwrap()).unwrap();
     let group = nix::unistd::getpgid(Some(Pid::from_raw(server))).unwrap();
     assert_eq!(
         group.as_raw(),
@@ -95,7 +95,8 @@ async fn a_server_that_dies_is_started_again() {
     let mut cluster = open(state.path(), Role::Daemon).await.unwrap();
     keep_a_row(&cluster).await;
     let options = cluster.connect_options();
-    let server = Pid::from_raw(i32::try_from(cluster.server_pid().unwrap()).unwrap());
+    let former = server_of(state.path()).unwrap();
+    let server = Pid::from_raw(i32::try_from(former).unwrap());
     kill(server, Signal::SIGKILL).unwrap();
     let again = eventually("the server to be back", PATIENCE, async || {
         let mut connection = PgConnection::connect_with(&options).await.ok()?;
@@ -109,8 +110,9 @@ async fn a_server_that_dies_is_started_again() {
         never = cluster.keep_running() => match never {},
     }
     // The one that answered may have been noticed before the owner knew.
-    cluster.restart().await.unwrap();
-    assert_ne!(cluster.server_pid(), Some(server.as_raw().unsigned_abs()));
+    cluster.start().await.unwrap();
+    assert!(cluster.is_ours());
+    assert_ne!(server_of(state.path()), Some(former));
     cluster.stop().await.unwrap();
 }
 
@@ -177,6 +179,7 @@ async fn every_start_logs_that_the_database_is_ready_and_every_stop_its_end() {
     let state = seeded_state_dir();
     for start in 1..=3 {
         let mut daemon = Running::start(&mut program(state.path(), &["run"]));
+        // The line is what is promised.
         daemon.line("the database is ready").await;
         daemon.signal(Signal::SIGTERM);
         assert!(daemon.ended().await.success());

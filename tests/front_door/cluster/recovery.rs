@@ -89,7 +89,7 @@ async fn a_recovery_goes_on_however_often_its_future_is_dropped() {
     let mut cluster = open(state.path(), Role::Daemon).await.unwrap();
     keep_a_row(&cluster).await;
     let recovery = Recovery::prepare(state.path());
-    let former = cluster.server_pid().unwrap();
+    let former = server_of(state.path()).unwrap();
     kill9(former);
     let recovering = tokio::select! {
         server = next_server(state.path(), Some(former)) => server,
@@ -113,7 +113,7 @@ async fn a_recovery_goes_on_however_often_its_future_is_dropped() {
     })
     .await;
     assert_eq!(back, "still here");
-    assert_eq!(cluster.server_pid(), Some(recovering));
+    assert_eq!(server_of(state.path()), Some(recovering));
     cluster.stop().await.unwrap();
 }
 
@@ -127,10 +127,10 @@ async fn a_start_whose_future_is_dropped_is_resumed() {
         let early = timeout(Duration::from_millis(milliseconds), cluster.start()).await;
         assert!(early.is_err(), "ready while it recovers");
     }
-    let server = cluster.server_pid().expect("a server");
+    let server = next_server(state.path(), None).await;
     recovery.end();
     cluster.start().await.unwrap();
-    assert_eq!(cluster.server_pid(), Some(server), "it was begun anew");
+    assert_eq!(server_of(state.path()), Some(server), "it was begun anew");
     cluster.stop().await.unwrap();
 }
 
@@ -158,6 +158,7 @@ async fn the_server_of_a_daemon_comes_back_after_a_long_recovery() {
     let (mut daemon, server) = start_daemon(state.path()).await;
     let recovery = Recovery::prepare(state.path());
     kill9(server);
+    // The line is what is promised: a long recovery is reported now and then.
     daemon.line("still recovering after").await;
     let recovering = next_server(state.path(), Some(server)).await;
     recovery.end();
@@ -201,7 +202,6 @@ async fn a_daemon_told_to_stop_during_recovery_ends_with_its_server() {
     let state = seeded_state_dir();
     let _recovery = Recovery::prepare(state.path());
     let mut daemon = Running::start(&mut program(state.path(), &["run"]));
-    daemon.line("still recovering after").await;
     let server = next_server(state.path(), None).await;
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);
@@ -216,7 +216,6 @@ async fn a_daemon_told_to_stop_while_its_server_recovers_again_ends_with_it() {
     let (mut daemon, former) = start_daemon(state.path()).await;
     let _recovery = Recovery::prepare(state.path());
     kill9(former);
-    daemon.line("still recovering after").await;
     let server = next_server(state.path(), Some(former)).await;
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);

@@ -2,8 +2,9 @@
 
 use advisoryd::cluster::{ClusterError, Role};
 use nix::sys::signal::Signal;
+use sqlx::{Connection, PgConnection};
 
-use super::{keep_a_row, kept_row, open, seeded_state_dir, start_daemon};
+use super::{keep_a_row, kept_row, open, seeded_state_dir, server_of, start_daemon};
 use crate::support::{PATIENCE, eventually, is_alive};
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn a_client_alone_starts_the_server_and_stops_it() {
     let state = seeded_state_dir();
     let client = open(state.path(), Role::Client).await.unwrap();
     assert!(client.is_ours());
-    let server = client.server_pid().unwrap();
+    let server = server_of(state.path()).unwrap();
     client.stop().await.unwrap();
     assert!(!is_alive(server));
 }
@@ -82,8 +83,16 @@ async fn a_daemon_beside_a_client_joins_and_takes_over() {
     let mut daemon = open(state.path(), Role::Daemon).await.unwrap();
     assert!(!daemon.is_ours());
     client.stop().await.unwrap();
-    daemon.exited().await;
-    daemon.restart().await.unwrap();
+    let options = daemon.connect_options();
+    let its_own = eventually("its own server", PATIENCE, async || {
+        PgConnection::connect_with(&options).await.ok()
+    });
+    tokio::select! {
+        _ = its_own => (),
+        never = daemon.keep_running() => match never {},
+    }
+    // The one that answered may have been noticed before its owner knew.
+    daemon.start().await.unwrap();
     assert!(daemon.is_ours());
     assert_eq!(kept_row(&daemon).await, "still here");
     daemon.stop().await.unwrap();

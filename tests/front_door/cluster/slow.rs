@@ -8,8 +8,10 @@ use advisoryd::cluster::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{kept_row, open, program, seeded_state_dir, start_daemon_as};
-use crate::support::state_dir;
+use super::{
+    kept_row, open, program, seeded_state_dir, server_of, start_daemon_as, started_server,
+};
+use crate::support::{PATIENCE, eventually, state_dir};
 
 /// Longer than any pause in which the daemon looks after something else.
 const SECONDS: u32 = 2;
@@ -33,7 +35,10 @@ async fn a_server_that_is_slow_to_come_back_comes_back_beside_a_running_daemon()
         Signal::SIGKILL,
     )
     .unwrap();
-    daemon.line("starting it again").await;
+    eventually("the next server to be started", PATIENCE, async || {
+        started_server(state.path()).filter(|next| *next != server)
+    })
+    .await;
     let client = open(state.path(), Role::Client).await.unwrap();
     assert_eq!(kept_row(&client).await, "still here");
     assert!(
@@ -54,7 +59,7 @@ async fn a_server_that_is_slow_to_come_back_comes_back_beside_a_running_daemon()
 /// Where the programs are that serve `state_dir`.
 async fn server_directory(state_dir: &Path) -> PathBuf {
     let cluster = open(state_dir, Role::Client).await.unwrap();
-    let server = cluster.server_pid().unwrap();
+    let server = server_of(state_dir).unwrap();
     let program = fs::read_link(format!("/proc/{server}/exe")).unwrap();
     cluster.stop().await.unwrap();
     program.parent().unwrap().to_owned()

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use regex::Regex;
+
+use crate::support::source::rust_files;
 
 /// A module by its path within the crate; the crate's root is empty.
 pub type Module = Vec<String>;
@@ -101,22 +103,6 @@ impl Imports {
     }
 }
 
-fn rust_files(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut waiting = vec![root.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found
-}
-
 /// `store/alerts/mod.rs` and `store/alerts.rs` are `store::alerts`.
 fn module_of(file: &Path) -> Module {
     let mut names: Module = file
@@ -135,7 +121,7 @@ fn module_of(file: &Path) -> Module {
 
 /// The text without comments, without the contents of strings and without its
 /// module of tests.
-fn without_tests(text: &str) -> String {
+pub(super) fn without_tests(text: &str) -> String {
     let code = text
         .split("\n#[cfg(test)]\nmod tests {")
         .next()

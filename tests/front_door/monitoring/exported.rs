@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use advisoryd::clock::machine_now;
-use advisoryd::measures::{Kind, METRICS};
+use advisoryd::measures::{METRICS, MetricType};
 use advisoryd::model::FailureReason;
-use advisoryd::simulate::{self, Damage, Fault, FeedOptions, Options};
+use advisoryd::simulate::{self, AnswerFault, Damage, FeedOptions, SimulatorOptions};
 use nix::sys::signal::Signal;
 use regex::Regex;
 
@@ -20,7 +20,7 @@ use crate::support::{
 
 /// A world in which every metric has a value.
 pub async fn telling(receiver: &Receiver) -> World {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         feed: FeedOptions {
             is_sparse: true,
@@ -58,10 +58,12 @@ async fn metrics_are_those_of_the_table_and_promtool_has_nothing_to_say() {
     let mut world = telling(&receiver).await;
     let port = world.serve_health();
     // A condition that comes and goes.
-    let other = Fault::Damaged(Damage::NotRecognised);
-    world
-        .simulator
-        .inject(simulate::Rule::new(other).on("asset_list_id=2").times(20));
+    let other = AnswerFault::Damaged(Damage::NotRecognised);
+    world.simulator.inject(
+        simulate::FaultRule::new(other)
+            .on("asset_list_id=2")
+            .times(20),
+    );
     let _daemon = world.run().await;
     // Reconciliation has found no drift, and no test waits for what lists contain, so
     // these have no series.
@@ -86,7 +88,7 @@ async fn metrics_are_those_of_the_table_and_promtool_has_nothing_to_say() {
         let bare = used(&name).pop_first().unwrap_or_else(|| panic!("{line}"));
         let metric = METRICS.iter().find(|metric| metric.name == bare);
         let metric = metric.unwrap_or_else(|| panic!("{line}"));
-        if metric.kind == Kind::Histogram {
+        if metric.kind == MetricType::Histogram {
             labels.remove("le");
         }
         let expected = metric.labels.iter().map(|label| (*label).to_owned());
@@ -163,7 +165,7 @@ async fn a_refused_reload_and_what_was_requested_before_stay_visible() {
 
 #[tokio::test]
 async fn advisories_are_counted_by_list_and_severity_and_limits_follow_the_schedule() {
-    let mut world = World::with(Options {
+    let mut world = World::with(SimulatorOptions {
         watch_lists: 2,
         ..small()
     })

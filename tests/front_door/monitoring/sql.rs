@@ -100,7 +100,7 @@ async fn each_panel_has_rows_where_there_is_something_to_show() {
     world.alert().await;
     world.later(TimeDelta::minutes(5));
     world.simulator.publish(5);
-    let inject = advisoryd::simulate::Rule::new(advisoryd::simulate::Fault::Status(500));
+    let inject = advisoryd::simulate::FaultRule::new(advisoryd::simulate::AnswerFault::Status(500));
     world.simulator.inject(inject.times(10));
     world.pull_one().await;
     world.simulator.clear_faults();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
+use advisoryd::simulate::{AnswerFault, DEFAULT_TOKEN, Damage, FaultRule};
 use nix::sys::signal::Signal;
 
 use super::alerts;
@@ -130,7 +130,8 @@ impl Scene {
 
     /// Another structure in the feed of list 2.
     async fn feed_is_another(&mut self) {
-        let other = Rule::new(Fault::Damaged(Damage::NotRecognised)).on("asset_list_id=2");
+        let other =
+            FaultRule::new(AnswerFault::Damaged(Damage::NotRecognised)).on("asset_list_id=2");
         self.world.simulator.inject(other.times(u32::MAX));
         self.causes("AdvisorydStructureNotRecognised").await;
         self.world.simulator.clear_faults();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use advisoryd::config::Config;
-use advisoryd::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+use advisoryd::model::{Alert, MESSAGE_VERSION, Message, MessagePurpose};
 use advisoryd::sink::{OpenError, Sink};
 
 /// A sink `s` as the configuration says it.
@@ -49,7 +49,7 @@ pub fn message(alerts: Vec<Alert>) -> Message {
     Message {
         schema: MESSAGE_VERSION,
         id: "7c9d1e62-0000-5000-8000-000000000000".to_owned(),
-        purpose: Purpose::Alert,
+        purpose: MessagePurpose::Alert,
         at: "2026-03-01T13:36:00Z".parse().expect("a time"),
         rule: "soc".to_owned(),
         title: format!("{} new", alerts.len()),

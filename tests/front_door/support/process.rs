@@ -3,7 +3,6 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -80,13 +79,8 @@ impl Running {
 
     /// Waits for a line with `part` on either output: for data, not for wording.
     pub async fn line(&mut self, part: &str) -> String {
-        self.line_within(part, PATIENCE).await
-    }
-
-    /// The same for at most `within`.
-    pub async fn line_within(&mut self, part: &str, within: Duration) -> String {
         let what = format!("a line with `{part}`");
-        let found = eventually(&what, within, async || {
+        let found = eventually(&what, PATIENCE, async || {
             // First the end, then the lines: a last line is not missed.
             let ended = self.child.try_wait().expect("its state");
             let (stdout, stderr) = (self.stdout(), self.stderr());

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// What differs from one run to the next, and what stands for it.
-const VARIES: [(&str, &str); 17] = [
+const VARIES: [(&str, &str); 18] = [
     (r"/[\w/.-]*/advisoryd-tests-\d+/run-\w+/state-\w+", "[dir]"),
     (r"/tmp/\.tmp\w+", "[dir]"),
     (r"\btest_\d+\b", "[database]"),
@@ -26,6 +26,7 @@ const VARIES: [(&str, &str); 17] = [
     (r"\b\d\d:\d\d(:\d\d(\.\d+)?)?\b", "[time]"),
     (r"process \d+ on [\w.-]+", "process [pid] on [host]"),
     (r"pid \d+ on [\w.-]+", "pid [pid] on [host]"),
+    (r"(acknowledged +by) [\w.-]+", "$1 [user]"),
     // As a query of a request has it.
     (r"=\d{10}\b", "=[time]"),
     (r"  \d+\.\d m?s  ", "  [latency]  "),

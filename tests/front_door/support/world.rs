@@ -13,14 +13,14 @@ use advisoryd::config::Config;
 use advisoryd::job::alerts::pass::{self, Passed};
 use advisoryd::job::context::Context;
 use advisoryd::job::details::fetch::{self, Fetched};
-use advisoryd::job::enrichment::pull::{self as enrichment, Pulled};
+use advisoryd::job::enrichment::pull::{self as enrichment, PullOutcome};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::pull;
-use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::run::{Ran, RunReport};
 use advisoryd::job::tickets::sync::{self, TicketSync};
 use advisoryd::model::Catalogue;
-use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
+use advisoryd::simulate::{self, LimitOptions, Simulator, SimulatorOptions};
 use advisoryd::startup;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -124,8 +124,8 @@ impl From<Output> for Told {
 }
 
 /// Few and quick, and no limit on requests.
-pub fn small() -> Options {
-    Options {
+pub fn small() -> SimulatorOptions {
+    SimulatorOptions {
         advisories: 60,
         tickets: 25,
         watch_lists: 1,
@@ -133,7 +133,7 @@ pub fn small() -> Options {
             per_minute: 0,
             ..LimitOptions::default()
         },
-        ..Options::default()
+        ..SimulatorOptions::default()
     }
 }
 
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// A world with this upstream.
-    pub async fn with(options: Options) -> Self {
+    pub async fn with(options: SimulatorOptions) -> Self {
         let simulator = serve(simulate::start(options))
             .await
             .expect("the simulator");
@@ -337,12 +337,12 @@ impl World {
     }
 
     /// Pulls every feed once, as a tick would.
-    pub async fn pull(&self) -> Vec<Report> {
+    pub async fn pull(&self) -> Vec<RunReport> {
         self.pull_back(LookBack::Missing).await
     }
 
     /// Pulls every feed once.
-    pub async fn pull_back(&self, look_back: LookBack) -> Vec<Report> {
+    pub async fn pull_back(&self, look_back: LookBack) -> Vec<RunReport> {
         pull_all(&self.context().await, look_back).await
     }
 
@@ -376,14 +376,14 @@ impl World {
     }
 
     /// Pulls the one feed of a world with one list.
-    pub async fn pull_one(&self) -> Report {
+    pub async fn pull_one(&self) -> RunReport {
         let mut reports = self.pull().await;
         assert_eq!(reports.len(), 1, "this world has one feed");
         reports.remove(0)
     }
 
     /// Reads the KEV catalogue and EPSS scores once, as ticks would. Ticks are a day apart.
-    pub async fn enrich(&self) -> Vec<Pulled> {
+    pub async fn enrich(&self) -> Vec<PullOutcome> {
         self.later(chrono::TimeDelta::minutes(2));
         let context = self.context().await;
         let mut pulled = Vec::new();
@@ -395,7 +395,7 @@ impl World {
     }
 
     /// Fetches the details that are due, batch by batch; one report per run.
-    pub async fn fetch_details(&self) -> Vec<Report> {
+    pub async fn fetch_details(&self) -> Vec<RunReport> {
         let context = self.context().await;
         let mut reports = Vec::new();
         while let Fetched::Ended(report) = fetch::fetch(&context).await.expect("a run") {
@@ -409,7 +409,7 @@ impl World {
     }
 
     /// Syncs the tickets once; one report per run.
-    pub async fn sync_tickets(&self, ask: TicketSync) -> Vec<Report> {
+    pub async fn sync_tickets(&self, ask: TicketSync) -> Vec<RunReport> {
         let context = self.context().await;
         let ran = sync::sync(&context, ask)
             .await
@@ -450,7 +450,7 @@ impl World {
 }
 
 /// Pulls every feed of the configuration once.
-pub async fn pull_all(context: &Context, look_back: LookBack) -> Vec<Report> {
+pub async fn pull_all(context: &Context, look_back: LookBack) -> Vec<RunReport> {
     let mut reports = Vec::new();
     for (feed, _) in feeds(&context.config) {
         match pull::pull(context, &feed, look_back).await {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::super::super::section::Section;
-use super::super::super::tree::{Node, Said};
+use super::super::super::tree::{SettingNode, SettingValue};
 use super::super::super::values::text;
+use crate::config::advice::Advice;
 
 /// Maximum length of a pointer, in characters.
 const MAX_POINTER_CHARS: usize = 200;
@@ -50,7 +51,7 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-pub(super) fn pointer(node: &Node) -> Result<String, String> {
+pub(super) fn pointer(node: &SettingNode) -> Result<String, Advice> {
     let advice = "expected a JSON pointer such as `/result/id`";
     let text = text(node).map_err(|_| advice)?;
     if !text.starts_with('/') || text.len() > MAX_POINTER_CHARS {
@@ -59,11 +60,13 @@ pub(super) fn pointer(node: &Node) -> Result<String, String> {
     Ok(text)
 }
 
-fn scalar(node: &Node) -> Result<String, String> {
+fn scalar(node: &SettingNode) -> Result<String, Advice> {
     match &node.value {
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),
-        Said::Plain(toml::Value::Integer(number)) => Ok(number.to_string()),
-        Said::Plain(toml::Value::Boolean(value)) => Ok(value.to_string()),
+        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
+            Ok(text.clone())
+        }
+        SettingValue::Plain(toml::Value::Integer(number)) => Ok(number.to_string()),
+        SettingValue::Plain(toml::Value::Boolean(value)) => Ok(value.to_string()),
         _ => Err("expected a string, a whole number, `true` or `false`".into()),
     }
 }

@@ -17,10 +17,11 @@ use super::super::environment::Environment;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
 use super::super::setting_error::NOT_SHOWN;
-use super::super::tree::Node;
+use super::super::tree::SettingNode;
 use super::super::values::{number, text};
 use super::preset::Preset;
-use super::target::{MAX_VALUE_CHARS, Target};
+use super::target::{MAX_VALUE_CHARS, PostTarget};
+use crate::config::advice::Advice;
 
 /// Maximum number of secrets, and of variables, of a sink.
 const MAX_NAMES: usize = 32;
@@ -31,11 +32,11 @@ const MAX_VARIABLE_CHARS: usize = 1000;
 
 /// `kind = "hook"`, or the name of a preset: HTTP requests rendered from templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
+pub struct HookSettings {
     /// The value of `kind`.
     pub kind: &'static str,
     /// URL and HTTP settings.
-    pub target: Target,
+    pub target: PostTarget,
     /// Secrets that templates can use, by name.
     pub secrets: BTreeMap<String, SecretFile>,
     /// Values of this site that templates can use, by name.
@@ -113,7 +114,7 @@ impl Framing {
     }
 }
 
-impl Hook {
+impl HookSettings {
     /// `kind` is the value of the key: `hook`, or the name of a preset.
     pub(super) fn read(
         section: &mut Section<'_>,
@@ -122,7 +123,7 @@ impl Hook {
     ) -> Option<Self> {
         let preset = Preset::apply(section, kind);
         let path = request::split_url(section);
-        let target = Target::read(section, env);
+        let target = PostTarget::read(section, env);
         let secrets = secrets(section, env);
         let vars = vars(section);
         if let Some(preset) = preset {
@@ -215,19 +216,19 @@ impl Hook {
     }
 }
 
-fn per(node: &Node) -> Result<Per, String> {
+fn per(node: &SettingNode) -> Result<Per, Advice> {
     match text(node)?.as_str() {
         "message" => Ok(Per::Message),
         "alert" => Ok(Per::Alert),
-        _ => Err("expected `message` or `alert`".into()),
+        _ => Err(Advice::choice("expected `message` or `alert`")),
     }
 }
 
-fn compress(node: &Node) -> Result<bool, String> {
+fn compress(node: &SettingNode) -> Result<bool, Advice> {
     match text(node)?.as_str() {
         "none" => Ok(false),
         "gzip" => Ok(true),
-        _ => Err("expected `gzip` or `none`".into()),
+        _ => Err(Advice::choice("expected `gzip` or `none`")),
     }
 }
 
@@ -237,7 +238,9 @@ fn framing(section: &mut Section<'_>) -> (Framing, String) {
         "ndjson" => Ok(Framing::Ndjson),
         "form" => Ok(Framing::Form),
         "text" => Ok(Framing::Text),
-        _ => Err("expected `json`, `ndjson`, `form` or `text`".into()),
+        _ => Err(Advice::choice(
+            "expected `json`, `ndjson`, `form` or `text`",
+        )),
     });
     let media = section.optional("content_type", content_type);
     let framing = framing
@@ -247,7 +250,7 @@ fn framing(section: &mut Section<'_>) -> (Framing, String) {
     (framing, media)
 }
 
-fn content_type(node: &Node) -> Result<String, String> {
+fn content_type(node: &SettingNode) -> Result<String, Advice> {
     let text = text(node)?;
     let is_type = text.contains('/') && text.len() <= MAX_VALUE_CHARS;
     match HeaderValue::from_str(&text) {
@@ -278,7 +281,7 @@ fn vars(section: &mut Section<'_>) -> BTreeMap<String, String> {
         check_name(name)?;
         let value = text(node)?;
         if value.chars().count() > MAX_VARIABLE_CHARS {
-            return Err(format!("expected at most {MAX_VARIABLE_CHARS} characters"));
+            return Err(format!("expected at most {MAX_VARIABLE_CHARS} characters").into());
         }
         Ok(value)
     })
@@ -287,7 +290,7 @@ fn vars(section: &mut Section<'_>) -> BTreeMap<String, String> {
 /// A table with user-defined names. An invalid value is not shown: it may be a secret.
 fn named<T>(
     mut section: Section<'_>,
-    read: impl Fn(&str, &Node) -> Result<T, String>,
+    read: impl Fn(&str, &SettingNode) -> Result<T, Advice>,
 ) -> BTreeMap<String, T> {
     let mut all = BTreeMap::new();
     for (name, node) in section.rest() {

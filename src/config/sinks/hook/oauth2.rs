@@ -6,9 +6,10 @@ use super::super::super::environment::Environment;
 use super::super::super::secret_file::{SecretFile, secret_file};
 use super::super::super::section::Section;
 use super::super::super::setting_error::NOT_SHOWN;
-use super::super::super::tree::Node;
+use super::super::super::tree::SettingNode;
 use super::super::super::values::text;
 use super::super::target::{needs_permission, parse_url};
+use crate::config::advice::Advice;
 
 /// `oauth2`: an access token for this client is requested, used until it expires, and
 /// requested again when it is rejected.
@@ -84,10 +85,10 @@ impl Oauth2 {
     }
 }
 
-fn login(node: &Node) -> Result<Oauth2Login, String> {
+fn login(node: &SettingNode) -> Result<Oauth2Login, Advice> {
     match text(node)?.as_str() {
         "body" => Ok(Oauth2Login::Body),
         "basic" => Ok(Oauth2Login::Basic),
-        _ => Err("expected `body` or `basic`".into()),
+        _ => Err(Advice::choice("expected `body` or `basic`")),
     }
 }

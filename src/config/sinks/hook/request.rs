@@ -2,10 +2,11 @@
 
 use super::super::super::section::Section;
 use super::super::super::setting_error::NOT_SHOWN;
-use super::super::super::tree::Node;
+use super::super::super::tree::SettingNode;
 use super::super::super::values::text;
-use super::super::template::{Template, either};
+use super::super::template::{TemplateSettings, either};
 use super::json_pointer::pointer;
+use crate::config::advice::Advice;
 
 /// HTTP methods by name.
 const METHODS: [(&str, Method); 5] = [
@@ -37,9 +38,9 @@ pub struct HookRequest {
     /// Default: `POST`.
     pub method: Method,
     /// Template of what follows the URL; if omitted, nothing does.
-    pub path: Option<Template>,
+    pub path: Option<TemplateSettings>,
     /// Template of the body; if omitted, there is none.
-    pub body: Option<Template>,
+    pub body: Option<TemplateSettings>,
 }
 
 /// `lookup`: finds the object of an alert, whose id is not remembered.
@@ -53,10 +54,13 @@ pub struct Lookup {
 
 impl HookRequest {
     /// The request whose keys are those of the sink itself. It has a body.
-    pub(super) fn read_main(section: &mut Section<'_>, path: Option<Template>) -> Option<Self> {
+    pub(super) fn read_main(
+        section: &mut Section<'_>,
+        path: Option<TemplateSettings>,
+    ) -> Option<Self> {
         let method = section.value("method", Method::Post, method);
         let has_path = path.is_some() && section.has("path");
-        let said = section.optional("path", |node| self::path("the path", node));
+        let given = section.optional("path", |node| self::path("the path", node));
         if has_path {
             let advice = "expected `path`, or a template in `url`, not both";
             section.wrong("path", NOT_SHOWN, advice);
@@ -70,7 +74,7 @@ impl HookRequest {
         }
         Some(Self {
             method,
-            path: path.or(said),
+            path: path.or(given),
             body: Some(body?),
         })
     }
@@ -112,7 +116,7 @@ fn read_in(section: &mut Section<'_>, key: &str, usual: Method) -> Option<HookRe
 
 /// A `url` with a template in its path is read as URL and `path`, so that host and
 /// port can never depend on a message.
-pub(super) fn split_url(section: &mut Section<'_>) -> Option<Template> {
+pub(super) fn split_url(section: &mut Section<'_>) -> Option<TemplateSettings> {
     let whole = section.peek("url")?;
     let (before, _) = whole.split_once("{{")?;
     let host = before.find("://").map_or(0, |at| at + 3);
@@ -125,7 +129,7 @@ pub(super) fn split_url(section: &mut Section<'_>) -> Option<Template> {
     };
     let (base, path) = whole.split_at(host + at);
     section.replace("url", base);
-    match Template::new("the template in `url`", path) {
+    match TemplateSettings::new("the template in `url`", path) {
         Ok(template) => Some(template),
         Err(why) => {
             section.wrong("url", NOT_SHOWN, &why);
@@ -134,18 +138,18 @@ pub(super) fn split_url(section: &mut Section<'_>) -> Option<Template> {
     }
 }
 
-fn method(node: &Node) -> Result<Method, String> {
-    let said = text(node)?;
-    let known = METHODS.iter().find(|(name, _)| *name == said);
+fn method(node: &SettingNode) -> Result<Method, Advice> {
+    let given = text(node)?;
+    let known = METHODS.iter().find(|(name, _)| *name == given);
     known
         .map(|(_, method)| *method)
-        .ok_or_else(|| "expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`".into())
+        .ok_or_else(|| Advice::choice("expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`"))
 }
 
-fn path(name: &str, node: &Node) -> Result<Template, String> {
+fn path(name: &str, node: &SettingNode) -> Result<TemplateSettings, Advice> {
     let text = text(node)?;
     if !text.starts_with('/') {
         return Err("expected a path that starts with `/`".into());
     }
-    Template::new(name, &text)
+    TemplateSettings::new(name, &text).map_err(Advice::from)
 }

@@ -5,7 +5,7 @@ use crate::store::alerts::outcome::AlertOutcome;
 
 /// Why a rule did or did not create an alert for a change.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum RuleAnswer {
     /// It was in no followed source.
     NotFollowed,
     /// Nothing of it was received, or no followed source contains it: the reason, in
@@ -53,7 +53,7 @@ pub enum Answer {
     NoLongerKept,
 }
 
-impl Answer {
+impl RuleAnswer {
     /// Whether it does not say if the rule matches.
     pub(crate) fn is_without_verdict(&self) -> bool {
         matches!(

@@ -1,5 +1,5 @@
 //! Explains why an alert was or was not sent: one of a fixed set of explanations
-//! ([`Answer`]) for each change and rule.
+//! ([`RuleAnswer`]) for each change and rule.
 
 mod answer;
 mod judged;
@@ -13,26 +13,26 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use answer::Answer;
+pub use answer::RuleAnswer;
 
 use judged::{falsehood, judge};
 use lists::{by_alert, names};
 
 use super::by_clock::kind_of_alert;
 use super::try_one::{by_clock, clock_kind};
-use super::would::Would;
+use super::would::WouldAlert;
 use crate::model::{
-    Clause, Matcher, Receipt, RecordKind, Subject, Verdict, alert_id, words as of_rules,
+    Clause, Matcher, RecordKind, RecordReceipt, Subject, Verdict, alert_id, words as of_rules,
 };
 use crate::store::alerts::by_clock as clock;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
-use crate::store::alerts::subject::{self, Span};
+use crate::store::alerts::subject::{self, ChangeSpan};
 
 /// The explanation for one change and one rule.
 #[derive(Debug, Clone, Serialize)]
-pub struct Explained {
+pub struct ExplainedChange {
     /// The change; `None` for what is not stored, and for alerts without a change.
     pub seq: Option<i64>,
     /// When advisoryd read it.
@@ -60,8 +60,8 @@ pub async fn explain(
     connection: &mut PgConnection,
     key: &str,
     only: Option<&str>,
-    (receipt, now): (&Receipt, DateTime<Utc>),
-) -> Result<Vec<Explained>, sqlx::Error> {
+    (receipt, now): (&RecordReceipt, DateTime<Utc>),
+) -> Result<Vec<ExplainedChange>, sqlx::Error> {
     let definitions = rule::all(connection).await?;
     let current = names(&definitions, only);
     let last = subject::last_seq(connection).await?;
@@ -70,7 +70,7 @@ pub async fn explain(
         .filter_map(|one| Matcher::new(one.rule.clone()).ok())
         .flat_map(|matcher| matcher.words())
         .collect();
-    let span = Span {
+    let span = ChangeSpan {
         after: 0,
         to: last,
         key: Some(key),
@@ -83,18 +83,18 @@ pub async fn explain(
     let former = history.former(&current, only);
     let names: Vec<String> = current.iter().chain(&former).cloned().collect();
     let mut all = history.of_changes(&subjects, &names, &current);
-    let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
+    let kind = subjects.first().map_or(RecordKind::Advisory, Subject::kind);
     if !subjects.is_empty() {
         let found = clock::found_of(connection, key).await?;
         for name in &names {
             all.extend(history.found_by_clock(name, &found));
             if current.contains(name) {
-                let says = history.clock_says(connection, name, (key, is_ticket), now);
+                let says = history.clock_says(connection, name, (kind, key), now);
                 all.extend(says.await?);
             }
         }
     }
-    let backlog: Vec<Explained> = history.without_change(&subjects, &names).collect();
+    let backlog: Vec<ExplainedChange> = history.without_change(&subjects, &names).collect();
     // The baseline was sent after all.
     all.retain(|one| !is_baseline_of(one, &backlog));
     all.extend(backlog);
@@ -108,32 +108,35 @@ pub async fn explain(
 }
 
 /// Whether it says of one of these alerts that it belongs to the baseline.
-fn is_baseline_of(explained: &Explained, sent: &[Explained]) -> bool {
-    let event = |one: &Explained| (one.rule.clone(), one.version, one.what.clone());
+fn is_baseline_of(explained: &ExplainedChange, sent: &[ExplainedChange]) -> bool {
+    let event = |one: &ExplainedChange| (one.rule.clone(), one.version, one.what.clone());
     matches!(explained.answer, "baseline" | "before_rule")
         && sent.iter().any(|one| event(one) == event(explained))
 }
 
 /// What is known of what is not stored.
-fn not_stored(receipt: &Receipt, is_without_change: bool) -> Vec<(Option<DateTime<Utc>>, Answer)> {
+fn not_stored(
+    receipt: &RecordReceipt,
+    is_without_change: bool,
+) -> Vec<(Option<DateTime<Utc>>, RuleAnswer)> {
     let records = receipt.quarantined.iter();
     let mut answers: Vec<_> = records
-        .map(|record| (Some(record.at), Answer::Quarantined(record.clone())))
+        .map(|record| (Some(record.at), RuleAnswer::Quarantined(record.clone())))
         .collect();
     let entry = receipt.pending.clone();
-    answers.extend(entry.map(|entry| (Some(entry.since), Answer::Pending(entry))));
+    answers.extend(entry.map(|entry| (Some(entry.since), RuleAnswer::Pending(entry))));
     if answers.is_empty() && is_without_change {
         let answer = match receipt.sentences().pop() {
-            Some(reason) => Answer::NotStored(reason),
-            None => Answer::NotFollowed,
+            Some(reason) => RuleAnswer::NotStored(reason),
+            None => RuleAnswer::NotFollowed,
         };
         answers.push((None, answer));
     }
     answers
 }
 
-fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &Answer) -> Explained {
-    Explained {
+fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &RuleAnswer) -> ExplainedChange {
+    ExplainedChange {
         seq: None,
         at,
         what: None,
@@ -197,7 +200,7 @@ impl History {
         subjects: &[Subject],
         names: &[String],
         current: &[String],
-    ) -> Vec<Explained> {
+    ) -> Vec<ExplainedChange> {
         let mut all = Vec::new();
         for subject in subjects {
             for name in names.iter().filter(|name| !self.is_by_clock(name)) {
@@ -210,25 +213,25 @@ impl History {
         all
     }
 
-    fn explain(&self, subject: &Subject, name: &str) -> Explained {
+    fn explain(&self, subject: &Subject, name: &str) -> ExplainedChange {
         let rule = self.definition(subject, name).map(|one| &one.rule);
         let seen = rule.map(|rule| rule.seen(subject));
         let id = alert_id(name, seen.as_deref().unwrap_or(subject));
         let answer = self.answer(subject, name, id);
         let what = subject.what.name();
-        let would = rule.and_then(|rule| Would::of_rule(rule, subject));
-        let would = would.unwrap_or(Would::NotAsked { what });
+        let would = rule.and_then(|rule| WouldAlert::of_rule(rule, subject));
+        let would = would.unwrap_or(WouldAlert::NotAsked { what });
         let would_match = match &answer {
-            Answer::Raised(_) | Answer::NoLongerKept | Answer::Reported => true,
+            RuleAnswer::Raised(_) | RuleAnswer::NoLongerKept | RuleAnswer::Reported => true,
             // What it is compared with may be another now.
-            Answer::ClauseFalse { .. } | Answer::ValueMissing { .. } => false,
+            RuleAnswer::ClauseFalse { .. } | RuleAnswer::ValueMissing { .. } => false,
             _ => would.is_match(),
         };
         let mut text = words::text(&answer);
         if answer.is_without_verdict() {
             text = format!("{text}; the rule {}", would.sentence());
         }
-        Explained {
+        ExplainedChange {
             seq: subject.seq,
             at: Some(subject.at),
             what: Some(what.to_owned()),
@@ -237,44 +240,44 @@ impl History {
             answer: words::name(&answer),
             text,
             would_match: Some(would_match),
-            alert_id: matches!(answer, Answer::Raised(_)).then_some(id),
+            alert_id: matches!(answer, RuleAnswer::Raised(_)).then_some(id),
         }
     }
 
-    fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> Answer {
+    fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> RuleAnswer {
         let seq = subject.seq.unwrap_or_default();
         if let Some(outcomes) = self.outcomes.get(&id) {
-            return Answer::Raised(outcomes.clone());
+            return RuleAnswer::Raised(outcomes.clone());
         }
         if seq > self.evaluated {
-            return Answer::NotEvaluated;
+            return RuleAnswer::NotEvaluated;
         }
         let Some(definition) = self.in_force(name, seq) else {
-            return Answer::BeforeRule;
+            return RuleAnswer::BeforeRule;
         };
         let found = self.verdicts.get(&(seq, definition.id)).copied();
         let rule = &definition.rule;
         let verdict = found.unwrap_or_else(|| judge(rule, subject));
         let judged = self.values.get(&(seq, definition.id)).cloned();
         match verdict {
-            Verdict::Matched => Answer::NoLongerKept,
-            Verdict::NotAsked => Answer::NotAsked {
+            Verdict::Matched => RuleAnswer::NoLongerKept,
+            Verdict::NotAsked => RuleAnswer::NotAsked {
                 what: subject.what.name(),
             },
-            Verdict::NotFollowed => Answer::NotFollowed,
-            Verdict::Reported => Answer::Reported,
-            Verdict::Baseline => Answer::Baseline {
+            Verdict::NotFollowed => RuleAnswer::NotFollowed,
+            Verdict::Reported => RuleAnswer::Reported,
+            Verdict::Baseline => RuleAnswer::Baseline {
                 list: subject.through,
             },
             Verdict::False(clause) => {
                 let (required, actual) = falsehood(rule, subject, clause);
-                Answer::ClauseFalse {
+                RuleAnswer::ClauseFalse {
                     clause,
                     required,
                     actual: judged.unwrap_or(actual),
                 }
             }
-            Verdict::Missing(clause) => Answer::ValueMissing {
+            Verdict::Missing(clause) => RuleAnswer::ValueMissing {
                 clause,
                 actual: (clause == Clause::Where).then(|| {
                     judged.unwrap_or_else(|| of_rules::actual_value(&rule.clauses, subject, clause))
@@ -304,17 +307,17 @@ impl History {
         &'a self,
         name: &'a str,
         found: &'a [Found],
-    ) -> impl Iterator<Item = Explained> + 'a {
+    ) -> impl Iterator<Item = ExplainedChange> + 'a {
         let of_rule = found.iter().filter(move |(rule, ..)| rule == name);
         of_rule.map(|(rule, what, at, id)| {
             let (answer, what) = if let Some(outcomes) = self.outcomes.get(id) {
-                (Answer::Raised(outcomes.clone()), what.as_str())
+                (RuleAnswer::Raised(outcomes.clone()), what.as_str())
             } else {
                 let newest = self.newest(rule);
                 let what = newest.map_or(what.as_str(), |one| kind_of_alert(&one.rule));
-                (Answer::NoLongerKept, what)
+                (RuleAnswer::NoLongerKept, what)
             };
-            Explained {
+            ExplainedChange {
                 seq: None,
                 at: Some(*at),
                 what: Some(what.to_owned()),
@@ -333,20 +336,15 @@ impl History {
         &self,
         connection: &mut PgConnection,
         name: &str,
-        (key, is_ticket): (&str, bool),
+        (kind, key): (RecordKind, &str),
         now: DateTime<Utc>,
-    ) -> Result<Option<Explained>, sqlx::Error> {
+    ) -> Result<Option<ExplainedChange>, sqlx::Error> {
         let matcher = self.newest(name).map(|one| Matcher::new(one.rule.clone()));
         let Some(Ok(matcher)) = matcher else {
             return Ok(None);
         };
-        let kind = if is_ticket {
-            RecordKind::Ticket
-        } else {
-            RecordKind::Advisory
-        };
         let would = by_clock(connection, &matcher, (kind, key), now).await?;
-        Ok(would.map(|would| Explained {
+        Ok(would.map(|would| ExplainedChange {
             seq: None,
             at: Some(now),
             what: Some(clock_kind(&matcher).to_owned()),
@@ -373,7 +371,7 @@ impl History {
         &'a self,
         subjects: &'a [Subject],
         names: &'a [String],
-    ) -> impl Iterator<Item = Explained> + 'a {
+    ) -> impl Iterator<Item = ExplainedChange> + 'a {
         let stored = subjects.last().into_iter().flat_map(|last| {
             (1..=last.version).map(|version| Subject {
                 what: crate::model::ChangeKind::Appeared,

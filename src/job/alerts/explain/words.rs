@@ -2,25 +2,25 @@
 
 use chrono::{DateTime, Utc};
 
-use super::answer::Answer;
+use super::answer::RuleAnswer;
 use crate::model::{AlertState, DeliveryState, counted};
 use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 
 /// The machine-readable name of an explanation.
-pub(crate) fn name(answer: &Answer) -> &'static str {
+pub(crate) fn name(answer: &RuleAnswer) -> &'static str {
     match answer {
-        Answer::NotFollowed | Answer::NotStored(_) => "not_followed",
-        Answer::Quarantined(_) => "quarantined",
-        Answer::Pending(_) => "pending",
-        Answer::NotAsked { .. } => "not_asked",
-        Answer::ClauseFalse { .. } => "clause_false",
-        Answer::ValueMissing { .. } => "value_missing",
-        Answer::Baseline { .. } => "baseline",
-        Answer::Reported => "already_reported",
-        Answer::BeforeRule => "before_rule",
-        Answer::NotEvaluated => "not_evaluated",
-        Answer::NoLongerKept => "no_longer_kept",
-        Answer::Raised(outcomes) => outcomes
+        RuleAnswer::NotFollowed | RuleAnswer::NotStored(_) => "not_followed",
+        RuleAnswer::Quarantined(_) => "quarantined",
+        RuleAnswer::Pending(_) => "pending",
+        RuleAnswer::NotAsked { .. } => "not_asked",
+        RuleAnswer::ClauseFalse { .. } => "clause_false",
+        RuleAnswer::ValueMissing { .. } => "value_missing",
+        RuleAnswer::Baseline { .. } => "baseline",
+        RuleAnswer::Reported => "already_reported",
+        RuleAnswer::BeforeRule => "before_rule",
+        RuleAnswer::NotEvaluated => "not_evaluated",
+        RuleAnswer::NoLongerKept => "no_longer_kept",
+        RuleAnswer::Raised(outcomes) => outcomes
             .first()
             .map_or(AlertState::Delivered, |one| one.state)
             .name(),
@@ -28,14 +28,14 @@ pub(crate) fn name(answer: &Answer) -> &'static str {
 }
 
 /// The explanation as a sentence.
-pub(crate) fn text(answer: &Answer) -> String {
+pub(crate) fn text(answer: &RuleAnswer) -> String {
     match answer {
-        Answer::NotFollowed => "not in a followed list at that time".to_owned(),
-        Answer::NotStored(reason) => reason.clone(),
-        Answer::Quarantined(record) => record.sentence(),
-        Answer::Pending(entry) => entry.sentence(),
-        Answer::NotAsked { what } => format!("event type `{what}` is not in `on`"),
-        Answer::ClauseFalse {
+        RuleAnswer::NotFollowed => "not in a followed list at that time".to_owned(),
+        RuleAnswer::NotStored(reason) => reason.clone(),
+        RuleAnswer::Quarantined(record) => record.sentence(),
+        RuleAnswer::Pending(entry) => entry.sentence(),
+        RuleAnswer::NotAsked { what } => format!("event type `{what}` is not in `on`"),
+        RuleAnswer::ClauseFalse {
             clause,
             required,
             actual,
@@ -43,33 +43,35 @@ pub(crate) fn text(answer: &Answer) -> String {
             let clause = clause.name();
             format!("no match: `{clause}` requires {required}, got {actual}")
         }
-        Answer::ValueMissing {
+        RuleAnswer::ValueMissing {
             clause,
             actual: Some(actual),
         } => {
             let clause = clause.name();
             format!("`{clause}` is unknown, and the rule skips such events: {actual}")
         }
-        Answer::ValueMissing {
+        RuleAnswer::ValueMissing {
             clause,
             actual: None,
         } => format!(
             "no value for `{}`, and the rule skips events without it",
             clause.name()
         ),
-        Answer::Baseline { list: Some(list) } => {
+        RuleAnswer::Baseline { list: Some(list) } => {
             format!("baseline: part of the first load of watch list {list}")
         }
-        Answer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
-        Answer::Reported => {
+        RuleAnswer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
+        RuleAnswer::Reported => {
             "matched; an earlier alert of the rule reports the advisory already".to_owned()
         }
-        Answer::BeforeRule => {
+        RuleAnswer::BeforeRule => {
             "baseline: the rule did not exist at the time of the change".to_owned()
         }
-        Answer::NotEvaluated => "not evaluated yet; the daemon does this within moments".to_owned(),
-        Answer::NoLongerKept => "matched; the alert is no longer stored".to_owned(),
-        Answer::Raised(outcomes) => raised(outcomes),
+        RuleAnswer::NotEvaluated => {
+            "not evaluated yet; the daemon does this within moments".to_owned()
+        }
+        RuleAnswer::NoLongerKept => "matched; the alert is no longer stored".to_owned(),
+        RuleAnswer::Raised(outcomes) => raised(outcomes),
     }
 }
 
@@ -105,14 +107,14 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
         ) => {
             let sinks = outcomes.iter().filter_map(|one| one.delivery.as_ref());
             let sinks: Vec<String> = sinks.map(delivery).collect();
-            let held = held(outcomes, message.as_ref());
-            format!("{held}{}{}", sinks.join("; "), group(message.as_ref()))
+            let delay = delay(outcomes, message.as_ref());
+            format!("{delay}{}{}", sinks.join("; "), group(message.as_ref()))
         }
     }
 }
 
 /// What a full message waits for before its first attempt.
-fn held(outcomes: &[AlertOutcome], message: Option<&CarryingMessage>) -> String {
+fn delay(outcomes: &[AlertOutcome], message: Option<&CarryingMessage>) -> String {
     let mut deliveries = outcomes.iter().filter_map(|one| one.delivery.as_ref());
     let is_due_later = deliveries.any(|one| {
         let is_waiting = one.state == DeliveryState::Waiting && one.failures == 0;

@@ -8,20 +8,23 @@ mod report;
 mod scope;
 
 use self::pass::Pass;
-pub use self::report::{Example, Report};
-pub use self::scope::Replay;
+pub use self::report::{Example, ReplayReport};
+pub use self::scope::ReplayScope;
 use super::retry::{Fate, Retry};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::Holder;
+use crate::model::LeaseHolder;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::quarantine;
 use crate::store::trust::reread::Versions;
 
-impl Replay<'_> {
+impl ReplayScope<'_> {
     /// Replays everything once, as a dry run unless `write`. The inner `Err` is the id of
     /// a source that another run has locked, and its process.
-    pub async fn run(&self, write: bool) -> Result<Result<Report, (i32, Holder)>, Failure> {
+    pub async fn run(
+        &self,
+        write: bool,
+    ) -> Result<Result<ReplayReport, (i32, LeaseHolder)>, Failure> {
         let lock = match SourceLock::take_all(self.pool).await? {
             Ok(lock) => lock,
             Err(busy) => return Ok(Err(busy)),
@@ -32,14 +35,14 @@ impl Replay<'_> {
         result.map(Ok)
     }
 
-    async fn run_locked(&self, guard: &Guard, write: bool) -> Result<Report, Failure> {
+    async fn run_locked(&self, guard: &Guard, write: bool) -> Result<ReplayReport, Failure> {
         let mut pass = Pass {
             replay: self,
             guard,
             write,
-            report: Report {
+            report: ReplayReport {
                 written: write,
-                ..Report::default()
+                ..ReplayReport::default()
             },
         };
         for versions in [Versions::Current, Versions::Former] {
@@ -57,7 +60,7 @@ impl Replay<'_> {
         &self,
         guard: &Guard,
         write: bool,
-        report: &mut Report,
+        report: &mut ReplayReport,
     ) -> Result<(), Failure> {
         let mut connection = self.pool.acquire().await?;
         let ids = quarantine::ids_since(&mut connection, self.since).await?;

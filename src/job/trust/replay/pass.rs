@@ -1,23 +1,23 @@
 //! One replay pass over all stored raw texts, batch by batch.
 
-use super::{Replay, Report};
+use super::{ReplayReport, ReplayScope};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Advisory, Details, is_implausible, overlay};
+use crate::model::{Advisory, DetailsMode, is_implausible, overlay};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
-use crate::store::advisories::advisory::{self as advisories, Document};
-use crate::store::advisories::received::Received;
+use crate::store::advisories::advisory::{self as advisories, ChunkContext};
+use crate::store::advisories::received::ReceivedAdvisory;
 use crate::store::change;
-use crate::store::origin::Origin;
+use crate::store::origin::ChunkOrigin;
 use crate::store::trust::reread::{Versions, advisory, conflicting_copy, detail, ticket};
 
 pub(crate) struct Pass<'a, 'r> {
-    pub replay: &'r Replay<'a>,
+    pub replay: &'r ReplayScope<'a>,
     pub guard: &'r Guard,
     pub write: bool,
-    pub report: Report,
+    pub report: ReplayReport,
 }
 
 impl Pass<'_, '_> {
@@ -54,7 +54,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn read_advisory(&mut self, text: advisory::Text) -> Option<advisory::Reread> {
+    fn read_advisory(&mut self, text: advisory::AdvisoryText) -> Option<advisory::Reread> {
         let what = format!("{} version {}", text.said, text.version);
         let said = text.said.clone();
         let reason = match self.read(text) {
@@ -67,8 +67,8 @@ impl Pass<'_, '_> {
     }
 
     /// Parses a version's record and the detail that it was merged with.
-    fn read(&self, text: advisory::Text) -> Result<advisory::Reread, String> {
-        let advisory::Text {
+    fn read(&self, text: advisory::AdvisoryText) -> Result<advisory::Reread, String> {
+        let advisory::AdvisoryText {
             said: _,
             version,
             raw,
@@ -121,9 +121,10 @@ impl Pass<'_, '_> {
             after.clone_from(&last.said);
             self.report.details += texts.len() as u64;
             let read =
-                |text: &detail::Text| detail_source::read_again(self.replay.rules, &text.raw);
-            let same =
-                |text: &detail::Text, found: Advisory| (found.said == text.said).then_some(found);
+                |text: &detail::DetailText| detail_source::read_again(self.replay.rules, &text.raw);
+            let same = |text: &detail::DetailText, found: Advisory| {
+                (found.said == text.said).then_some(found)
+            };
             let details: Vec<Advisory> = texts
                 .iter()
                 .filter_map(|text| same(text, read(text).ok()?))
@@ -165,16 +166,16 @@ impl Pass<'_, '_> {
                 self.report.rewritten +=
                     conflicting_copy::correct(&mut transaction, &renewed).await?;
                 for (text, received) in newer {
-                    let origin = Origin {
+                    let origin = ChunkOrigin {
                         source_id: text.source_id,
                         run_id: text.run_id,
                         at: self.replay.clock.now(),
                         settled_before: None,
                         // Details that the configuration excludes are not fetched later either.
-                        details: Details::Auto,
+                        details: DetailsMode::Auto,
                         is_live: false,
                     };
-                    let document = Document {
+                    let document = ChunkContext {
                         is_seen: &|_| false,
                         read: &|raw| xml::read_record(self.replay.rules, raw.as_bytes()).ok(),
                         has_local_times: &|_| false,
@@ -186,10 +187,10 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn read_copy(&self, text: &conflicting_copy::ConflictingCopy) -> Option<Received> {
+    fn read_copy(&self, text: &conflicting_copy::ConflictingCopy) -> Option<ReceivedAdvisory> {
         let record = text.raw.as_bytes();
         let advisory = xml::read_record(self.replay.rules, record).ok()?;
-        (advisory.said == text.said).then(|| Received {
+        (advisory.said == text.said).then(|| ReceivedAdvisory {
             byte_hash: self.replay.rules.fingerprint(record),
             raw: text.raw.clone(),
             advisory,

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::store::trust::reread::Difference;
+use crate::store::trust::reread::FieldDifference;
 
 /// Maximum number of examples per field.
 const EXAMPLES: usize = 3;
 
 /// The result of a replay.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub struct ReplayReport {
     /// Whether the differences were written.
     pub written: bool,
     /// Versions of advisories that were parsed again.
@@ -64,16 +64,16 @@ pub struct Example {
     pub new: Option<Value>,
 }
 
-impl Report {
+impl ReplayReport {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.differing == 0 && self.leaving == 0 && self.promoted == 0
     }
 
-    pub(super) fn add(&mut self, kind: &str, differences: Vec<Difference>) {
+    pub(super) fn add(&mut self, kind: &str, differences: Vec<FieldDifference>) {
         let mut last = None;
         for difference in differences {
-            let Difference {
+            let FieldDifference {
                 key,
                 version,
                 field,

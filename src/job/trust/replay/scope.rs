@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::clock::Clock;
-use crate::source::xml::Rules;
+use crate::source::xml::ParserRules;
 
 /// Scope and dependencies of a replay.
-pub struct Replay<'a> {
+pub struct ReplayScope<'a> {
     /// The database.
     pub pool: &'a PgPool,
     /// The current rules for parsing records.
-    pub rules: &'a Arc<Rules>,
+    pub rules: &'a Arc<ParserRules>,
     /// The clock.
     pub clock: &'a Clock,
     /// Only versions that were stored, and records that were quarantined, since this time.

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use super::super::{FeedError, RecordReader, Rules, read_record};
+use super::super::{FeedError, ParserRules, RecordReader, read_record};
 use super::{hasty, rules, split_with};
 
 /// How large the pieces are in which a document arrives.
 const PIECES: [usize; 5] = [1, 7, 100, 8192, usize::MAX];
 
-fn saids(rules: &Arc<Rules>, document: &str, piece: usize) -> (Vec<String>, Option<FeedError>) {
+fn saids(
+    rules: &Arc<ParserRules>,
+    document: &str,
+    piece: usize,
+) -> (Vec<String>, Option<FeedError>) {
     let (records, end) = split_with(rules, document.as_bytes(), None, piece);
     let said = |record: &Vec<u8>| match read_record(rules, record) {
         Ok(advisory) => advisory.said,
@@ -39,7 +43,7 @@ fn the_records_behind_a_text_are_read_and_the_document_fails_with_the_first_text
 }
 
 #[test]
-fn the_text_is_told_although_more_is_wrong_behind_it() {
+fn the_text_is_reported_although_more_is_wrong_behind_it() {
     for behind in ["", "</x>", "<adv><said>SA2"] {
         let document = format!("<r>{}Down{behind}", record(1));
         let (read, error) = saids(&rules(), &document, usize::MAX);
@@ -127,8 +131,8 @@ fn bytes_of_another_encoding_beside_records_do_not_hide_the_records_behind_them(
 }
 
 /// Rules by which a comment of more than 10,000 bytes is long.
-fn small() -> Arc<Rules> {
-    let mut small = Rules::clone(&hasty());
+fn small() -> Arc<ParserRules> {
+    let mut small = ParserRules::clone(&hasty());
     small.limits.markup_bytes = 10_000;
     Arc::new(small)
 }
@@ -165,7 +169,7 @@ fn a_record_that_is_one_long_tag_is_read() {
         "<r>{}<a said=\"SA2\" t=\"{long}\"/><b c='{long}'/></r>",
         record(1)
     );
-    let mut smaller = Rules::clone(&small());
+    let mut smaller = ParserRules::clone(&small());
     smaller.limits.lookahead_bytes = 10_000;
     for rules in [small(), Arc::new(smaller)] {
         for piece in PIECES {
@@ -256,8 +260,8 @@ fn no_fault_between_records_hides_one_before_or_behind_it() {
                         let count = read.len();
                         // What surrounds the records may be quarantined as a whole besides.
                         read.retain(|said| !said.starts_with("refused"));
-                        let is_told = error.is_some() || read.len() < count;
-                        assert!(is_told, "{document}: {read:?}");
+                        let is_reported = error.is_some() || read.len() < count;
+                        assert!(is_reported, "{document}: {read:?}");
                         assert_eq!(read, all, "{document}, pieces of {piece}: {error:?}");
                     }
                 }

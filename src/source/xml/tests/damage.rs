@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use self::edits::{
-    Kind, damaged_names, deleted_bytes, inserted_bytes, removed_doubled_and_cut_tags,
+    EditKind, damaged_names, deleted_bytes, inserted_bytes, removed_doubled_and_cut_tags,
     replaced_bytes, swapped_tags,
 };
-use super::super::{Profile, RecordReader, Rules, read_record};
+use super::super::{ParserRules, Profile, RecordReader, read_record};
 use super::rules;
 
 const RECORDS: u32 = 8;
@@ -122,7 +122,7 @@ struct Reading {
     kept: Vec<u8>,
 }
 
-fn read(rules: &Arc<Rules>, document: &[u8]) -> Reading {
+fn read(rules: &Arc<ParserRules>, document: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let mut take = |record: &[u8]| match read_record(rules, record) {
         Ok(advisory) => reading.stored.push(advisory.said),
@@ -156,7 +156,7 @@ impl Counts {
     fn judge(
         &mut self,
         seed: &Seed,
-        rules: &Arc<Rules>,
+        rules: &Arc<ParserRules>,
         document: &[u8],
         what: &dyn Fn() -> String,
     ) {
@@ -192,7 +192,7 @@ impl Counts {
 
 /// Damages a document everywhere; what was counted, as rows of a table.
 fn assert_nothing_is_lost(seed: &Seed) {
-    let kinds: [(&str, Kind); 6] = [
+    let kinds: [(&str, EditKind); 6] = [
         ("one byte deleted", deleted_bytes),
         ("one byte replaced", replaced_bytes),
         ("one byte inserted", inserted_bytes),

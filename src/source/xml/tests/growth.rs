@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{RecordReader, Rules, read_record};
+use super::super::{ParserRules, RecordReader, read_record};
 use super::rules;
 
 /// What a document may begin with: outside of records, in one, in a group.
@@ -66,7 +66,7 @@ const FACTOR: usize = 8;
 const NOTHING: Duration = Duration::from_millis(150);
 
 /// How long a document takes to split and to read.
-fn time(rules: &Arc<Rules>, document: &[u8], piece: usize) -> Duration {
+fn time(rules: &Arc<ParserRules>, document: &[u8], piece: usize) -> Duration {
     let began = Instant::now();
     let mut reader = RecordReader::new(Arc::clone(rules), None, None);
     let mut read = |record: &[u8]| {
@@ -80,7 +80,7 @@ fn time(rules: &Arc<Rules>, document: &[u8], piece: usize) -> Duration {
 }
 
 /// Twice what grows with the input, and no more.
-fn is_linear(rules: &Arc<Rules>, document: &dyn Fn(usize) -> String, piece: usize) -> bool {
+fn is_linear(rules: &Arc<ParserRules>, document: &dyn Fn(usize) -> String, piece: usize) -> bool {
     let (short, long) = (document(SMALL_BYTES), document(SMALL_BYTES * FACTOR));
     // Whatever else runs on the machine may slow one of them down once.
     (0..4).any(|_| {

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::super::{Rules, read_json, read_record, read_records};
+use super::super::{ParserRules, read_json, read_record, read_records};
 use super::lossless::{Markers, names};
 use super::rules;
 
 /// The texts `TOKa` to `TOKe` that a record lacks.
-fn lost(rules: &Rules, inside: &str) -> Vec<String> {
+fn lost(rules: &ParserRules, inside: &str) -> Vec<String> {
     let record = format!("<adv><said>SA1</said>{inside}</adv>");
     let advisory = read_record(rules, record.as_bytes()).unwrap();
     let all = serde_json::to_string(&advisory).unwrap();

@@ -18,28 +18,28 @@ mod values;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Document, FeedError, RecordReader, Rules, read_record};
+use super::{FeedError, ParsedDocument, ParserRules, RecordReader, read_record};
 use crate::model::Advisory;
 
-pub fn rules() -> Arc<Rules> {
-    Arc::new(Rules::new("SA[0-9]{1,7}", &BTreeMap::new()).unwrap())
+pub fn rules() -> Arc<ParserRules> {
+    Arc::new(ParserRules::new("SA[0-9]{1,7}", &BTreeMap::new()).unwrap())
 }
 
 /// The same rules for a reader that settles on the first candidate: the rest of
 /// a small document is then streamed like that of a large one.
-pub fn hasty() -> Arc<Rules> {
-    let mut rules = Rules::clone(&rules());
+pub fn hasty() -> Arc<ParserRules> {
+    let mut rules = ParserRules::clone(&rules());
     rules.limits.lookahead_records = 1;
     Arc::new(rules)
 }
 
 /// The records of a document pushed in pieces of `piece` bytes, and how it ended.
 pub fn split_with(
-    rules: &Arc<Rules>,
+    rules: &Arc<ParserRules>,
     document: &[u8],
     charset: Option<&str>,
     piece: usize,
-) -> (Vec<Vec<u8>>, Result<Document, FeedError>) {
+) -> (Vec<Vec<u8>>, Result<ParsedDocument, FeedError>) {
     let mut records = Vec::new();
     let mut keep = |record: &[u8]| records.push(record.to_owned());
     let mut reader = RecordReader::new(Arc::clone(rules), charset, None);
@@ -52,7 +52,7 @@ pub fn split_with(
     (records, end)
 }
 
-pub fn split(document: &[u8]) -> (Vec<Vec<u8>>, Result<Document, FeedError>) {
+pub fn split(document: &[u8]) -> (Vec<Vec<u8>>, Result<ParsedDocument, FeedError>) {
     split_with(&rules(), document, None, usize::MAX)
 }
 

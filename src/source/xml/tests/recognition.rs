@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::super::{FeedError, Profile, RecordReader, Rules, record_key};
+use super::super::{FeedError, ParserRules, Profile, RecordReader, record_key};
 use super::{failure, ids, rules, split, split_with};
 
 #[test]
@@ -123,7 +123,7 @@ fn a_document_that_is_not_understood_is_not_an_empty_feed() {
 #[test]
 fn an_alias_of_the_configuration_finds_records() {
     let extra = BTreeMap::from([("said".to_owned(), vec!["head/@vuln_id".to_owned()])]);
-    let rules = Arc::new(Rules::new("V-[0-9]+", &extra).unwrap());
+    let rules = Arc::new(ParserRules::new("V-[0-9]+", &extra).unwrap());
     let document = b"<x><v><head vuln-id='V-1'/></v><v><t/><head Vuln_ID='V-2'/></v></x>";
     let (records, end) = split_with(&rules, document, None, 5);
     assert_eq!(end.unwrap().records, 2);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::{FeedError, Rules, read_record};
+use super::super::{FeedError, ParserRules, read_record};
 use super::{failure, rules, split, split_with};
 
 #[test]
@@ -31,7 +31,7 @@ fn documents_that_point_outside_are_refused() {
 }
 
 #[test]
-fn an_html_page_is_said_to_be_one() {
+fn an_html_page_is_reported_as_one() {
     for page in [
         "<!DOCTYPE html>\n<html><head><title>502</title></head><body>x<br></body></html>",
         "\n<!doctype HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\"><p>",
@@ -127,7 +127,7 @@ fn wrappers_nested_too_deep_are_refused() {
 
 #[test]
 fn limits_are_kept_and_named() {
-    let mut small = Rules::clone(&rules());
+    let mut small = ParserRules::clone(&rules());
     small.limits.record_bytes = 100;
     small.limits.markup_bytes = 100;
     small.limits.elements = 3;

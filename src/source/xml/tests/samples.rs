@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::{Profile, Rules, read_record};
+use super::super::{ParserRules, Profile, read_record};
 use super::split_with;
 use crate::model::Advisory;
 
@@ -21,7 +21,7 @@ fn sample(name: &str) -> Option<String> {
 }
 
 fn read(document: &str) -> Vec<Advisory> {
-    let rules = Arc::new(Rules::new(PATTERN, &BTreeMap::new()).unwrap());
+    let rules = Arc::new(ParserRules::new(PATTERN, &BTreeMap::new()).unwrap());
     let (records, end) = split_with(&rules, document.as_bytes(), None, 1000);
     assert_eq!(end.unwrap().profile, Profile::Cvrf);
     let read = |record: &Vec<u8>| read_record(&rules, record).unwrap();

@@ -13,7 +13,7 @@ const TRICKY: &str = "\u{feff}<?xml version='1.0'?><!-- <adv><said>SA0</said></a
     <adv said='SA3' /></feed>\n<!-- end --><?bye?>\n";
 
 #[test]
-fn what_looks_like_a_tag_in_comments_cdata_and_quotes_is_none() {
+fn what_resembles_a_tag_in_comments_cdata_and_quotes_is_none() {
     let (records, end) = split(TRICKY.as_bytes());
     assert_eq!(end.unwrap().claimed, Some(3));
     assert_eq!(records.len(), 3);

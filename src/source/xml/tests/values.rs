@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 
-use super::super::{Rules, read_record, read_records};
+use super::super::{ParserRules, read_record, read_records};
 use super::rules;
 use crate::config::AliasField;
 use crate::model::{Advisory, AttackVector, Cvss, overlay, sample};
@@ -270,7 +270,7 @@ fn aliases_of_the_configuration_come_first() {
         ),
         ("criticality".to_owned(), vec!["@sev".to_owned()]),
     ]);
-    let rules = Rules::new("SA[0-9]+", &extra).unwrap();
+    let rules = ParserRules::new("SA[0-9]+", &extra).unwrap();
     let record = b"<adv said='SA1' sev='2'><title>Old</title><head caption='New'/><criticality>5</criticality></adv>";
     let advisory = read_record(&rules, record).unwrap();
     assert_eq!(advisory.title.as_deref(), Some("New"));

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::span::{Span, names, severity};
+use super::span::{ChangeSpan, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
 /// All columns of a row.
@@ -57,7 +57,7 @@ struct Row {
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn changes(
     connection: &mut PgConnection,
-    span: Span<'_>,
+    span: ChangeSpan<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
@@ -197,7 +197,7 @@ pub(crate) async fn changes(
 
 /// A page of the stored advisories, as if each had just appeared.
 #[derive(Debug, Clone, Copy)]
-pub struct Stored<'a> {
+pub struct StoredPage<'a> {
     /// After this identifier.
     pub after: &'a str,
     /// Maximum number.
@@ -215,7 +215,7 @@ pub struct Stored<'a> {
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn stored(
     connection: &mut PgConnection,
-    page: Stored<'_>,
+    page: StoredPage<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,

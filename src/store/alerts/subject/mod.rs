@@ -7,8 +7,8 @@ mod ticket;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use advisory::{Stored, stored};
-pub use span::Span;
+pub use advisory::{StoredPage, stored};
+pub use span::ChangeSpan;
 
 use crate::model::Subject;
 
@@ -23,7 +23,7 @@ pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error>
 /// the change itself is known.
 pub async fn of_span(
     connection: &mut PgConnection,
-    span: Span<'_>,
+    span: ChangeSpan<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let mut subjects = advisory::changes(connection, span).await?;
     subjects.extend(ticket::changes(connection, span).await?);

@@ -6,7 +6,7 @@ use crate::model::{Product, Severity};
 
 /// Filter for changes.
 #[derive(Debug, Clone, Copy)]
-pub struct Span<'a> {
+pub struct ChangeSpan<'a> {
     /// After this change…
     pub after: i64,
     /// …up to and including this one.

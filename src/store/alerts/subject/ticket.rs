@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::span::{Span, names, severity};
+use super::span::{ChangeSpan, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject, TicketSubject};
 
 /// All columns of a row.
@@ -58,7 +58,7 @@ struct Row {
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn changes(
     connection: &mut PgConnection,
-    span: Span<'_>,
+    span: ChangeSpan<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,

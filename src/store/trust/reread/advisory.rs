@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{BYTES, Difference, ROWS, Versions};
+use super::{BYTES, FieldDifference, ROWS, Versions};
 use crate::model::{Advisory, Fingerprint, Severity};
-use crate::store::advisories::cell::{Bytes, Cell, Row};
+use crate::store::advisories::cell::{Bytes, Cell, JsonRow};
 use crate::store::advisories::columns::{columns, with_column_names};
 
 /// An advisory's raw text, to be parsed again.
 #[derive(Debug, Clone)]
-pub struct Text {
+pub struct AdvisoryText {
     /// Its identifier.
     pub said: String,
     /// The version.
@@ -52,12 +52,12 @@ pub async fn texts(
     versions: Versions,
     after: (&str, i32),
     since: Option<DateTime<Utc>>,
-) -> Result<Vec<Text>, sqlx::Error> {
+) -> Result<Vec<AdvisoryText>, sqlx::Error> {
     let (said, version) = after;
     match versions {
         Versions::Current => {
             sqlx::query_as!(
-                Text,
+                AdvisoryText,
                 r#"select c.said, c.version, c.raw, c.byte_hash is not null as "has_record!",
                           c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail,
                           c.corrected, c.changed_at
@@ -85,7 +85,7 @@ pub async fn texts(
         }
         Versions::Former => {
             sqlx::query_as!(
-                Text,
+                AdvisoryText,
                 r#"select c.said, c.version, c.raw as "raw!", c.byte_hash is not null as "has_record!",
                           c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail,
                           c.corrected, c.changed_at
@@ -118,11 +118,11 @@ pub async fn texts(
 
 /// The columns that a replay corrects: those parsed from the raw texts, and the
 /// fingerprints of these texts.
-fn rows(reread: &[Reread]) -> Json<Vec<Row<'_>>> {
+fn rows(reread: &[Reread]) -> Json<Vec<JsonRow<'_>>> {
     Json(reread.iter().map(row).collect())
 }
 
-fn row(reread: &Reread) -> Row<'_> {
+fn row(reread: &Reread) -> JsonRow<'_> {
     let Reread {
         version,
         advisory,
@@ -146,13 +146,13 @@ fn row(reread: &Reread) -> Row<'_> {
         ("whole_hash", hash(whole_hash)),
         ("record_modified_at", Cell::Timestamptz(modified_at)),
     ]);
-    Row(columns)
+    JsonRow(columns)
 }
 
 macro_rules! differences {
     (($versions:ident, $rows:ident) $($name:literal)*) => {
         sqlx::query_as!(
-            Difference,
+            FieldDifference,
             r#"with stored as (
                    select * from every_advisory_version where $2 and replaced_at is null
                    union all
@@ -180,7 +180,7 @@ pub async fn differences(
     connection: &mut PgConnection,
     versions: Versions,
     reread: &[Reread],
-) -> Result<Vec<Difference>, sqlx::Error> {
+) -> Result<Vec<FieldDifference>, sqlx::Error> {
     let rows = rows(reread);
     with_column_names!(differences(versions, rows))
         .fetch_all(connection)
@@ -241,7 +241,7 @@ pub async fn correct(
 /// too, so that the next pull recognises the records.
 async fn renew_sightings(
     connection: &mut PgConnection,
-    rows: &Json<Vec<Row<'_>>>,
+    rows: &Json<Vec<JsonRow<'_>>>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update sighting g

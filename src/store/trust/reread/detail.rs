@@ -8,7 +8,7 @@ use crate::model::Advisory;
 
 /// Raw text of the details of an advisory.
 #[derive(Debug, Clone)]
-pub struct Text {
+pub struct DetailText {
     /// The advisory's identifier.
     pub said: String,
     /// Raw text.
@@ -16,9 +16,12 @@ pub struct Text {
 }
 
 /// The next details after an identifier.
-pub async fn texts(connection: &mut PgConnection, after: &str) -> Result<Vec<Text>, sqlx::Error> {
+pub async fn texts(
+    connection: &mut PgConnection,
+    after: &str,
+) -> Result<Vec<DetailText>, sqlx::Error> {
     sqlx::query_as!(
-        Text,
+        DetailText,
         "select said, raw
          from (
              select said, raw,

@@ -24,7 +24,7 @@ pub enum Versions {
 
 /// A field whose stored value differs from the parsed one.
 #[derive(Debug, Clone)]
-pub struct Difference {
+pub struct FieldDifference {
     /// Advisory identifier or ticket id.
     pub key: String,
     /// The version.

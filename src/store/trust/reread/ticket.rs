@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{Difference, ROWS, Versions, insert};
+use super::{FieldDifference, ROWS, Versions, insert};
 use crate::model::Ticket;
 use crate::store::tickets::ticket;
 
 /// A ticket's raw text, to be parsed again.
 #[derive(Debug, Clone)]
-pub struct Text {
+pub struct TicketText {
     /// Id of the ticket.
     pub id: i64,
     /// The version.
@@ -25,12 +25,12 @@ pub async fn texts(
     versions: Versions,
     after: (i64, i32),
     since: Option<DateTime<Utc>>,
-) -> Result<Vec<Text>, sqlx::Error> {
+) -> Result<Vec<TicketText>, sqlx::Error> {
     let (id, version) = after;
     match versions {
         Versions::Current => {
             sqlx::query_as!(
-                Text,
+                TicketText,
                 "select id, version, raw
                  from ticket
                  where id > $1
@@ -47,7 +47,7 @@ pub async fn texts(
         }
         Versions::Former => {
             sqlx::query_as!(
-                Text,
+                TicketText,
                 r#"select id, version, raw as "raw!"
                    from ticket_version
                    where (id, version) > ($1, $2)
@@ -81,9 +81,9 @@ pub async fn differences(
     connection: &mut PgConnection,
     versions: Versions,
     reread: &[(i32, Ticket)],
-) -> Result<Vec<Difference>, sqlx::Error> {
+) -> Result<Vec<FieldDifference>, sqlx::Error> {
     sqlx::query_as!(
-        Difference,
+        FieldDifference,
         r#"with stored as (
                select * from every_ticket_version where $2 and replaced_at is null
                union all

@@ -10,7 +10,7 @@ fn tags(document: &str) -> Vec<std::ops::Range<usize>> {
     starts.filter_map(ends).collect()
 }
 
-pub(super) type Kind = fn(&str, Edit<'_>);
+pub(super) type EditKind = fn(&str, Edit<'_>);
 pub(super) type Edit<'e> = &'e mut dyn FnMut(&[u8], &dyn Fn() -> String);
 
 pub(super) fn deleted_bytes(document: &str, each: Edit<'_>) {
