@@ -14,14 +14,22 @@ use super::since::{Since, since};
 use super::times::Times;
 use super::{ack_list, ask};
 use crate::clock::Clock;
-use crate::model::outgoing;
+use crate::model::{one_line, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::acknowledgement::{self, Acknowledgement};
+use crate::store::alerts::assignment::{self, Assignment};
 use crate::store::reports::question;
 use crate::store::trust::erasure::{self, By};
 
+/// Longest name of an assignee, in characters.
+const MAX_NAME_CHARS: usize = 200;
+
 /// Which advisory, and why.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct Ack {
     /// Advisory (SA87735)
     #[arg(required_unless_present = "list")]
@@ -32,17 +40,48 @@ pub(super) struct Ack {
     /// Reason, at most 2000 characters
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: Option<String>,
+    /// Assign the advisory to somebody. It is acknowledged only with --until or --note. An empty
+    /// NAME is --unassign
+    #[arg(long, value_name = "NAME", value_parser = assignee)]
+    assign: Option<String>,
+    /// End the assignment; it stays in advisoryd_v1.assignments
+    #[arg(long, conflicts_with_all = ["assign", "until", "note"])]
+    unassign: bool,
     /// Withdraw the acknowledgement; it stays in advisoryd_v1.acknowledgements
     #[arg(long, conflicts_with_all = ["until", "note"])]
     withdraw: bool,
-    /// List what is acknowledged, newest first; with an advisory, only its acknowledgements
-    #[arg(long, conflicts_with_all = ["until", "note", "withdraw"])]
+    /// List what is acknowledged or assigned, newest first; with an advisory, only that
+    #[arg(long, conflicts_with_all = ["until", "note", "withdraw", "assign", "unassign"])]
     list: bool,
     /// With --list: include expired and withdrawn acknowledgements
     #[arg(long, requires = "list")]
     all: bool,
     #[command(flatten)]
     form: ListFormat,
+}
+
+/// The name of an assignee, on one line.
+fn assignee(text: &str) -> Result<String, String> {
+    let name = one_line(text.trim());
+    match name.chars().count() {
+        ..=MAX_NAME_CHARS => Ok(name),
+        length => Err(format!(
+            "it has {length} characters; expected at most {MAX_NAME_CHARS}"
+        )),
+    }
+}
+
+impl Ack {
+    /// To whom the advisory is to be assigned; empty = to nobody.
+    fn assignment(&self) -> Option<&str> {
+        self.assign.as_deref().or(self.unassign.then_some(""))
+    }
+
+    /// Whether it acknowledges: who is only assigned has not looked at it yet.
+    fn acknowledges(&self) -> bool {
+        let says_how = self.until.is_some() || self.note.is_some();
+        !self.withdraw && (says_how || self.assignment().is_none())
+    }
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Ack) -> anyhow::Result<bool> {
@@ -69,37 +108,82 @@ async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool
         wanted.said.as_deref().unwrap_or_default().trim(),
     )
     .await?;
-    let now = Clock::system().now();
-    let by = login();
-    let (what, detail, line) = if wanted.withdraw {
-        let is_done = acknowledgement::withdraw(&mut transaction, &said, now).await?;
-        anyhow::ensure!(is_done, "advisory {said} is not acknowledged");
-        let line = format!("acknowledgement of {said} withdrawn");
-        ("withdraw_acknowledgement", json!({}), line)
-    } else {
-        let until = wanted
-            .until
-            .map(|until| until.end_ahead(now, times))
-            .transpose()?;
-        anyhow::ensure!(
-            until.is_none_or(|until| until > now),
-            "the end is in the past; use a future time or a duration such as 30d"
-        );
-        let new = Acknowledgement {
-            by: by.clone(),
-            at: now,
-            until,
-            note: wanted.note.as_deref().map(outgoing),
-        };
-        acknowledgement::add(&mut transaction, &said, &new).await?;
-        let line = format!("{said} {}", words(&new, times));
-        ("acknowledge", json!({"until": until}), line)
-    };
-    let by = By { who: &by, at: now };
-    erasure::record(&mut transaction, by, what, Some(&said), detail).await?;
+    let (now, who) = (Clock::system().now(), login());
+    let by = By { who: &who, at: now };
+    let mut lines = Vec::new();
+    if wanted.withdraw {
+        lines.push(withdraw(&mut transaction, &said, by).await?);
+    }
+    if wanted.acknowledges() {
+        lines.push(acknowledge(&mut transaction, &said, (wanted, times), by).await?);
+    }
+    if let Some(to) = wanted.assignment() {
+        lines.push(assign(&mut transaction, &said, to, by).await?);
+    }
     transaction.commit().await?;
-    print_done(&line);
+    for line in &lines {
+        print_done(line);
+    }
     Ok(true)
+}
+
+async fn withdraw(connection: &mut PgConnection, said: &str, by: By<'_>) -> anyhow::Result<String> {
+    let is_done = acknowledgement::withdraw(connection, said, by.at).await?;
+    anyhow::ensure!(is_done, "advisory {said} is not acknowledged");
+    let what = "withdraw_acknowledgement";
+    erasure::record(connection, by, what, Some(said), json!({})).await?;
+    Ok(format!("acknowledgement of {said} withdrawn"))
+}
+
+async fn acknowledge(
+    connection: &mut PgConnection,
+    said: &str,
+    (wanted, times): (&Ack, Times),
+    by: By<'_>,
+) -> anyhow::Result<String> {
+    let until = wanted
+        .until
+        .map(|until| until.end_ahead(by.at, times))
+        .transpose()?;
+    anyhow::ensure!(
+        until.is_none_or(|until| until > by.at),
+        "the end is in the past; use a future time or a duration such as 30d"
+    );
+    let new = Acknowledgement {
+        by: by.who.to_owned(),
+        at: by.at,
+        until,
+        note: wanted.note.as_deref().map(outgoing),
+    };
+    acknowledgement::add(connection, said, &new).await?;
+    let detail = json!({"until": until});
+    erasure::record(connection, by, "acknowledge", Some(said), detail).await?;
+    Ok(format!("{said} {}", words(&new, times)))
+}
+
+/// Assigns an advisory, or ends its assignment if the name is empty. The audit log names nobody: `erase person`
+/// does not change it.
+async fn assign(
+    connection: &mut PgConnection,
+    said: &str,
+    to: &str,
+    by: By<'_>,
+) -> anyhow::Result<String> {
+    let (what, line) = if to.is_empty() {
+        let is_done = assignment::end(connection, said, by.at).await?;
+        anyhow::ensure!(is_done, "advisory {said} is not assigned");
+        ("unassign", format!("assignment of {said} ended"))
+    } else {
+        let new = Assignment {
+            to: outgoing(to),
+            by: by.who.to_owned(),
+            at: by.at,
+        };
+        assignment::add(connection, said, &new).await?;
+        ("assign", format!("{said} assigned to {}", new.to))
+    };
+    erasure::record(connection, by, what, Some(said), json!({})).await?;
+    Ok(line)
 }
 
 /// The identifier of a stored advisory, as it is stored.
@@ -124,4 +208,10 @@ pub(super) fn words(ack: &Acknowledgement, times: Times) -> String {
         ack.by,
         times.exact(ack.at)
     )
+}
+
+/// `assigned to NAME by NAME at TIME`.
+pub(super) fn assigned_words(assignment: &Assignment, times: Times) -> String {
+    let Assignment { to, by, at } = assignment;
+    format!("assigned to {to} by {by} at {}", times.exact(*at))
 }

@@ -1,4 +1,4 @@
-//! `advisoryd ack --list`: the advisories that are acknowledged.
+//! `advisoryd ack --list`: the advisories that are acknowledged or assigned.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -33,9 +33,9 @@ pub(super) async fn run(
     let found = ask::with_connection(&config, ask).await?;
     if found.is_empty() && !form.is_for_programs() {
         print_line(if all {
-            "no acknowledgements"
+            "no acknowledgements or assignments"
         } else {
-            "no active acknowledgements"
+            "no active acknowledgements or assignments"
         });
         return Ok(true);
     }
@@ -47,11 +47,13 @@ fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> S
     let until = |line: &AckLine| match (line.until, line.withdrawn_at) {
         (_, Some(at)) if line.state == AcknowledgementState::Withdrawn => times.minute(at),
         (Some(until), _) => times.minute(until),
+        (None, _) if line.state == AcknowledgementState::Assigned => "not acknowledged".to_owned(),
         (None, _) => "until withdrawn".to_owned(),
     };
     let title = |line: &AckLine| line.title.clone().unwrap_or_default();
     let (at, end) = (times.heading("at", now), times.heading("ends", now));
     let note = |line: &AckLine| line.note.clone().unwrap_or_default();
+    let assignee = |line: &AckLine| line.assigned_to.clone().unwrap_or_default();
     if all {
         let row = |line: &AckLine| {
             let (said, by) = (line.said.clone(), line.by.clone());
@@ -62,13 +64,23 @@ fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> S
                 by,
                 times.minute(line.at),
                 until(line),
+                assignee(line),
                 note(line),
                 title(line),
             ]
         };
-        let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
+        let rows: Vec<[String; 8]> = lines.iter().map(row).collect();
         return table(
-            ["advisory", "state", "by", &at, &end, "note", "title"],
+            [
+                "advisory",
+                "state",
+                "by",
+                &at,
+                &end,
+                "assigned to",
+                "note",
+                "title",
+            ],
             &rows,
         );
     }
@@ -79,10 +91,14 @@ fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> S
             by,
             times.minute(line.at),
             until(line),
+            assignee(line),
             note(line),
             title(line),
         ]
     };
-    let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
-    table(["advisory", "by", &at, &end, "note", "title"], &rows)
+    let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
+    table(
+        ["advisory", "by", &at, &end, "assigned to", "note", "title"],
+        &rows,
+    )
 }

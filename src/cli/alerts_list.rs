@@ -28,7 +28,7 @@ pub(super) struct AlertsListArgs {
     /// Only alerts of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Only alerts about this advisory or ticket
+    /// Only alerts about this advisory or ticket (its number, #1002, or its id)
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
     /// Only alerts in this state; without it, all but those whose dead letters were dismissed
@@ -212,7 +212,8 @@ fn row(line: &AlertLine, times: Times) -> [String; 7] {
     [
         times.exact(line.raised_at),
         line.rule.clone(),
-        line.key.clone(),
+        line.pretty_id
+            .map_or_else(|| line.key.clone(), |number| format!("#{number}")),
         line.sinks.join(", "),
         line.state.clone(),
         line.id.to_string().chars().take(SHORT_ID).collect(),

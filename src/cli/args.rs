@@ -145,7 +145,7 @@ pub(super) enum Command {
     Rules(super::rules::RulesArgs),
     /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
-    /// Acknowledge an advisory, withdraw an acknowledgement, or list them
+    /// Acknowledge or assign an advisory, undo that, or list them
     Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::SilenceArgs),

@@ -34,6 +34,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Enrich) -> anyhow::Result<bo
     ask::with_new_database(&config, async |opened| {
         ask::migrate(&config, opened).await?;
         let terms = Terms {
+            read_at: None,
             threshold: config.enrichment.epss_threshold,
             accept_removals: wanted.accept_removals,
         };

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::job::alerts::explain::{self, ExplainedChange};
 use crate::model::filter::is_cve;
 use crate::model::{RecordKind, one_line};
-use crate::store::alerts::acknowledgement;
+use crate::store::alerts::{acknowledgement, assignment};
 use crate::store::reports::{question, receipt};
 
 /// What to explain.
@@ -78,6 +78,8 @@ async fn show(
     };
     let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
     let acknowledged = acknowledged.filter(|_| kind == RecordKind::Advisory);
+    let assigned = assignment::in_force(connection, &key).await?;
+    let assigned = assigned.filter(|_| kind == RecordKind::Advisory);
     let head = match (&found, kind) {
         (Some(document), RecordKind::Ticket) => called(document),
         _ => key,
@@ -85,6 +87,10 @@ async fn show(
     print_line(&one_line(&format!("{head}: {title}")));
     if let Some(ack) = acknowledged {
         print_line(&format!("  {}", one_line(&ack::words(&ack, times))));
+    }
+    if let Some(assigned) = assigned {
+        let words = ack::assigned_words(&assigned, times);
+        print_line(&format!("  {}", one_line(&words)));
     }
     let sentences = receipt.sentences();
     for sentence in &sentences {

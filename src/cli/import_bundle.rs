@@ -1,19 +1,28 @@
-//! `advisoryd import BUNDLE`: a bundle of `mirror`, where nothing can be requested.
+//! `advisoryd import BUNDLE`: a bundle of `mirror`, where nothing can be requested, then the
+//! alerts.
 
 use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
 
 use super::ask;
 use super::import_unread::UnreadLine;
 use super::output::{print_done, print_error, print_json};
 use super::report::print_run;
 use super::shared::GlobalArgs;
+use super::status_daemon::Daemons;
 use super::stop::stop_on_signals;
+use super::sync_alerts::{AlertOutput, alert, usable_sinks};
 use super::sync_report::nothing_new_of;
 use crate::clock::Clock;
+use crate::config::{ApiToken, Config};
+use crate::job::alerts::by_clock;
+use crate::job::alerts::evaluate::RuleSet;
 use crate::job::bundle::{self, ImportedItem, Key, VerifiedBundle};
 use crate::job::run::Ran;
 use crate::model::counted;
-use crate::startup;
+use crate::sink::Sink;
+use crate::startup::{self, Opened};
 use crate::store::reports::unread;
 
 /// Whether this is a bundle, not a directory of feed documents.
@@ -34,6 +43,7 @@ pub(super) async fn run(
         config.upstream.offline,
         "a bundle is imported where nothing is requested; set [upstream] offline = true"
     );
+    let (sinks, usable) = usable_sinks(&config);
     let clock = Clock::system();
     let bundle = bundle::open(path, &Key::read(key)?, clock.now())?;
     ask::with_new_database(&config, async |opened| {
@@ -41,7 +51,10 @@ pub(super) async fn run(
         ask::migrate(&config, opened).await?;
         let from = (bundle.saved(), bundle.base_url.clone());
         let pool = opened.pool.clone();
-        let context = startup::bundle_context(&config, from, pool, clock.clone(), stop).await?;
+        let context =
+            startup::bundle_context(&config, from, pool, clock.clone(), stop.clone()).await?;
+        // What the bundle brings is news for a new rule.
+        by_clock::take_baselines(&context, &RuleSet::of(&context, false)).await?;
         let mut good = true;
         let mut runs = Vec::new();
         let mut on_item = |taken: ImportedItem| {
@@ -74,17 +87,42 @@ pub(super) async fn run(
             nothing_new &= nothing_new_of(&context, &key, run_id).await?;
         }
         print_end(&bundle, good);
-        Ok(good && nothing_new)
+        drop(context);
+        let is_told = tell_sinks(&config, opened, (&sinks, json), stop).await?;
+        Ok(good && nothing_new && is_told && usable)
     })
     .await
+}
+
+/// Evaluates the rules and delivers, as `sync` does, unless a daemon does it.
+async fn tell_sinks(
+    config: &Config,
+    opened: &Opened,
+    (sinks, json): (&[Sink], bool),
+    stop: CancellationToken,
+) -> anyhow::Result<bool> {
+    let mut connection = opened.pool.acquire().await?;
+    let is_running = Daemons::query(&mut connection).await?.is_running();
+    drop(connection);
+    if is_running {
+        if !json {
+            print_done("the daemon evaluates the rules and delivers");
+        }
+        return Ok(true);
+    }
+    let (config, pool) = (config.clone(), opened.pool.clone());
+    let context = startup::context(config, ApiToken::unused(), pool, Clock::system(), stop).await?;
+    let told = AlertOutput {
+        backlog: false,
+        json,
+    };
+    alert(&context, sinks, told).await
 }
 
 fn print_end(bundle: &VerifiedBundle, good: bool) {
     let at = bundle.created_at.format("%Y-%m-%d %H:%M UTC");
     if good {
-        print_done(&format!(
-            "the bundle of {at} is imported; the daemon, or `advisoryd sync`, evaluates the rules and delivers"
-        ));
+        print_done(&format!("the bundle of {at} is imported"));
     } else {
         print_error(&format!(
             "the bundle of {at} is not imported completely, see above; it can be imported again"

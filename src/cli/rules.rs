@@ -177,16 +177,28 @@ fn page(tried: &BackTest, config: &Config, times: Times) -> String {
     lines.join("\n")
 }
 
+/// How often alerts come, in words.
+fn often(per_week: f64) -> String {
+    /// Less than one in 30 days.
+    const RARE: f64 = 7.0 / 30.0;
+    match per_week {
+        0.0 => "none a week".to_owned(),
+        ..RARE => "less than one a month".to_owned(),
+        ..1.0 => format!("{per_week:.2} a week"),
+        _ => format!("{per_week:.1} a week"),
+    }
+}
+
 /// What the rule would have sent about the stored advisories, and a sample.
 fn by_publication(published: &PublishedSample, config: &Config) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
         format!(", biggest day {} ({day})", published.biggest)
     });
     let mut lines = vec![format!(
-        "  stored advisories by publication date: {} in {}, {:.1} a week{biggest}",
+        "  stored advisories by publication date: {} in {}, {}{biggest}",
         counted(published.alerts, "alert"),
         counted(published.days, "day"),
-        published.per_week
+        often(published.per_week)
     )];
     let unknown = rules_test::unknown(&published.unknown, config);
     lines.extend(unknown.map(|note| format!("    {note}")));

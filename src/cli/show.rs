@@ -20,7 +20,7 @@ use crate::model::filter::{Field, ListField, StringComparison, comparison, is_cv
 use crate::model::{DetailsMode, LinkTemplates, RecordKind, RecordReceipt, legible};
 use crate::source::ticket_values;
 use crate::store::advisories::history::{self, StoredVersion};
-use crate::store::alerts::acknowledgement;
+use crate::store::alerts::{acknowledgement, assignment};
 use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
 use crate::store::reports::receipt;
 use crate::store::trust::erasure;
@@ -95,6 +95,39 @@ pub(super) async fn saids(
     Ok(found.into_iter().map(|line| line.said).collect())
 }
 
+/// Adds who takes care of an advisory, or is to.
+async fn add_care(
+    connection: &mut PgConnection,
+    key: &str,
+    document: &mut Value,
+    (is_json, times): (bool, Times),
+) -> anyhow::Result<()> {
+    let now = Clock::system().now();
+    if let Some(ack) = acknowledgement::in_force(connection, key, now).await? {
+        document["acknowledged"] = if is_json {
+            serde_json::to_value(&ack)?
+        } else {
+            ack::words(&ack, times)
+                .replacen("acknowledged ", "", 1)
+                .into()
+        };
+    }
+    let assigned = assignment::in_force(connection, key).await?;
+    if is_json {
+        document["assigned_to"] = json!(assigned.as_ref().map(|one| &one.to));
+    }
+    let Some(assigned) = assigned else {
+        return Ok(());
+    };
+    if is_json {
+        document["assigned"] = serde_json::to_value(&assigned)?;
+    } else {
+        let words = ack::assigned_words(&assigned, times);
+        document["assigned_to"] = words.replacen("assigned to ", "", 1).into();
+    }
+    Ok(())
+}
+
 async fn show_one(
     connection: &mut PgConnection,
     (found, receipt): (ShownRecord, RecordReceipt),
@@ -106,16 +139,8 @@ async fn show_one(
         key,
         mut document,
     } = found;
-    let now = Clock::system().now();
-    let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
-    if let Some(ack) = acknowledged.filter(|_| kind == RecordKind::Advisory) {
-        document["acknowledged"] = if wanted.json {
-            serde_json::to_value(&ack)?
-        } else {
-            ack::words(&ack, times)
-                .replacen("acknowledged ", "", 1)
-                .into()
-        };
+    if kind == RecordKind::Advisory {
+        add_care(connection, &key, &mut document, (wanted.json, times)).await?;
     }
     let (versions, changes) = if wanted.history {
         (

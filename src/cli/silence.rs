@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::ask;
 use super::list::Shape;
 use super::login::login;
-use super::output::{print_done, print_error, print_line};
+use super::output::{print_done, print_error, print_line, print_note};
 use super::shared::GlobalArgs;
 use super::silence_list::{ACTIVE, SilenceLine, list};
 use super::since::{Since, since};
@@ -129,6 +129,11 @@ async fn add(
     );
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     let compiled = Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
+    if let Some(wrong) = compiled.wrong_cve() {
+        anyhow::bail!(
+            "`cve={wrong}` is no CVE identifier; expected one such as CVE-2026-1234, or a pattern such as CVE-2026-*"
+        );
+    }
     let mut connection = ask::up_to_date(opened).await?;
     let mut known = silence::known(&mut connection).await?;
     if compiled.names_products() {
@@ -136,6 +141,12 @@ async fn add(
     }
     if let Some(why) = compiled.matches_nothing(&known).filter(|_| !wanted.force) {
         anyhow::bail!("{why}; use --force to add the silence nevertheless");
+    }
+    if compiled.names_stored() {
+        let stored = silence::stored_texts(&mut connection).await?;
+        for sentence in compiled.matches_nothing_yet(&stored) {
+            print_note(&format!("warning: {sentence}"));
+        }
     }
     let past = silence::past_alerts(&mut connection, now - PAST, MOST_PAST).await?;
     if wanted.dry_run {

@@ -18,13 +18,14 @@ use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::health::findings::sink_key;
-use crate::job::health::freshness;
+use crate::job::health::{catalogues, freshness};
 use crate::job::lists::discover;
 use crate::model::{
     Condition, ConditionState, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future,
     one_line,
 };
 use crate::store::alerts::outcome::{self, SinkLine};
+use crate::store::enrichment::state::{self, EnrichmentState};
 use crate::store::health::condition;
 use crate::store::lists::discovery;
 use crate::store::reports::full_reads::{self, FailedFullRead};
@@ -133,6 +134,7 @@ struct Seen {
     filter: Option<DateFilter>,
     discovery: discovery::DiscoveryState,
     full_reads: Vec<FailedFullRead>,
+    catalogues: Vec<EnrichmentState>,
     conditions: Vec<String>,
 }
 
@@ -157,6 +159,7 @@ impl Seen {
             filter: reading::get(connection).await?.filter,
             discovery: discovery::state(connection).await?,
             full_reads: full_reads::failed(connection).await?,
+            catalogues: state::states(connection).await?,
             conditions: active
                 .map(|ConditionState { condition, key, .. }| {
                     format!("{key}: {} ({})", condition.title(true), condition.name())
@@ -201,7 +204,7 @@ impl Seen {
         // A cause that several have in common is said once.
         let count = self.sources.len();
         let level_and_line = shared.clone().map(|one| (Level::Warning, one.line(count)));
-        problems.extend(level_and_line);
+        problems.extend(level_and_line.chain(self.stale_files(config, now)));
         let warn = |text: String| (Level::Warning, text);
         // One that fails altogether is said above.
         let failing = |key: &SourceKey| {
@@ -234,6 +237,14 @@ impl Seen {
             text: joined(&problems),
             problems,
         }
+    }
+}
+
+impl Seen {
+    fn stale_files(&self, config: &Config, now: DateTime<Utc>) -> Vec<(Level, String)> {
+        let catalogues = self.catalogues.iter();
+        let stale = catalogues.filter_map(|one| stale_file(config, one, now));
+        stale.collect()
     }
 }
 
@@ -288,6 +299,25 @@ fn problem(
         Level::Warning,
         format!("{name}: failing{}", cause_suffix(error)),
     ))
+}
+
+/// That the KEV catalogue or EPSS scores are too old. `--max-age` is about sources, which are
+/// read more often.
+fn stale_file(
+    config: &Config,
+    file: &EnrichmentState,
+    now: DateTime<Utc>,
+) -> Option<(Level, String)> {
+    let from = file.data_from()?;
+    let until = catalogues::fresh_until(config, file.catalogue, from)?;
+    let is_stale = catalogues::is_followed(config, file) && now > until;
+    let (label, age, limit) = (
+        file.catalogue.label(),
+        rough(now - from),
+        rough(until - from),
+    );
+    let text = format!("{label}: its data is {age} old, and at most {limit} is allowed");
+    is_stale.then_some((Level::Critical, text))
 }
 
 /// The cause of an error. The address of the request is in `advisoryd status -v`.

@@ -1,7 +1,5 @@
 //! `[alerts]`: sinks, rules, health messages and the heartbeat.
 
-use std::collections::BTreeSet;
-
 use chrono_tz::Tz;
 
 use super::environment::Environment;
@@ -31,8 +29,7 @@ impl AlertSettings {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let (sinks, names) = sinks(&mut section, env);
         let mute_times = mute_times(&mut section);
-        let mutes: BTreeSet<String> = mute_times.iter().map(|one| one.name.clone()).collect();
-        let rules = rules(&mut section, &names, &mutes);
+        let rules = rules(&mut section, &names, &mute_times);
         let health = HealthSettings::read(section.section("health"), &names);
         let heartbeat = Heartbeat::read(section.section("heartbeat"), &names);
         section.close();

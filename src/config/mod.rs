@@ -327,6 +327,7 @@ impl Config {
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,
             &self.enrichment,
+            self.upstream.offline,
         ));
         warnings
     }

@@ -183,6 +183,22 @@ pub fn end_of_mute(mutes: &[&MuteTime], at: DateTime<Utc>, zone: Tz) -> DateTime
     end
 }
 
+/// Whether these together hold messages back in every month for as long as that is looked at:
+/// nothing would be sent in time. False where that depends on the time zone of `[schedule]`.
+pub(super) fn leave_no_gap(mutes: &[&MuteTime]) -> bool {
+    /// A year with 366 days.
+    const YEAR: i32 = 2028;
+    let is_located = |mute: &&MuteTime| mute.location.is_some();
+    if mutes.iter().any(is_located) != mutes.iter().all(is_located) {
+        return false;
+    }
+    (1..=12).all(|month| {
+        let first = NaiveDate::from_ymd_opt(YEAR, month, 1).unwrap_or_default();
+        let first = first.and_time(chrono::NaiveTime::MIN).and_utc();
+        end_of_mute(mutes, first, Tz::UTC) - first >= LONGEST
+    })
+}
+
 fn days_in_month(day: NaiveDate) -> u32 {
     let first = day.with_day(1).unwrap_or(day);
     let next = first.checked_add_months(chrono::Months::new(1));
@@ -223,10 +239,14 @@ fn ranges(
             let (from, to) = (read(from)?, read(to)?);
             (from.signum() * to.signum() < 0 || from <= to).then_some((from, to))
         };
-        let wrong = || Advice::from(format!("expected a list of entries such as {example}"));
+        let wrong = |text: &String| {
+            let advice =
+                format!("`{text}` is not one; expected a list of entries such as {example}");
+            Advice::from(advice)
+        };
         entries
             .iter()
-            .map(|text| range(text).ok_or_else(wrong))
+            .map(|text| range(text).ok_or_else(|| wrong(text)))
             .collect()
     }
 }
@@ -245,14 +265,14 @@ fn times(node: &SettingNode) -> Result<Vec<(u32, u32)>, Advice> {
         let (from, to) = (minute(from)?, minute(to)?);
         (from < to).then_some((from, to))
     };
-    let wrong = || {
-        Advice::from(
-            "expected a list of times within a day such as `20:00-24:00`; for a night write two entries",
-        )
+    let wrong = |text: &String| {
+        Advice::from(format!(
+            "`{text}` is not one; expected a list of times within a day such as `20:00-24:00`; for a night write two entries"
+        ))
     };
     entries
         .iter()
-        .map(|text| range(text).ok_or_else(wrong))
+        .map(|text| range(text).ok_or_else(|| wrong(text)))
         .collect()
 }
 
@@ -304,6 +324,24 @@ mod tests {
     }
 
     #[test]
+    fn mute_times_of_a_rule_that_leave_no_gap_together_are_refused() {
+        let of = |second: &str| {
+            let text = format!(
+                "[[alerts.sinks]]\nname = \"log\"\nkind = \"log\"\n\
+                 [[alerts.mute_times]]\nname = \"days\"\ntimes = [\"06:00-20:00\"]\n\
+                 [[alerts.mute_times]]\nname = \"rest\"\n{second}\n\
+                 [[alerts.rules]]\nname = \"soc\"\nsinks = [\"log\"]\nmute_times = [\"days\", \"rest\"]\n"
+            );
+            let error = Config::from_text("c.toml", &text).err();
+            error.map_or_else(String::new, |error| error.to_string())
+        };
+        let error = of("times = [\"20:00-24:00\", \"00:00-06:00\"]");
+        assert!(error.contains("leaves no time in which"), "{error}");
+        assert_eq!(of("times = [\"20:00-24:00\", \"00:00-05:59\"]"), "");
+        assert_eq!(of("weekdays = [\"saturday:saturday\"]"), "");
+    }
+
+    #[test]
     fn a_mute_time_that_cannot_be_meant_is_refused() {
         let refused = |keys: &str| {
             let text = format!("[[alerts.mute_times]]\nname = \"x\"\n{keys}\n");
@@ -320,6 +358,14 @@ mod tests {
             ),
             ("days_of_month = [\"1:-1\"]", "would hold back everything"),
             ("times = [\"22:00-06:00\"]", "write two entries"),
+            (
+                "times = [\"20:00-24:00\", \"0-6\"]",
+                "`0-6` is not one; expected a list of times",
+            ),
+            (
+                "weekdays = [\"monday\", \"someday\"]",
+                "`someday` is not one",
+            ),
             ("times = [\"22:00-24:01\"]", "write two entries"),
             ("weekdays = [\"someday\"]", "monday:friday"),
             ("weekdays = [\"friday:monday\"]", "monday:friday"),

@@ -1,10 +1,10 @@
 //! Rules of alerts: what they say about time, and facts that nothing brings.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::enrichment::EnrichmentSettings;
+use super::mute::{MuteTime, leave_no_gap};
 use super::section::Section;
 use super::values::duration;
 use crate::model::{ChangeKind, ClockClauses, Matcher, Missing, Rule};
@@ -16,8 +16,13 @@ const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 3650);
 /// Lengths of the periods of a rule.
 pub(super) const PERIODS: RangeInclusive<Duration> = SHORTEST_PERIOD..=LONGEST_PERIOD;
 
-/// Rules about facts that nothing brings.
-pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &EnrichmentSettings) -> Vec<String> {
+/// Rules about facts that nothing brings. Where nothing is requested (`[upstream] offline`),
+/// bundles bring the files, and the configuration does not say whether they have them.
+pub(super) fn unknown_facts(
+    rules: &[Matcher],
+    enrichment: &EnrichmentSettings,
+    is_offline: bool,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules {
         let name = &rule.rule().name;
@@ -28,7 +33,7 @@ pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &EnrichmentSettings) 
             ("kev", is_kev, enrichment.kev.is_some()),
             ("epss", is_epss, enrichment.epss.is_some()),
         ] {
-            if is_asked && !is_there {
+            if is_asked && !is_there && !is_offline {
                 let effect = match rule.rule().missing {
                     Missing::Match => {
                         "unknown values match, so it may send more alerts than intended"
@@ -87,12 +92,21 @@ pub(super) fn check_clock(section: &mut Section<'_>, clock: &ClockClauses, has_o
     }
 }
 
-pub(super) fn check_times(section: &mut Section<'_>, rule: &Rule, mutes: &BTreeSet<String>) {
+pub(super) fn check_times(section: &mut Section<'_>, rule: &Rule, mutes: &[MuteTime]) {
     if rule.digest.is_some() && rule.group_seconds > 0 {
         let why = "contradicts `group`; remove one of them";
         section.unusable("digest", why);
     }
-    for name in rule.mute_times.iter().filter(|name| !mutes.contains(*name)) {
+    let is_known = |name: &String| mutes.iter().any(|mute| mute.name == *name);
+    let own = mutes
+        .iter()
+        .filter(|mute| rule.mute_times.contains(&mute.name));
+    let own: Vec<&MuteTime> = own.collect();
+    if own.len() > 1 && leave_no_gap(&own) {
+        let why = "leaves no time in which messages are sent";
+        section.unusable("mute_times", why);
+    }
+    for name in rule.mute_times.iter().filter(|name| !is_known(name)) {
         let advice = "unknown mute time; add it under [[alerts.mute_times]]";
         section.wrong("mute_times", name, advice);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::health::advice;
 use super::lists;
-use super::mute::schedule;
+use super::mute::{MuteTime, schedule};
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, configured_value};
 use super::setting_error::{close_to, has_secret_word, may_be_secret};
@@ -47,7 +47,7 @@ const USUAL_KINDS: [ChangeKind; 5] = [
 pub(super) fn rules(
     alerts: &mut Section<'_>,
     sinks: &BTreeSet<String>,
-    mutes: &BTreeSet<String>,
+    mutes: &[MuteTime],
 ) -> Vec<Matcher> {
     let mut seen = BTreeSet::new();
     let mut rules = alerts.each("rules", |section| rule(section, (sinks, mutes), &mut seen));
@@ -61,7 +61,7 @@ pub(super) fn rules(
 
 fn rule(
     mut section: Section<'_>,
-    (sinks, mutes): (&BTreeSet<String>, &BTreeSet<String>),
+    (sinks, mutes): (&BTreeSet<String>, &[MuteTime]),
     seen: &mut BTreeSet<String>,
 ) -> Option<Matcher> {
     let has_name = section.has("name");

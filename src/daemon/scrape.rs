@@ -107,12 +107,17 @@ async fn read_all(
         None => None,
         Some(working) => shared_use(&mut connection, working).await?,
     };
+    let mut files = enrichment::states(&mut connection).await?;
+    files.retain(|file| match working {
+        Some(working) => catalogues::is_followed(&working.config, file),
+        None => file.origin.is_some(),
+    });
     Ok(FromDatabase {
         sources: report::sources(&mut connection).await?,
         filter: reading::get(&mut connection).await?.filter,
         conditions: condition::states(&mut connection).await?,
         mirrors: mirror::states(&mut connection).await?,
-        files: enrichment::states(&mut connection).await?,
+        files,
         sinks: monitoring::sinks(&mut connection).await?,
         evaluation: monitoring::evaluation_lag(&mut connection).await?,
         details,
@@ -267,8 +272,7 @@ fn limits(config: &Config, known: &ScrapeCache) -> Vec<(String, TimeDelta)> {
         let limit = freshness::limit(config, report, known.filter)?;
         Some((report.key.to_string(), limit))
     });
-    let files = known.files.iter().filter(|file| file.origin.is_some());
-    let of_files = files.filter_map(|file| {
+    let of_files = known.files.iter().filter_map(|file| {
         let from = file.data_from()?;
         let until = catalogues::fresh_until(config, file.catalogue, from)?;
         Some((file.catalogue.name().to_owned(), until - from))

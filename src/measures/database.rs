@@ -165,9 +165,9 @@ pub fn sources(sources: &[SourceReport]) {
     }
 }
 
-/// Sets what is stored of the configured published files, which count as sources.
+/// Sets what is stored of the published files that are followed, which count as sources.
 pub fn files(files: &[FileState]) {
-    for file in files.iter().filter(|file| file.origin.is_some()) {
+    for file in files {
         let source = file.catalogue.name();
         let failing = if file.last_error.is_some() { 1.0 } else { 0.0 };
         gauge!(FAILING.name, "source" => source).set(failing);
@@ -177,7 +177,7 @@ pub fn files(files: &[FileState]) {
 
 /// Sets how old they are at `now`, by our clock.
 pub fn file_ages(files: &[FileState], now: DateTime<Utc>) {
-    for file in files.iter().filter(|file| file.origin.is_some()) {
+    for file in files {
         let source = file.catalogue.name();
         if let Some(from) = file.data_from() {
             gauge!(DATA_AGE.name, "source" => source).set(age(Some(from), now));

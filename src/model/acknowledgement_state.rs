@@ -1,4 +1,4 @@
-//! Whether an acknowledgement is in force.
+//! Whether an acknowledgement is in force, or an advisory is only assigned.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,6 +14,8 @@ pub enum AcknowledgementState {
     Expired,
     /// It was withdrawn, or replaced by the next one.
     Withdrawn,
+    /// The advisory is assigned to somebody, and not acknowledged.
+    Assigned,
 }
 
 impl AcknowledgementState {
@@ -36,6 +38,7 @@ impl AcknowledgementState {
             Self::Active => "active",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
+            Self::Assigned => "assigned",
         }
     }
 }

@@ -97,11 +97,17 @@ fn summary(subject: &Subject) -> String {
     match subject.what {
         ChangeKind::Appeared => format!("new advisory, {now}{}", solution(subject)),
         ChangeKind::JoinedWatchList => match subject.through {
-            Some(list) => format!("now in watch list {list}, {now}{}", solution(subject)),
+            Some(list) => {
+                let list = called(subject, list);
+                format!("now in watch list {list}, {now}{}", solution(subject))
+            }
             None => format!("now in another watch list, {now}{}", solution(subject)),
         },
         ChangeKind::LeftWatchList => match subject.through {
-            Some(list) => format!("no longer in watch list {list}, {now}"),
+            Some(list) => {
+                let list = called(subject, list);
+                format!("no longer in watch list {list}, {now}")
+            }
             None => format!("no longer in a watch list, {now}"),
         },
         ChangeKind::Revised => format!("revised, now version {}", subject.version),
@@ -129,6 +135,12 @@ fn summary(subject: &Subject) -> String {
         ChangeKind::TicketGone => "ticket no longer exists upstream".to_owned(),
         ChangeKind::TicketReturned => "ticket exists upstream again".to_owned(),
     }
+}
+
+/// The name of a watch list, or its id if it has none.
+fn called(subject: &Subject, list: i64) -> String {
+    let name = subject.name_of_list(list);
+    name.map_or_else(|| list.to_string(), str::to_owned)
 }
 
 /// What the KEV catalogue adds.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChangedField, Severity, one_line, outgoing_within, shortened};
+use super::{ChangedField, RecordKind, Severity, one_line, outgoing_within, shortened};
 
 /// Version of the JSON format of [`Message`] (docs/alerts-sinks.md); incremented
 /// when a key is removed or changes its meaning. Keys may be added without that.
@@ -21,6 +21,10 @@ const MAX_ENTRIES: usize = 100;
 const MAX_TEXT_CHARS: usize = 1000;
 /// Maximum length of the beginning of a solution: a few lines on a screen.
 const MAX_SOLUTION_CHARS: usize = 400;
+/// Of an alert that is too large for its receiver: names and identifiers of each kind, and
+/// characters of a text.
+const ABRIDGED_ENTRIES: usize = 3;
+const ABRIDGED_CHARS: usize = 100;
 /// Maximum length of the name of a product or watch list, and of a changed value.
 const MAX_NAME_CHARS: usize = 200;
 
@@ -91,16 +95,40 @@ impl Message {
                 } else {
                     format!(", {severity}")
                 };
-                format!("{}: {} ({}{severity})", one.key, one.title, one.summary)
+                let key = one.called();
+                format!("{key}: {} ({}{severity})", one.title, one.summary)
             }
-            several => format!("{rule}: {} alerts: {}", several.len(), counted(several)),
+            several => title_of_several(rule, several),
         };
         shortened(&one_line(&title), MAX_TEXT_CHARS)
     }
 }
 
+/// Counts what the alerts are about, by the newest alert about each: an advisory is one, however
+/// often it has changed.
+fn title_of_several(rule: &str, alerts: &[Alert]) -> String {
+    let mut newest: BTreeMap<(&str, &str), &Alert> = BTreeMap::new();
+    for alert in alerts {
+        newest.insert((alert.kind.as_str(), alert.key.as_str()), alert);
+    }
+    let about: Vec<&Alert> = newest.into_values().collect();
+    if let [one] = about[..] {
+        let title = Message::title_of(rule, std::slice::from_ref(one));
+        return format!("{title}, {} alerts", alerts.len());
+    }
+    let are_all = |kind: RecordKind| about.iter().all(|one| one.kind == kind.name());
+    let called = if are_all(RecordKind::Advisory) {
+        "advisories"
+    } else if are_all(RecordKind::Ticket) {
+        "tickets"
+    } else {
+        "advisories and tickets"
+    };
+    format!("{rule}: {} {called}: {}", about.len(), counted(&about))
+}
+
 /// `1 extremely critical, 3 highly critical, 1 resolved`.
-fn counted(alerts: &[Alert]) -> String {
+fn counted(alerts: &[&Alert]) -> String {
     let mut counts: BTreeMap<(i16, &str), usize> = BTreeMap::new();
     for alert in alerts {
         let kind = if alert.resolved {
@@ -214,9 +242,19 @@ pub struct Alert {
     pub ransomware: Option<bool>,
     /// Highest EPSS score of its CVEs, 0 without any; `None` while no scores were read.
     pub epss: Option<f64>,
+    /// Kinds of changes that happened at once with `what`, which is the most important, and
+    /// that the summary reports, too.
+    pub further_events: Vec<String>,
 }
 
 impl Alert {
+    /// What people call it: the identifier of an advisory, the number of a ticket (`#1002`).
+    pub fn called(&self) -> String {
+        let number = self.ticket_number;
+        let number = number.filter(|_| self.kind == RecordKind::Ticket.name());
+        number.map_or_else(|| self.key.clone(), |number| format!("#{number}"))
+    }
+
     /// The alert as it is stored and sent: texts of at most 1,000 characters without
     /// registered secrets, at most 100 CVEs and 10 products; the rest is counted. Receivers
     /// refuse large messages.
@@ -245,6 +283,32 @@ impl Alert {
         let names = self.products.iter_mut().chain(&mut self.watch_list_names);
         for name in names.chain(values) {
             *name = outgoing_within(name, MAX_NAME_CHARS);
+        }
+        self
+    }
+
+    /// The alert for a receiver that finds it too large: what it is about in short texts, few
+    /// names, and no changed fields.
+    #[must_use]
+    pub fn abridged(mut self) -> Self {
+        self.more_cves += self.cves.len().saturating_sub(ABRIDGED_ENTRIES);
+        self.cves.truncate(ABRIDGED_ENTRIES);
+        self.more_products += self.products.len().saturating_sub(ABRIDGED_ENTRIES);
+        self.products.truncate(ABRIDGED_ENTRIES);
+        self.watch_list_ids.truncate(ABRIDGED_ENTRIES);
+        self.watch_list_names.truncate(ABRIDGED_ENTRIES);
+        self.changed.clear();
+        let texts = [&mut self.title, &mut self.summary];
+        let optional = [
+            &mut self.solution_status,
+            &mut self.ticket_status,
+            &mut self.ticket_assignee,
+            &mut self.solution,
+        ];
+        let texts = texts.into_iter().chain(optional.into_iter().flatten());
+        let names = self.products.iter_mut().chain(&mut self.watch_list_names);
+        for text in texts.chain(names) {
+            *text = shortened(text, ABRIDGED_CHARS);
         }
         self
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::filter::severity_from_name;
-use super::{Alert, ChangeKind, Condition, Globs, OWN_RULE, Severity, Subject};
+use super::{Alert, ChangeKind, Condition, CveNumber, Globs, OWN_RULE, Severity, Subject};
 
 /// Kinds of alerts of rules that are evaluated by the clock.
 const CLOCK_KINDS: [&str; 5] = [
@@ -149,6 +149,17 @@ pub struct KnownNames {
     pub products: Option<Vec<String>>,
 }
 
+/// What is stored of the fields whose values are not a closed set.
+#[derive(Debug, Clone, Default)]
+pub struct StoredTexts {
+    /// Advisories, tickets, and what conditions are about.
+    pub keys: Vec<String>,
+    /// Titles of advisories, tickets and alerts.
+    pub titles: Vec<String>,
+    /// CVE identifiers.
+    pub cves: Vec<String>,
+}
+
 /// A matcher.
 #[derive(Debug, Clone)]
 struct Compare {
@@ -178,6 +189,17 @@ impl Compare {
         };
         format!("no `{}` matches this pattern; {known}", field.name())
     }
+}
+
+/// Whether a pattern is a CVE identifier, or could match one.
+fn may_be_cve(pattern: &str) -> bool {
+    const PREFIX: &str = "CVE-";
+    let Some(wildcard) = pattern.find(['*', '?']) else {
+        return CveNumber::parse(&pattern.to_ascii_uppercase()).is_some();
+    };
+    let text = pattern[..wildcard].to_ascii_uppercase();
+    let length = text.len().min(PREFIX.len());
+    text.get(..length) == PREFIX.get(..length)
 }
 
 /// Suppresses matching alerts for a limited time.
@@ -225,6 +247,43 @@ impl Silence {
             let is_there = known.iter().any(|value| one.globs.fit(value));
             (!is_there).then(|| one.nothing(&known))
         })
+    }
+
+    /// Whether it compares fields whose values are not a closed set; [`StoredTexts`] then have
+    /// to be loaded.
+    pub fn names_stored(&self) -> bool {
+        let mut matchers = self.matchers.iter();
+        matchers.any(|one| matches!(one.field, Field::Key | Field::Title | Field::Cve))
+    }
+
+    /// A sentence for each pattern that nothing stored matches. It may match later.
+    pub fn matches_nothing_yet(&self, stored: &StoredTexts) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for Compare {
+            field,
+            pattern,
+            globs,
+        } in &self.matchers
+        {
+            let (values, of) = match field {
+                Field::Key => (&stored.keys, "advisory or ticket"),
+                Field::Title => (&stored.titles, "title"),
+                Field::Cve => (&stored.cves, "CVE"),
+                _ => continue,
+            };
+            if !values.iter().any(|value| globs.fit(value)) {
+                let field = field.name();
+                sentences.push(format!("`{field}={pattern}` matches no stored {of} so far"));
+            }
+        }
+        sentences
+    }
+
+    /// The first pattern for CVEs that no CVE identifier can match.
+    pub fn wrong_cve(&self) -> Option<&str> {
+        let mut cves = self.matchers.iter().filter(|one| one.field == Field::Cve);
+        let wrong = cves.find(|one| !may_be_cve(&one.pattern))?;
+        Some(&wrong.pattern)
     }
 
     /// Whether it names products, which then have to be loaded.

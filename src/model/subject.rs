@@ -168,6 +168,8 @@ pub struct AdvisorySubject {
     pub ransomware: Option<bool>,
     /// Highest EPSS score of its CVEs, 0 without any; `None` while no scores were read.
     pub epss: Option<f64>,
+    /// To whom it was assigned at that time; empty if to nobody.
+    pub assigned_to: String,
     /// The full-text searches that match, of those that were asked for.
     pub matched_words: Vec<String>,
 }

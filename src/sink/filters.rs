@@ -19,6 +19,16 @@ pub(super) fn shorten(text: &str, most_chars: usize) -> String {
     }
 }
 
+/// The beginning of a text, in at most so many bytes of UTF-8.
+pub(super) fn shorten_bytes(text: &str, most_bytes: usize) -> String {
+    const END: &str = "…";
+    if text.len() <= most_bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most_bytes.saturating_sub(END.len()));
+    format!("{}{END}", text[..end].trim_end())
+}
+
 /// Escapes Slack markup; nothing is linked, and mentions notify nobody.
 pub(super) fn slack(text: &str) -> String {
     unlinked(text)

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use url::form_urlencoded;
 
 use super::facts::alerts;
-use super::filters::{epoch, link, markdown, shorten, slack, slack_link, wiki};
+use super::filters::{epoch, link, markdown, shorten, shorten_bytes, slack, slack_link, wiki};
 use super::open::OpenError;
 use super::samples::samples;
 use super::scope::{Scene, Scope};
@@ -120,6 +120,7 @@ impl CompiledTemplate {
         templates.set_syntax(syntax.build().map_err(|error| wrong(because(&error)))?);
         templates.set_fuel(Some(FUEL));
         templates.add_filter("shorten", shorten);
+        templates.add_filter("shorten_bytes", shorten_bytes);
         templates.add_filter("line", one_line);
         templates.add_filter("slack", slack);
         templates.add_filter("unlinked", unlinked);

@@ -64,6 +64,7 @@ pub(super) fn samples() -> [Message; 3] {
         kev_due: chrono::NaiveDate::from_ymd_opt(2026, 3, 22),
         ransomware: Some(true),
         epss: Some(0.93),
+        further_events: vec!["became_zero_day".into()],
     };
     let over = Alert {
         resolved: true,

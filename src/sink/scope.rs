@@ -69,9 +69,10 @@ impl Scene<'_> {
     }
 }
 
-/// An alert with `facts` and `object_id`.
+/// An alert with `called`, `facts` and `object_id`.
 fn extended(message: &Message, alert: &Alert) -> Json {
     let mut json = serde_json::to_value(alert).unwrap_or_default();
+    json["called"] = alert.called().into();
     json["facts"] = facts(alert).into();
     json["object_id"] = object_id(&message.rule, &alert.key).to_string().into();
     json

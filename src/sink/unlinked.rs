@@ -7,6 +7,36 @@ use crate::model::one_line;
 pub(super) const BREAK: char = '\u{200b}';
 /// Minimum number of digits of a telephone number.
 const MIN_PHONE_DIGITS: usize = 6;
+/// Schemes whose addresses have no `//`, and that programs link.
+const SCHEMES: [&str; 27] = [
+    "mailto",
+    "tel",
+    "sms",
+    "mms",
+    "callto",
+    "sip",
+    "sips",
+    "skype",
+    "facetime",
+    "xmpp",
+    "im",
+    "news",
+    "magnet",
+    "bitcoin",
+    "geo",
+    "maps",
+    "data",
+    "javascript",
+    "vbscript",
+    "file",
+    "blob",
+    "about",
+    "cid",
+    "matrix",
+    "tg",
+    "msteams",
+    "market",
+];
 /// How many digits of a telephone number stay together.
 const DIGITS_TOGETHER: usize = 3;
 
@@ -21,17 +51,17 @@ pub(super) fn unaddressed(text: &str) -> String {
     broken(text, is_address)
 }
 
-/// The letter before, the letter, and what comes behind it.
-type Joined = fn(Option<char>, char, &[char]) -> bool;
+/// The letters before, the letter, and what comes behind it.
+type Joined = fn(&[char], char, &[char]) -> bool;
 
 fn broken(text: &str, is_joined: Joined) -> String {
     let letters: Vec<char> = one_line(text).chars().collect();
     let mut plain = String::with_capacity(text.len());
     let mut phone = 0..0;
     let mut digits = 0;
-    let mut before = None;
     for (at, letter) in letters.iter().enumerate() {
-        if at >= phone.end && begins_word(before) {
+        let before = &letters[..at];
+        if at >= phone.end && begins_word(before.last().copied()) {
             phone = at..at + phone_length(&letters[at..]);
             digits = 0;
         }
@@ -44,36 +74,53 @@ fn broken(text: &str, is_joined: Joined) -> String {
         if is_in_phone || !rest.is_empty() && is_joined(before, *letter, rest) {
             plain.push(BREAK);
         }
-        before = Some(*letter);
     }
     plain
 }
 
 /// Whether a chat could find an address, a name or a command around this letter.
-fn is_joined(before: Option<char>, letter: char, rest: &[char]) -> bool {
+fn is_joined(before: &[char], letter: char, rest: &[char]) -> bool {
     let next = rest.first().copied().unwrap_or(' ');
     match letter {
-        '#' | ':' | '<' | '\u{ff03}' | '\u{ff1a}' => next != ' ',
+        '#' | '<' | '\u{ff03}' => next != ' ',
         ']' => next == '(',
+        ':' if begins_emoji(before, rest) => true,
         // `/stop` is a command, `$ABC` a stock.
-        '/' | '$' => begins_word(before) && next.is_alphanumeric(),
+        '/' | '$' => begins_word(before.last().copied()) && next.is_alphanumeric(),
         _ => is_address(before, letter, rest),
     }
 }
 
-/// Whether a program could find an address around this letter.
-fn is_address(before: Option<char>, letter: char, rest: &[char]) -> bool {
+/// Whether a program could find an address around this letter. CVSS vectors, CPEs and times
+/// have colons, too, and are copied.
+fn is_address(before: &[char], letter: char, rest: &[char]) -> bool {
     let next = rest.first().copied().unwrap_or(' ');
+    let last = before.last().copied();
     match letter {
-        ':' | '\u{ff1a}' => matches!(next, '/' | '\\'),
+        ':' | '\u{ff1a}' => matches!(next, '/' | '\\') || next != ' ' && ends_scheme(before),
         '@' | '\u{ff20}' => next != ' ',
-        '.' => {
-            before.is_some_and(|before| before != ' ') && goes_on(next) && !is_version(before, rest)
-        }
+        '.' => last.is_some_and(|last| last != ' ') && goes_on(next) && !is_version(last, rest),
         // Browsers and chats read them as a dot.
         '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' => goes_on(next),
         _ => false,
     }
+}
+
+/// Whether the letters end with a scheme whose addresses have no `//`.
+fn ends_scheme(before: &[char]) -> bool {
+    let is_part = |letter: &char| letter.is_ascii_alphanumeric() || "+-.".contains(*letter);
+    let word = before.iter().rev().take_while(|letter| is_part(letter));
+    let word: String = word.collect::<Vec<_>>().into_iter().rev().collect();
+    SCHEMES
+        .iter()
+        .any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether a colon begins the name of an emoji, such as `:tada:`.
+fn begins_emoji(before: &[char], rest: &[char]) -> bool {
+    let is_name = |letter: &&char| letter.is_ascii_alphanumeric() || "_+'-".contains(**letter);
+    let length = rest.iter().take_while(is_name).count();
+    length > 0 && rest.get(length) == Some(&':') && begins_word(before.last().copied())
 }
 
 /// Whether the dot is one of a number such as 9.8, or of a version such as 1.2.3 or 1.x.
@@ -151,6 +198,11 @@ mod tests {
             ("https://evil.example", "https:¦//evil.¦example"),
             ("/stop (/stop /stop@bot", "/¦stop (/¦stop /¦stop@¦bot"),
             ("$ABC @here #general", "$¦ABC @¦here #¦general"),
+            (
+                "mailto:x tel:+1 JavaScript:x",
+                "mailto:¦x tel:¦+1 JavaScript:¦x",
+            ),
+            (":tada: (:+1:", ":¦tada: (:¦+1:"),
             ("+49 30 901820-17", "+¦49 3¦0 90¦182¦0-17"),
             ("+14155550199", "+¦141¦555¦501¦99"),
             ("0800 1234567", "080¦0 12¦345¦67"),
@@ -170,6 +222,8 @@ mod tests {
             "1.2.3 v1.2.3-rc.1 10.0.19045.3693 2.x, 3.x",
             "0.1.2345678 .NET",
             "8.8 of 10, 50 % and/or x/y 24/7",
+            "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H (AV:N/AC:L/Au:N/C:P/I:P/A:P)",
+            "2026-11-29T12:30:45Z 12:30:45 cpe:2.3:a:openssl:openssl:3 a:b",
             "2026-11-29 00 1+1 C++ +3",
             "at the end. Next... e, etc.",
         ] {

@@ -143,7 +143,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
 
     let csv = world.told(&["ack", "--list", "--csv"]).stdout;
     assert!(
-        csv.starts_with("said,state,by,at,until,withdrawn_at,note,title\n"),
+        csv.starts_with("said,state,by,at,until,withdrawn_at,note,title,assigned_to\n"),
         "{csv}"
     );
     assert!(csv.contains("\"'=cmd, first\""), "{csv}");
@@ -155,7 +155,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
     let none = world.told(&["ack", "--list", "SA1"]);
     assert_eq!(
         (none.code, none.stdout.as_str()),
-        (0, "no active acknowledgements\n"),
+        (0, "no active acknowledgements or assignments\n"),
         "{none}"
     );
     let wrong = world.told(&["ack", &saids[0], "--json"]);
@@ -163,24 +163,92 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
 }
 
 #[tokio::test]
-async fn searches_select_what_is_acknowledged_or_not() {
-    let world = World::new().await;
-    world.pull_one().await;
-    let saids = world.simulator.saids(1);
-    let acknowledged = world.told(&["ack", &saids[0]]);
-    assert_eq!(acknowledged.code, 0, "{acknowledged}");
-    let found = |flag: &str| {
-        let told = world.told(&["advisories", flag, "--json", "--columns", "said"]);
-        assert_eq!(told.code, 0, "{told}");
-        told.stdout
-    };
+async fn an_advisory_is_assigned_without_being_acknowledged_and_that_ends_with_a_trace() {
+    let (world, receiver) = watched().await;
+    let said = world.simulator.saids(1)[0].clone();
+    let done = world.told(&["ack", &said.to_lowercase(), "--assign", "mia"]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.stdout.contains("assigned to mia"), "{done}");
+    // Who is assigned has not looked at it yet.
     assert_eq!(
-        found("--acknowledged"),
-        format!("{{\"said\":\"{}\"}}\n", saids[0])
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["all", "open"]
     );
-    let others = found("--unacknowledged");
-    assert_eq!(others.lines().count(), saids.len() - 1);
-    assert!(!others.contains(&saids[0]), "{others}");
-    let both = world.told(&["advisories", "--acknowledged", "--unacknowledged"]);
-    assert_eq!(both.code, 2, "{both}");
+    let shown = world.told(&["show", &said]);
+    assert!(shown.stdout.contains("mia by "), "{shown}");
+    let shown = world.told(&["show", &said, "--json"]).json();
+    assert_eq!(shown["assigned"]["to"], "mia");
+    assert_eq!(shown["assigned_to"], "mia");
+    let explained = world.told(&["explain", &said]);
+    assert!(
+        explained.stdout.contains("assigned to mia by "),
+        "{explained}"
+    );
+
+    // Another one, with an acknowledgement.
+    let done = world.told(&["ack", &said, "--assign", "Tom Ray", "--until", "30d"]);
+    assert_eq!(done.code, 0, "{done}");
+    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["state"], "active");
+    assert_eq!(listed[0]["assigned_to"], "Tom Ray");
+    let done = world.told(&["ack", &said, "--withdraw"]);
+    assert_eq!(done.code, 0, "{done}");
+    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    assert_eq!(listed[0]["state"], "assigned", "{listed:?}");
+    let mine = |filter: &str| {
+        let told = world.told(&["advisories", "--where", filter, "--json"]);
+        told.json_lines().len()
+    };
+    assert_eq!(mine("assigned_to = \"tom ray\""), 1);
+    assert_eq!(mine("assigned and assigned_to ~ ray"), 1);
+    assert_eq!(mine("assigned_to = mia"), 0);
+    let column = "select assigned_to from advisoryd_v1.advisories where assigned_to is not null";
+    assert_eq!(world.texts(column).await, ["Tom Ray"]);
+
+    let done = world.told(&["ack", &said, "--assign", ""]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.stdout.contains("ended"), "{done}");
+    let twice = world.told(&["ack", &said, "--unassign"]);
+    assert_eq!(twice.code, 1, "{twice}");
+    assert!(twice.stderr.contains("is not assigned"), "{twice}");
+    assert_eq!(mine("assigned"), 0);
+    let rows = "select concat_ws(' ', assignee, by <> '', ended_at is not null)
+                from advisoryd_v1.assignments order by at";
+    assert_eq!(world.texts(rows).await, ["mia t t", "Tom Ray t t"]);
+    let audit = "select what from advisoryd_v1.audit order by at, what = 'assign'";
+    let audit = world.texts(audit).await;
+    assert_eq!(
+        audit,
+        [
+            "assign",
+            "acknowledge",
+            "assign",
+            "withdraw_acknowledgement",
+            "unassign"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn rules_select_by_assignee() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    let mut rules = Vec::new();
+    for (name, filter) in [("mine", "assigned_to = mia"), ("nobody", "not assigned")] {
+        let mut rule = Rule::to_hook(name, &["revised"]);
+        rule.clauses.insert("where".to_owned(), filter.into());
+        rules.push(rule);
+    }
+    world.settings.alerts.rules = rules;
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    let said = world.simulator.saids(1)[0].clone();
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["nobody"]
+    );
+    assert_eq!(world.told(&["ack", &said, "--assign", "Mia"]).code, 0);
+    assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["mine"]);
 }

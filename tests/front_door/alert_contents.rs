@@ -162,6 +162,12 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
     assert_eq!(told[0]["watch_list_ids"], json!([1, 2]));
     assert_eq!(told[0]["watch_list_names"][0], "Linux servers");
     let explained = world.told(&["explain", &said]);
+    assert!(
+        explained
+            .stdout
+            .contains("another alert of the rule reports it already"),
+        "{explained}"
+    );
     let tried = world.told(&["rules", "test", "--since", "1h"]);
     assert_reads!(explained, tried.stdout.lines().next().unwrap());
 }
@@ -241,4 +247,42 @@ async fn who_asks_for_one_list_is_not_told_that_an_advisory_joined_another() {
     let explained = world.told(&["explain", &said, "--rule", "one"]);
     let no = "no match: `watch_lists` requires";
     assert!(explained.stdout.contains(no), "{explained}");
+}
+
+#[tokio::test]
+async fn lists_are_called_by_name_and_tickets_by_number_in_the_first_line() {
+    let rules = vec![
+        Rule::to_hook("lists", &["joined_watch_list", "left_watch_list"]),
+        Rule::to_hook("tickets", &["ticket_opened"]),
+    ];
+    let (world, receiver) = two_lists(rules).await;
+    let said = world.simulator.saids(2)[0].clone();
+    world.simulator.leave(&said, 1);
+    world.pull_back(LookBack::Full).await;
+    world.alert().await;
+    let before = receiver.received().len();
+    world.later(TimeDelta::hours(2));
+    world.simulator.join(&said, 1);
+    world.pull_back(LookBack::Full).await;
+    world.alert().await;
+    let joined = receiver.received()[before..].to_vec();
+    let title = joined[0].body["title"].as_str().unwrap();
+    assert!(title.contains("now in watch list Linux servers"), "{title}");
+
+    let before = receiver.received().len();
+    let id = world.simulator.add_tickets(1)[0];
+    world.later(TimeDelta::minutes(1));
+    world.sync_tickets(TicketSync::Now).await;
+    world.alert().await;
+    let ticket = receiver.received()[before].body.clone();
+    let alert = &ticket["alerts"][0];
+    let number = alert["ticket_number"].as_i64().unwrap();
+    assert_eq!(alert["key"], id.to_string().as_str());
+    let title = ticket["title"].as_str().unwrap();
+    assert!(title.starts_with(&format!("#{number}: ")), "{title}");
+    let listed = world.told(&["alerts", "list", "--key", &format!("#{number}")]);
+    let row = listed.stdout.lines().last().unwrap();
+    assert!(row.contains(&format!("#{number}")), "{listed}");
+    let listed = world.told(&["alerts", "list", "--rule", "tickets", "--json"]);
+    assert_eq!(listed.json_lines()[0]["pretty_id"], number);
 }

@@ -32,8 +32,13 @@ struct Says {
     shadow: bool,
     /// Only what nobody has acknowledged.
     open: bool,
+    /// With [`FILTER`].
+    filtered: bool,
     when: When,
 }
+
+/// Highly critical or worse, or rejected: a filter with branches.
+const FILTER: &str = "severity_rank >= 4 or is_rejected";
 
 /// When a message is sent; everything is, in the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,19 +57,47 @@ const REMINDS: Says = Says {
     rank: None,
     shadow: false,
     open: false,
+    filtered: false,
     when: When::Repeat,
 };
 /// Evaluated by the clock: a day without a ticket.
 const LATE: &str = "late";
+/// Evaluated by the clock: a day without a solution, a ticket that is a day old, and four hours
+/// without an acknowledgement.
+const UNSOLVED: &str = "unsolved";
+const OLD: &str = "old";
+const ESCALATED: &str = "escalated";
+/// The alerts of all rules that are evaluated by the clock, and all others.
+const BY_CLOCK: &str = "
+    select id::text, rule, key, silence_id is null
+    from advisoryd.alert
+    where what in ('reminder', 'without_ticket', 'no_solution', 'ticket_open', 'unacknowledged')";
+const BY_CHANGES: &str = "
+    select id::text
+    from advisoryd.alert
+    where what not in ('reminder', 'without_ticket', 'no_solution', 'ticket_open', 'unacknowledged')";
+/// Kinds of changes of which one alert reports those that happened at once, the most important
+/// first.
+const JOINED: [&str; 8] = [
+    "rejected",
+    "escalated",
+    "solution_available",
+    "cves_added",
+    "deescalated",
+    "revised",
+    "ticket_status",
+    "ticket_revised",
+];
 /// Days that pass at the end.
 const DAYS: i64 = 9;
 
-const SAYINGS: [Says; 4] = [
+const SAYINGS: [Says; 5] = [
     Says {
         on: &["appeared", "revised", "rejected"],
         rank: None,
         shadow: false,
         open: true,
+        filtered: false,
         when: When::Group("0s"),
     },
     Says {
@@ -72,6 +105,7 @@ const SAYINGS: [Says; 4] = [
         rank: Some(4),
         shadow: false,
         open: false,
+        filtered: false,
         when: When::Digest,
     },
     Says {
@@ -79,7 +113,16 @@ const SAYINGS: [Says; 4] = [
         rank: Some(3),
         shadow: true,
         open: false,
+        filtered: false,
         when: When::Group("1h"),
+    },
+    Says {
+        on: &["appeared", "revised", "escalated", "rejected"],
+        rank: None,
+        shadow: false,
+        open: false,
+        filtered: true,
+        when: When::Group("0s"),
     },
     Says {
         on: &[
@@ -91,6 +134,7 @@ const SAYINGS: [Says; 4] = [
         rank: None,
         shadow: false,
         open: false,
+        filtered: false,
         when: When::Muted,
     },
 ];
@@ -116,6 +160,9 @@ impl Says {
         let mut clauses = toml::Table::from_iter([(key.to_owned(), value)]);
         if self.open {
             clauses.insert("state".to_owned(), "open".into());
+        }
+        if self.filtered {
+            clauses.insert("where".to_owned(), FILTER.into());
         }
         Rule {
             severity: self.rank.map(|rank| match rank {
@@ -245,9 +292,18 @@ impl Model {
 
     /// Judges what the program says that it has evaluated since.
     fn follow(&mut self, changes: &[Change], evaluated: i64) {
-        for change in changes.iter().filter(|change| change.seq <= evaluated) {
+        let event = |one: &Change| (one.is_ticket, one.key.clone(), one.version, one.at);
+        let seen: Vec<&Change> = changes.iter().filter(|one| one.seq <= evaluated).collect();
+        for changes in seen.chunk_by(|one, other| event(one) == event(other)) {
             for (name, (says, after)) in self.rules.clone() {
-                if change.seq > after && self.is_wanted(change, says) {
+                let wanted = changes.iter();
+                let wanted = wanted.filter(|one| one.seq > after && self.is_wanted(one, says));
+                let rank = |one: &&&Change| JOINED.iter().position(|what| *what == one.what);
+                let is_joined =
+                    |one: &&&Change| rank(one).is_some() && !self.silenced.contains(&one.key);
+                let (joined, alone): (Vec<_>, Vec<_>) = wanted.partition(is_joined);
+                let first = joined.into_iter().min_by_key(rank);
+                for change in alone.into_iter().chain(first) {
                     self.raise(change, name, says);
                 }
             }
@@ -296,6 +352,11 @@ impl Model {
             .is_none_or(|least| rank.is_none_or(|rank| rank >= least));
         let is_taken = !change.is_ticket && self.is_acknowledged(&change.key, change.at);
         if says.open && is_taken {
+            return false;
+        }
+        // What is unknown counts as a match.
+        let fits = change.rank.is_none_or(|rank| rank >= 4 || rank == 0);
+        if says.filtered && !fits {
             return false;
         }
         says.on.contains(&what) && is_bad && !(is_first && is_loading)
@@ -354,10 +415,17 @@ impl Case {
         }
         let rules = self.wanted.iter().map(|(name, says)| says.rule(name));
         self.world.settings.alerts.rules = rules.collect();
-        self.world.settings.alerts.rules.push(Rule {
-            clauses: toml! { without_ticket_for = "24h" },
-            ..Rule::to_hook(LATE, &[])
-        });
+        for (name, clauses) in [
+            (LATE, toml! { without_ticket_for = "24h" }),
+            (UNSOLVED, toml! { no_solution_for = "24h" }),
+            (OLD, toml! { ticket_open_for = "24h" }),
+            (ESCALATED, toml! { unacknowledged_for = "4h" }),
+        ] {
+            self.world.settings.alerts.rules.push(Rule {
+                clauses,
+                ..Rule::to_hook(name, &[])
+            });
+        }
         self.world.context().await;
         let last = self.last().await;
         self.model.configure(&self.wanted, last);
@@ -452,19 +520,17 @@ impl Case {
     /// What the clock raised: a reminder for each day on which nobody takes care of what
     /// was told, and one alert about each new advisory without a ticket.
     async fn clock_agrees(&self) -> BTreeMap<String, bool> {
-        let raised: Vec<(String, String, String, bool)> = sqlx::query_as(
-            "select id::text, rule, key, silence_id is null
-             from advisoryd.alert where what in ('reminder', 'without_ticket')",
-        )
-        .fetch_all(self.world.pool())
-        .await
-        .unwrap();
+        let raised: Vec<(String, String, String, bool)> = sqlx::query_as(BY_CLOCK)
+            .fetch_all(self.world.pool())
+            .await
+            .unwrap();
         let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
         for (_, rule, key, _) in &raised {
             *counts.entry((rule, key)).or_default() += 1;
         }
-        let facts: Vec<(String, bool, bool, bool)> = sqlx::query_as(
+        let facts: Vec<(String, bool, bool, bool, bool)> = sqlx::query_as(
             "select v.said, v.is_rejected, cardinality(v.watch_list_ids) > 0,
+                    coalesce(v.solution_status in ('None', 'No Fix'), false),
                     exists (select from advisoryd_v1.tickets t
                             where t.said = v.said and t.deleted_at is null)
              from advisoryd_v1.advisories v",
@@ -483,7 +549,7 @@ impl Case {
             "select key from advisoryd_v1.changes where what = 'appeared' and watch_list_id = 2";
         let loaded = self.world.texts(loaded).await;
         let now = self.world.now();
-        for (said, is_rejected, is_followed, has_ticket) in &facts {
+        for (said, is_rejected, is_followed, is_unsolved, has_ticket) in &facts {
             let count = |rule: &str| counts.get(&(rule, said.as_str())).copied().unwrap_or(0);
             let is_taken = self.model.is_acknowledged(said, now);
             let is_open = told.contains(said) && !is_rejected && !is_taken && *is_followed;
@@ -493,12 +559,31 @@ impl Case {
             if is_taken || !was_taken {
                 assert_eq!(count(REMIND), reminders, "reminders of {said}");
             }
+            // One period, whichever rule has told of it.
+            if is_taken || told.contains(said) && !was_taken {
+                let escalates = i64::from(is_open);
+                assert_eq!(count(ESCALATED), escalates, "escalation of {said}");
+            }
             let is_late = !is_rejected && *is_followed && !has_ticket;
+            let is_unsolved = !is_rejected && *is_followed && *is_unsolved;
             if self.known.contains(said) || loaded.contains(said) {
-                assert!(count(LATE) <= 1, "{said}");
+                assert!(count(LATE) <= 1 && count(UNSOLVED) <= 1, "{said}");
             } else {
                 assert_eq!(count(LATE), i64::from(is_late), "{said} without a ticket");
+                let unsolved = i64::from(is_unsolved);
+                assert_eq!(count(UNSOLVED), unsolved, "{said} without a solution");
             }
+        }
+        let opened =
+            "select key from advisoryd_v1.changes where what = 'ticket_opened' and seq > $1";
+        let opened: Vec<String> = sqlx::query_scalar(opened)
+            .bind(self.model.baseline)
+            .fetch_all(self.world.pool())
+            .await
+            .unwrap();
+        for ticket in opened {
+            let count = counts.get(&(OLD, ticket.as_str())).copied().unwrap_or(0);
+            assert_eq!(count, 1, "ticket {ticket} that is a day old");
         }
         raised
             .into_iter()
@@ -555,13 +640,11 @@ impl Case {
     }
 
     async fn agrees(&self) {
-        let stored: BTreeSet<String> =
-            sqlx::query_scalar("select id::text from advisoryd_v1.alerts where what not in ('reminder', 'without_ticket')")
-                .fetch_all(self.world.pool())
-                .await
-                .unwrap()
-                .into_iter()
-                .collect();
+        let stored: Vec<String> = sqlx::query_scalar(BY_CHANGES)
+            .fetch_all(self.world.pool())
+            .await
+            .unwrap();
+        let stored: BTreeSet<String> = stored.into_iter().collect();
         let expected: BTreeSet<String> = self.model.alerts.keys().cloned().collect();
         assert_eq!(stored, expected, "{:?}", self.wanted);
         let refused = "select count(*) from advisoryd_v1.delivery_attempts where outcome = 'delivered' and status >= 400";

@@ -278,3 +278,36 @@ async fn a_message_that_is_too_large_is_sent_in_halves_and_nothing_twice() {
     wanted.sort();
     assert_eq!(told, wanted);
 }
+
+/// Whom a receiver finds too large alone is told in fewer words, and otherwise passed over.
+#[tokio::test]
+async fn an_alert_that_is_too_large_keeps_none_behind_it_waiting() {
+    let receiver = Receiver::start().await;
+    let mut world = told(&receiver.url).await;
+    world.settings.alerts.rules[0].group = Some("5m");
+    publish(&world, 3).await;
+    for status in [413, 413, 413, 200, 413, 413, 200] {
+        receiver.answer(status, None);
+    }
+    // All, two of them, the first, the first abridged; then two, the second, abridged, the third.
+    world.alert().await;
+    let sizes: Vec<usize> = receiver
+        .received()
+        .iter()
+        .map(|one| one.facts().len())
+        .collect();
+    assert_eq!(sizes, [3, 2, 1, 1, 1, 1, 1]);
+    let keys: Vec<String> = receiver
+        .received()
+        .iter()
+        .map(|one| one.facts()[0].1.clone())
+        .collect();
+    assert_eq!(keys[2], keys[3]);
+    assert_eq!(keys[4], keys[5]);
+    assert_ne!(keys[5], keys[6], "the third was sent");
+    let found = deliveries(&world).await;
+    assert_eq!(found[0].0, "dead_letter", "{found:?}");
+    let error = "select last_error from advisoryd_v1.deliveries";
+    let error = world.texts(error).await.remove(0);
+    assert!(error.contains("alert 2 of 3 is too large"), "{error}");
+}

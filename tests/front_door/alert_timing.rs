@@ -330,7 +330,25 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
         "--force",
     ]);
     assert_eq!(forced.code, 0, "{forced}");
+    // Those may come later, so that they are only warned of.
+    for matcher in [
+        "key=SA777",
+        "key=foo*",
+        "cve=CVE-1999-0001",
+        "title=*nothinglikethis*",
+    ] {
+        let added = add(matcher);
+        assert_eq!(added.code, 0, "{added}");
+        let warning = format!("warning: `{matcher}` matches no stored");
+        assert!(added.stderr.contains(&warning), "{added}");
+    }
+    for matcher in ["cve=foo", "cve=foo*", "cve=CVE-19-1"] {
+        let refused = add(matcher);
+        assert_eq!(refused.code, 1, "{refused}");
+        assert!(refused.stderr.contains("is no CVE identifier"), "{refused}");
+    }
     let added = add(&format!("key={said}"));
+    assert!(!added.stderr.contains("warning"), "{added}");
     let held = format!("of the 2 alerts of the last 30 days it would have suppressed 1: {said}");
     assert!(added.stdout.contains(&held), "{added}");
 }

@@ -134,6 +134,15 @@ async fn a_bundle_brings_inside_what_a_sync_brings_outside() {
     );
     let complete = "select count(*) from advisoryd.bundle where imported_at is not null";
     assert_eq!(inside.count(complete).await, 1);
+    let ages = "select kind || ' ' || (date_trunc('second', read_at) = (select date_trunc('second', max(created_at)) from advisoryd.bundle))
+                from (select kind, read_at from advisoryd.enrichment
+                      union all select distinct 'contents', read_at from advisoryd.mirror where read_at is not null) as r
+                order by 1";
+    assert_eq!(
+        inside.texts(ages).await,
+        ["contents true", "epss true", "kev true"],
+        "as old as the bundle"
+    );
     let status = inside.told(&["status", "--json"]).json();
     assert_eq!(status["bundle"]["created_at"], manifest["created_at"]);
     assert!(status["bundle"]["imported_at"].is_string(), "{status}");
@@ -157,7 +166,9 @@ async fn the_daemon_inside_needs_no_token_requests_nothing_and_tells_what_a_bund
     let mut inside = inside(&outside).await;
     let receiver = Receiver::start().await;
     inside.add_hook(&receiver);
-    inside.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"])];
+    let mut exploited = Rule::to_hook("exploited", &["kev_added"]);
+    exploited.clauses.insert("kev".to_owned(), true.into());
+    inside.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"]), exploited];
     inside.settings.alerts.health = Health {
         enabled: Some(false),
         ..Health::default()
@@ -198,6 +209,53 @@ async fn the_daemon_inside_needs_no_token_requests_nothing_and_tells_what_a_bund
         .lines()
         .find(|line| line.contains("upstream:"));
     assert_reads!(told, synced, upstream.expect("what is not asked"));
+    assert_eq!(inside.simulator.requests().len(), 0);
+    assert!(!checked.stderr.contains("needs `kev`"), "{checked}");
+
+    // Files of bundles grow old like the feeds in them.
+    let fresh = inside.told(&["status", "--check"]);
+    assert!(!fresh.stdout.contains("KEV"), "{fresh}");
+    let old =
+        "update advisoryd.enrichment set read_at = read_at - interval '9 days' where kind = 'kev'";
+    sqlx::query(old).execute(inside.pool()).await.unwrap();
+    let stale = inside.told(&["status", "--check"]);
+    assert_eq!(stale.code, 2, "{stale}");
+    let line = "KEV catalogue: its data is 9 days old";
+    assert!(stale.stdout.contains(line), "{stale}");
+}
+
+/// Without a daemon, nobody else would.
+#[tokio::test]
+async fn an_import_evaluates_and_delivers_by_itself() {
+    let mut outside = outside().await;
+    outside.settings.feeds.details = Some("never");
+    let mut inside = inside(&outside).await;
+    let receiver = Receiver::start().await;
+    inside.add_hook(&receiver);
+    inside.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"])];
+    inside.settings.alerts.health = Health {
+        enabled: Some(false),
+        ..Health::default()
+    };
+    let (first, made) = mirror(&outside, "first");
+    assert_eq!(made.code, 0, "{made}");
+    let told = import(&inside, &first, KEY);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(receiver.received().len(), 0, "a first load is the baseline");
+    let said = outside.simulator.publish(1).remove(0);
+    outside.simulator.join(&said, 1);
+    let (second, made) = mirror(&outside, "second");
+    assert_eq!(made.code, 0, "{made}");
+    let told = import(&inside, &second, KEY);
+    assert_eq!(told.code, 0, "{told}");
+    assert!(
+        told.stdout
+            .contains("alerts: 1 created, 1 message delivered"),
+        "{told}"
+    );
+    let messages = receiver.received();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].body["alerts"][0]["key"], said.as_str());
     assert_eq!(inside.simulator.requests().len(), 0);
 }
 

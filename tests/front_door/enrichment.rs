@@ -120,6 +120,22 @@ async fn a_cve_that_is_added_to_the_kev_catalogue_is_told_once_with_its_facts() 
     assert_eq!(kinds(&world).await.len(), 1);
     assert_eq!(receiver.received().len(), before + 2);
 
+    // Removed and added again: nobody is told a second time, and it does not say otherwise.
+    world.simulator.remove_from_kev(&cve);
+    world.simulator.publish_newer_files();
+    world.enrich().await;
+    world.simulator.add_to_kev([cve.as_str()], true);
+    world.simulator.publish_newer_files();
+    world.enrich().await;
+    world.alert().await;
+    assert_eq!(kinds(&world).await.len(), 2);
+    assert_eq!(receiver.received().len(), before + 2);
+    let explained = world.told(&["explain", &said, "--rule", "added", "--json"]);
+    let lines = explained.json_lines().into_iter();
+    let answers = lines.filter(|one| one["what"] == "kev_added");
+    let answers: Vec<_> = answers.map(|one| one["answer"].clone()).collect();
+    assert_eq!(answers, ["delivered", "already_reported"], "{explained}");
+
     let explained = world.told(&["explain", &said, "--rule", "not"]);
     let why = "`ransomware` requires false, got true";
     assert!(explained.stdout.contains(why), "{explained}");

@@ -110,7 +110,10 @@ async fn words_that_are_nearly_right_are_answered_with_the_right_ones() {
     let good = world.told(&["alerts", "list", "--state", "failed"]);
     assert_eq!(good.code, 0, "{good}");
     let none = world.told(&["ack", "--list"]);
-    assert_eq!(none.stdout, "no active acknowledgements\n", "{none}");
+    assert_eq!(
+        none.stdout, "no active acknowledgements or assignments\n",
+        "{none}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

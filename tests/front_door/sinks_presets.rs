@@ -102,7 +102,7 @@ fn schema(name: &str) -> Value {
 }
 
 /// Sends the message; what arrived, without requests for tokens and lookups.
-async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
+pub async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
     let (dir, receiver) = (state_dir(), Receiver::start().await);
     receiver.usually(Reply::With(200, Vec::new(), ANSWER.to_owned()));
     let sink = preset_sink(preset, &receiver, dir.path());

@@ -17,7 +17,7 @@ use super::silenced::{self, Silenced};
 use super::timing::Timing;
 use super::unknown::Unknown;
 use crate::config::MuteTime;
-use crate::model::{Alert, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of};
+use crate::model::{Alert, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of, joint};
 use crate::store::alerts::by_clock::{self, Acknowledged, CandidateFilter};
 use crate::store::alerts::subject::{self, ChangeSpan};
 
@@ -92,15 +92,16 @@ pub async fn back_test(
     while after < last {
         let span = ChangeSpan {
             after,
-            to: last.min(after + PAGE),
+            to: subject::end_of_event(connection, last.min(after + PAGE)).await?,
             key: None,
             products,
             words: &words,
             as_of: None,
         };
-        for subject in subject::of_span(connection, span).await? {
+        let subjects = subject::of_span(connection, span).await?;
+        for event in subjects.chunk_by(Subject::is_same_event) {
             for (matcher, tried) in matchers.iter().zip(&mut tried) {
-                tried.evaluate(matcher, &subject);
+                tried.evaluate(matcher, event);
             }
         }
         after = span.to;
@@ -144,28 +145,50 @@ impl BackTest {
         self.messages.iter().map(|one| one.alerts.len()).sum()
     }
 
-    fn evaluate(&mut self, matcher: &Matcher, subject: &Subject) {
-        if !matcher.rule().clock.is_empty() {
+    /// What happened to an advisory or ticket at once.
+    fn evaluate(&mut self, matcher: &Matcher, event: &[Subject]) {
+        let rule = matcher.rule();
+        if !rule.clock.is_empty() {
             return;
         }
-        let mut verdict = self
-            .arrivals
-            .settle(matcher.judge(subject), matcher, subject);
-        let rule = matcher.rule();
-        let seen = rule.seen(subject);
-        if verdict == Verdict::Matched && !self.ids.insert(alert_id(&rule.name, &seen)) {
-            verdict = Verdict::Reported;
+        let mut verdicts = Vec::new();
+        for subject in event {
+            let verdict = matcher.judge(subject);
+            let verdict = self.arrivals.settle(verdict, matcher, subject);
+            let id = alert_id(&rule.name, &rule.seen(subject));
+            verdicts.push(match verdict {
+                Verdict::Matched if self.ids.contains(&id) => Verdict::Reported,
+                verdict => verdict,
+            });
         }
-        *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
-        if verdict == Verdict::Matched {
-            let alert = alert_of(&rule.name, &seen);
-            self.count(matcher, subject, &alert);
-            self.lines.push(BackTestAlert::of(
-                subject.kind(),
-                subject.seq,
-                subject.at,
-                alert,
-            ));
+        let places = 0..verdicts.len();
+        let places = places.filter(|place| verdicts.get(*place) == Some(&Verdict::Matched));
+        let matched: Vec<usize> = places.collect();
+        let kind = |place: &usize| event.get(*place).map(|subject| subject.what);
+        let whats: Vec<_> = matched.iter().filter_map(kind).collect();
+        let joined = joint(&whats).unwrap_or_default().into_iter();
+        let joined: Vec<usize> = joined.filter_map(|one| matched.get(one).copied()).collect();
+        let others = joined.get(1..).unwrap_or_default();
+        for place in others {
+            verdicts[*place] = Verdict::Reported;
+        }
+        for verdict in &verdicts {
+            *self.verdicts.entry(verdict_name(*verdict)).or_default() += 1;
+        }
+        let alert = |subject: &Subject| alert_of(&rule.name, &rule.seen(subject));
+        for (place, subject) in event.iter().enumerate() {
+            if verdicts.get(place) != Some(&Verdict::Matched) {
+                continue;
+            }
+            self.ids.insert(alert_id(&rule.name, &rule.seen(subject)));
+            let mut alert_of_this = alert(subject);
+            if joined.first() == Some(&place) {
+                let others = others.iter().filter_map(|place| event.get(*place));
+                alert_of_this.report(others.map(alert));
+            }
+            self.count(matcher, subject, &alert_of_this);
+            let line = BackTestAlert::of(subject.kind(), subject.seq, subject.at, alert_of_this);
+            self.lines.push(line);
         }
     }
 

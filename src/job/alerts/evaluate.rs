@@ -10,12 +10,13 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
+use super::joint::{add_verdict, found_nothing, join};
 pub use super::rules::RuleSet;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
     Alert, ChangeKind, Matcher, MessagePurpose, Rule, Silence, Subject, Verdict, alert_id,
-    alert_of, counted, words as of_rules,
+    alert_of, counted,
 };
 use crate::store::alerts::alert::{self, EarlierAlerts};
 use crate::store::alerts::evaluation::{self, ChangeVerdicts};
@@ -88,9 +89,8 @@ async fn evaluate_batch(
     let Some(evaluated) = evaluation::lock(&mut transaction).await? else {
         return Ok(None);
     };
-    let to = subject::last_seq(&mut transaction)
-        .await?
-        .min(evaluated + BATCH);
+    let last = subject::last_seq(&mut transaction).await?;
+    let to = subject::end_of_event(&mut transaction, last.min(evaluated + BATCH)).await?;
     if to <= evaluated {
         // Releases the lock at once, not when the connection is next used.
         transaction.rollback().await?;
@@ -226,43 +226,69 @@ impl<'a> Evaluator<'a> {
         mut arrivals: Arrivals,
     ) -> BatchResult {
         let mut result = BatchResult::default();
-        for subject in subjects {
-            let seq = subject.seq.unwrap_or_default();
-            let (mut verdicts, mut actual) = (Vec::new(), Vec::new());
-            for (matcher, current) in &self.pairs {
-                if seq <= current.after_seq {
-                    continue;
-                }
-                let verdict = self.judge(matcher, subject);
-                let verdict = arrivals.settle(verdict, matcher, subject);
-                if verdict != Verdict::NotAsked {
-                    verdicts.push((current.id, verdict));
-                    let value = of_rules::judged_value(matcher, subject, verdict);
-                    actual.extend(value.map(|value| (current.id, value)));
-                }
-                if verdict == Verdict::Baseline {
-                    *result.baseline.entry(current.name.clone()).or_default() += 1;
-                }
-                if let Some(raised) = self.raise(matcher, subject, verdict, &former_alerts) {
-                    add_former(&mut former_alerts, &raised);
-                    if !raised.silences.is_empty() {
-                        arrivals.forget(&raised);
-                    }
-                    result.raised.push(raised);
-                }
-            }
-            result.found.push(ChangeVerdicts {
-                seq,
-                verdicts,
-                actual,
-            });
+        for event in subjects.chunk_by(Subject::is_same_event) {
+            self.evaluate_event(event, (&mut former_alerts, &mut arrivals), &mut result);
             if result.raised.len() >= MAX_ALERTS {
-                result.stopped_at = Some(seq);
+                result.stopped_at = event.last().and_then(|subject| subject.seq);
                 break;
             }
         }
         result.further_lists = arrivals.add_to(&mut result.raised);
         result
+    }
+
+    /// Evaluates what happened to an advisory or ticket at once.
+    fn evaluate_event(
+        &self,
+        event: &[Subject],
+        (former_alerts, arrivals): (&mut FormerAlerts, &mut Arrivals),
+        result: &mut BatchResult,
+    ) {
+        let mut found: Vec<ChangeVerdicts> = event.iter().map(found_nothing).collect();
+        for (matcher, current) in &self.pairs {
+            let (mut matched, mut alone) = (Vec::new(), Vec::new());
+            let mut verdicts = Vec::new();
+            for (place, subject) in event.iter().enumerate() {
+                if subject.seq.unwrap_or_default() <= current.after_seq {
+                    continue;
+                }
+                let verdict = self.judge(matcher, subject);
+                let verdict = arrivals.settle(verdict, matcher, subject);
+                verdicts.push((place, verdict));
+                if verdict == Verdict::Baseline {
+                    *result.baseline.entry(current.name.clone()).or_default() += 1;
+                }
+                let Some(raised) = self.raise(matcher, subject, verdict, former_alerts) else {
+                    continue;
+                };
+                add_former(former_alerts, &raised);
+                if !raised.silences.is_empty() {
+                    arrivals.forget(&raised);
+                }
+                // What is silenced, or only resolves, is an alert of its own.
+                if verdict == Verdict::Matched && raised.silences.is_empty() {
+                    matched.push((place, raised));
+                } else {
+                    alone.push(raised);
+                }
+            }
+            let (mut raised, reported) = join(event, matched);
+            raised.extend(alone);
+            // What resolves an object ends it: nothing about the same version comes after it.
+            raised.sort_by_key(|one| one.alert.resolved);
+            result.raised.extend(raised);
+            for (place, verdict) in verdicts {
+                let verdict = if reported.contains(&place) {
+                    Verdict::Reported
+                } else {
+                    verdict
+                };
+                if let (Some(found), Some(subject)) = (found.get_mut(place), event.get(place)) {
+                    add_verdict(found, (current.id, &**matcher), subject, verdict);
+                }
+            }
+        }
+        result.found.extend(found);
     }
 
     fn judge(&self, matcher: &Matcher, subject: &Subject) -> Verdict {

@@ -11,6 +11,7 @@ pub mod deliver;
 pub(crate) mod difference;
 pub mod evaluate;
 pub(crate) mod explain;
+mod joint;
 mod lease;
 mod line;
 mod not_due;

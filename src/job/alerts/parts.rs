@@ -2,12 +2,14 @@
 //! and what is too large for a receiver is sent in pieces.
 //! What was accepted is recorded before the next one, so that no attempt repeats it.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use super::lease::{LEASE, within_lease};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::RemoteObject;
+use crate::model::{Message, RemoteObject};
 use crate::sink::{DeliveryReceipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, ClaimedDelivery};
 use crate::store::alerts::remote_object;
@@ -24,19 +26,15 @@ pub(super) async fn send(
     now: DateTime<Utc>,
 ) -> Result<(Result<DeliveryReceipt, Refused>, Option<Learned>), Failure> {
     let mut division = sink.division(&claim.message, claim.parts_done);
-    let mut nameless = None;
+    let mut passed_over = None;
+    let mut message = Cow::Borrowed(&claim.message);
+    let mut abridged = None;
     loop {
         let parts = division.next();
         let object = sink.object_of(&claim.message, parts.start);
-        let known = match &object {
-            Some((rule, key)) => {
-                let mut connection = context.pool.acquire().await?;
-                remote_object::find(&mut connection, sink.name(), (rule, key)).await?
-            }
-            None => None,
-        };
-        let message = (&claim.message, parts);
-        let (learned, receipt) = match sink.send_part(message, known.as_ref(), now).await {
+        let known = known(context, sink, object.as_ref()).await?;
+        let part = (&*message, parts.clone());
+        let (learned, receipt) = match sink.send_part(part, known.as_ref(), now).await {
             Ok(Sent { receipt, object }) => (object, receipt),
             Err(refused) if refused.is_created => {
                 let is_resolved = known.is_some_and(|known| known.is_resolved);
@@ -48,7 +46,7 @@ pub(super) async fn send(
                     return Ok((Err(refused), object.zip(Some(learned))));
                 }
                 // The other alerts do not wait for someone to find its id.
-                nameless = nameless.or(Some(refused));
+                passed_over = passed_over.or(Some(refused));
                 (Some(learned), DeliveryReceipt::default())
             }
             Err(refused) if refused.is_reopened => {
@@ -58,28 +56,66 @@ pub(super) async fn send(
                 });
                 return Ok((Err(refused), object.zip(learned)));
             }
-            Err(refused) if division.divides(&refused) => {
+            // Fewer alerts are sent, or less of one.
+            Err(refused)
+                if division.divides(&refused)
+                    || abridge(&refused, &mut message, (&mut abridged, parts.start)) =>
+            {
                 // The lease must not end while smaller and smaller ones are tried.
                 if !record(context, claim, (division.accepted(), None)).await? {
                     return Ok((Err(Refused::lost()), None));
                 }
                 continue;
             }
-            Err(refused) => {
-                let place = (division.accepted() + 1, claim.message.alerts.len());
-                return Ok((Err(placed(refused, place)), None));
+            // Those behind it do not wait.
+            Err(refused) if refused.is_too_large && claim.message.alerts.len() > 1 => {
+                let place = (parts.end, claim.message.alerts.len());
+                passed_over = passed_over.or(Some(placed(refused, place)));
+                (None, DeliveryReceipt::default())
             }
+            Err(refused) => return Ok((Err(refused), None)),
         };
         let learned = object.zip(learned);
         division.advance();
         if division.is_done() {
-            return Ok((nameless.map_or(Ok(receipt), Err), learned));
+            return Ok((passed_over.map_or(Ok(receipt), Err), learned));
         }
         if !record(context, claim, (division.accepted(), learned.as_ref())).await? {
             let lost = Refused::lost();
             return Ok((Err(lost), None));
         }
     }
+}
+
+/// The object outside that is known of a rule and key.
+async fn known(
+    context: &Context,
+    sink: &Sink,
+    object: Option<&(String, String)>,
+) -> Result<Option<RemoteObject>, Failure> {
+    let Some((rule, key)) = object else {
+        return Ok(None);
+    };
+    let mut connection = context.pool.acquire().await?;
+    Ok(remote_object::find(&mut connection, sink.name(), (rule, key)).await?)
+}
+
+/// Abridges the alert at that place if it was too large alone; false if it is abridged
+/// already.
+fn abridge(
+    refused: &Refused,
+    message: &mut Cow<'_, Message>,
+    (abridged, at): (&mut Option<usize>, usize),
+) -> bool {
+    if !refused.is_too_large || *abridged == Some(at) {
+        return false;
+    }
+    *abridged = Some(at);
+    let alert = message.to_mut().alerts.get_mut(at);
+    alert.is_some_and(|alert| {
+        *alert = std::mem::take(alert).abridged();
+        true
+    })
 }
 
 /// Records that so many parts are accepted; false if another process has the delivery.
@@ -107,13 +143,10 @@ async fn record_once(
     Ok(ours)
 }
 
-/// Says which alert of the message is too large, where one is: those behind it wait.
+/// Says which alert of the message is too large: the others were sent.
 fn placed(refused: Refused, (at, all): (usize, usize)) -> Refused {
-    if !refused.is_too_large || all < 2 {
-        return refused;
-    }
     let reason = format!(
-        "{} (alert {at} of {all}; none after it was sent)",
+        "{} (alert {at} of {all} is too large, also abridged; the others were sent)",
         refused.reason
     );
     Refused { reason, ..refused }

@@ -217,6 +217,7 @@ async fn published(
     let terms = Terms {
         threshold: context.config.enrichment.epss_threshold,
         accept_removals,
+        read_at: Some(bundle.created_at),
     };
     for path in &bundle.published {
         let now = context.clock.now();

@@ -26,6 +26,8 @@ pub struct Terms {
     pub threshold: Option<f64>,
     /// Whether the file may have far fewer CVEs than the one before.
     pub accept_removals: bool,
+    /// When the file was read from its publisher; `None` = now. A bundle is imported later.
+    pub read_at: Option<DateTime<Utc>>,
 }
 
 /// Stores a file in one transaction.
@@ -71,7 +73,10 @@ pub(super) async fn apply(
         entity_tag: read.seal.entity_tag.as_deref(),
         last_modified: read.seal.last_modified.as_deref(),
     };
-    state::read(&mut transaction, catalogue, &release, now).await?;
+    let read_at = terms
+        .read_at
+        .map_or(now, |at| state.read_at.max(Some(at)).unwrap_or(at));
+    state::read(&mut transaction, catalogue, &release, read_at).await?;
     applied.advisories = facts.len();
     record(&mut transaction, &facts, now).await?;
     transaction.commit().await?;

@@ -79,6 +79,7 @@ fn terms(config: &Config) -> Terms {
     Terms {
         threshold: config.enrichment.epss_threshold,
         accept_removals: false,
+        read_at: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::Config;
+use super::freshness::OFFLINE_AGE;
+use crate::config::{Allowed, Config};
 use crate::model::{Catalogue, Condition, Evidence, Finding, shortened};
 use crate::store::enrichment::state::EnrichmentState;
 
@@ -13,12 +14,27 @@ const OLDEST_SCORES: TimeDelta = TimeDelta::days(7);
 /// Maximum length of an included error, in characters.
 const ERROR_CHARS: usize = 300;
 
-/// Until when a file that was last read at that time is fresh; `None` without a schedule.
+/// Whether the age of a file counts: it is configured, or came with a bundle where nothing is
+/// requested.
+pub fn is_followed(config: &Config, state: &EnrichmentState) -> bool {
+    state.origin.is_some() || config.upstream.offline && state.read_at.is_some()
+}
+
+/// Until when a file that was last read at that time is fresh; `None` without a limit. What
+/// bundles bring has the limit of the feeds in them.
 pub(crate) fn fresh_until(
     config: &Config,
     catalogue: Catalogue,
     read_at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
+    if config.upstream.offline && config.enrichment.location(catalogue).is_none() {
+        let age = match config.freshness.feeds {
+            Allowed::Off => return None,
+            Allowed::Age(age) => TimeDelta::from_std(age).ok()?,
+            Allowed::BySchedule => OFFLINE_AGE,
+        };
+        return read_at.checked_add_signed(age);
+    }
     let schedule = config.enrichment.schedule(catalogue);
     let zone = config.schedule.timezone;
     let first = schedule.next_after(read_at, zone)?;
@@ -42,11 +58,19 @@ pub(super) fn stale_file(config: &Config, state: &EnrichmentState, now: DateTime
                 || "never read since it is configured".to_owned(),
                 |at| format!("last read {}", time(at)),
             );
+            let advice = if state.origin.is_some() {
+                "no attempt failed, see `advisoryd status`"
+            } else {
+                "import a newer bundle"
+            };
             let error = state.last_error.as_deref().map_or_else(
-                || "no attempt failed, see `advisoryd status`".to_owned(),
+                || advice.to_owned(),
                 |error| format!("the last attempt failed: {}", shortened(error, ERROR_CHARS)),
             );
             format!("{label}: {last}; {error}")
+        }
+        (false, Some(at)) if state.origin.is_none() => {
+            format!("{label}: those of the last bundle are of {}", time(at))
         }
         (false, Some(at)) => format!(
             "{label}: the data at the URL of [enrichment] epss is of {}; the vendor probably publishes it at another URL now",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::catalogues::stale_file;
+use super::catalogues::{is_followed, stale_file};
 use super::finding::{ERROR_CHARS, count, error, of_source, rounded, time};
 use super::quiet::quiet;
 use super::{feeds, freshness, lists};
@@ -79,8 +79,9 @@ impl HealthData<'_> {
         }
         let discovery = self.discovery.as_ref();
         findings.extend(discovery.map(|state| lists::discovered(state, self.now)));
-        let configured = self.catalogues.iter().filter(|one| one.origin.is_some());
-        findings.extend(configured.map(|one| stale_file(self.config, one, self.now)));
+        let followed = self.catalogues.iter();
+        let followed = followed.filter(|one| is_followed(self.config, one));
+        findings.extend(followed.map(|one| stale_file(self.config, one, self.now)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised

@@ -10,7 +10,7 @@ use crate::store::reports::report::SourceReport;
 const SLACK: TimeDelta = TimeDelta::hours(1);
 
 /// The age by default where data comes by `import`: a bundle a week, and a day to carry it.
-const OFFLINE_AGE: TimeDelta = TimeDelta::days(8);
+pub(super) const OFFLINE_AGE: TimeDelta = TimeDelta::days(8);
 
 /// Until when data that is complete up to `from` is fresh; `None` without a limit.
 /// `filter` is the date filter for tickets that upstream supports.

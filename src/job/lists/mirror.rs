@@ -206,7 +206,10 @@ impl Tick<'_> {
         };
         let failure = match read(self.context, key).await {
             Ok(received) => {
-                let Changed { came, left } = store(self.guard, &state, &received, self.now).await?;
+                // A bundle is imported later than it was read.
+                let read_at = self.context.bundled.map_or(self.now, |(_, to)| to);
+                let times = (self.now, read_at);
+                let Changed { came, left } = store(self.guard, &state, &received, times).await?;
                 self.mirrored.read += 1;
                 self.mirrored.came += came;
                 self.mirrored.left += left;

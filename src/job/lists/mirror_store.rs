@@ -50,14 +50,15 @@ pub(crate) struct Changed {
     pub left: usize,
 }
 
-/// Stores a complete read that began at `now`, in one transaction. While rows of it have
+/// Stores a complete read that began at `now`, of what upstream had at `read_at`, in one
+/// transaction. While rows of it have
 /// no id, nothing is found to have left: each may be what is missing. Nor is it by a copy that
 /// is older than the last read.
 pub(super) async fn store(
     guard: &Guard,
     state: &MirrorState,
     received: &ReceivedMirror,
-    now: DateTime<Utc>,
+    (now, read_at): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Changed, Failure> {
     let ReceivedMirror {
         rows,
@@ -94,7 +95,7 @@ pub(super) async fn store(
     let next = MirrorState {
         attempted_at: Some(now),
         read_at: if doubted_at.is_none() {
-            Some(now)
+            Some(read_at)
         } else {
             state.read_at
         },

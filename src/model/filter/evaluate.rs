@@ -188,6 +188,7 @@ fn string(field: TextField, advisory: &AdvisorySubject) -> Option<&str> {
         TextField::Title => advisory.title.as_deref(),
         TextField::AttackVector => advisory.attack_vector.map(AttackVector::name),
         TextField::SolutionStatus => advisory.solution_status.as_deref(),
+        TextField::AssignedTo => Some(&advisory.assigned_to),
     }
 }
 
@@ -225,6 +226,7 @@ fn flag(field: FlagField, subject: &Subject, advisory: &AdvisorySubject) -> Opti
         FlagField::Kev => advisory.kev,
         FlagField::Ransomware => advisory.ransomware,
         FlagField::Acknowledged => Some(subject.is_acknowledged),
+        FlagField::Assigned => Some(!advisory.assigned_to.is_empty()),
         FlagField::HasTicket => Some(subject.has_ticket),
     }
 }

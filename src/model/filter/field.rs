@@ -62,6 +62,8 @@ pub enum TextField {
     AttackVector,
     /// The solution status, by upstream's name.
     SolutionStatus,
+    /// To whom it is assigned; empty if to nobody.
+    AssignedTo,
 }
 
 /// A field with several strings. Without any it is unknown.
@@ -92,6 +94,8 @@ pub enum FlagField {
     Ransomware,
     /// Acknowledged by somebody.
     Acknowledged,
+    /// Assigned to somebody.
+    Assigned,
     /// There is a ticket about it.
     HasTicket,
 }
@@ -136,12 +140,14 @@ pub(super) const FIELDS: [(Field, &[&str]); 21] = [
     ),
 ];
 /// The fields that are in no column of the table.
-pub(super) const OTHERS: [(Field, &[&str]); 7] = [
+pub(super) const OTHERS: [(Field, &[&str]); 9] = [
     (Field::Words, &["text"]),
     (Field::Flag(FlagField::Repaired), &["repaired"]),
     (Field::Flag(FlagField::Kev), &["kev"]),
     (Field::Flag(FlagField::Ransomware), &["ransomware"]),
     (Field::Flag(FlagField::Acknowledged), &["acknowledged"]),
+    (Field::Text(TextField::AssignedTo), &["assigned_to"]),
+    (Field::Flag(FlagField::Assigned), &["assigned"]),
     (Field::Flag(FlagField::HasTicket), &["has_ticket", "ticket"]),
     (Field::Number(NumberField::Epss), &["epss"]),
 ];

@@ -167,7 +167,7 @@ fn string(
     value: &Value,
 ) -> Result<Test, FilterFault> {
     let text = match field {
-        TextField::Said | TextField::Title => some_text(value)?,
+        TextField::Said | TextField::Title | TextField::AssignedTo => some_text(value)?,
         TextField::AttackVector => known(
             value,
             comparison,

@@ -30,27 +30,58 @@ fn texts_and_lists_of_an_alert_are_bounded() {
 
 #[test]
 fn a_title_says_how_many_alerts_there_are_of_which_severity() {
-    let of = |severity: Option<&str>, resolved| Alert {
-        key: "SA1".into(),
+    let of = |key: &str, severity: Option<&str>, resolved| Alert {
+        key: key.into(),
+        kind: "advisory".into(),
         title: "VPN".into(),
         summary: "revised".into(),
         severity: severity.map(str::to_owned),
         resolved,
         ..Alert::default()
     };
-    let high = of(Some("highly_critical"), false);
+    let high = of("SA1", Some("highly_critical"), false);
     let one = Message::title_of("soc", std::slice::from_ref(&high));
     assert_eq!(one, "SA1: VPN (revised, highly critical)");
     let all = [
         high.clone(),
-        of(None, false),
-        of(Some("rejected"), true),
-        of(Some("extremely_critical"), false),
-        high,
+        of("SA2", None, false),
+        of("SA3", Some("rejected"), true),
+        of("SA4", Some("extremely_critical"), false),
+        of("SA5", Some("less_critical"), false),
+        of("SA5", Some("highly_critical"), false),
     ];
     assert_eq!(
         Message::title_of("soc", &all),
-        "soc: 5 alerts: 1 extremely critical, 2 highly critical, 1 of unknown severity, 1 resolved"
+        "soc: 5 advisories: 1 extremely critical, 2 highly critical, 1 of unknown severity, 1 resolved"
+    );
+}
+
+#[test]
+fn a_title_counts_an_advisory_once() {
+    let of = |version, severity: &str| Alert {
+        key: "SA1".into(),
+        kind: "advisory".into(),
+        title: "VPN".into(),
+        summary: format!("revised, now version {version}"),
+        severity: Some(severity.to_owned()),
+        ..Alert::default()
+    };
+    let alerts = [of(2, "highly_critical"), of(3, "extremely_critical")];
+    assert_eq!(
+        Message::title_of("soc", &alerts),
+        "SA1: VPN (revised, now version 3, extremely critical), 2 alerts"
+    );
+    let ticket = Alert {
+        key: "37".into(),
+        kind: "ticket".into(),
+        ticket_number: Some(1037),
+        title: "Patch it".into(),
+        summary: "status changed from Open to Closed".into(),
+        ..Alert::default()
+    };
+    assert_eq!(
+        Message::title_of("tickets", &[ticket]),
+        "#1037: Patch it (status changed from Open to Closed)"
     );
 }
 

@@ -15,14 +15,13 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         env!("CARGO_PKG_VERSION"),
         header(&alert.what),
         header(&shortened(
-            &format!("{}: {}", alert.key, alert.title),
+            &format!("{}: {}", alert.called(), alert.title),
             NAME_CHARS
         )),
         severity(alert)
     );
     let score = alert.cvss_score.or(alert.cvss3_score);
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let msg = format!("{} | {}", alert.summary, facts(alert).join(" | "));
     let strings = [
         ("cs1", "key", alert.key.clone()),
         ("cs2", "rule", message.rule.clone()),
@@ -39,7 +38,7 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
             "act".to_owned(),
             if alert.resolved { "resolved" } else { "raised" }.to_owned(),
         ),
-        ("msg".to_owned(), shortened(&msg, MSG_CHARS)),
+        ("msg".to_owned(), shortened(&all_facts(alert), MSG_CHARS)),
     ];
     if let Some(score) = score {
         fields.push(("cfp1Label".to_owned(), "cvss".to_owned()));
@@ -51,6 +50,10 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
             .iter()
             .map(|url| ("request".to_owned(), url.clone())),
     );
+    if let Some(url) = &alert.ticket_url {
+        fields.push(("flexString1Label".to_owned(), "ticketUrl".to_owned()));
+        fields.push(("flexString1".to_owned(), shortened(url, STRING_CHARS)));
+    }
     for (name, label, value) in strings {
         if !value.is_empty() {
             fields.push((format!("{name}Label"), label.to_owned()));
@@ -63,6 +66,15 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         .collect();
     line.push_str(&fields.join(" "));
     line
+}
+
+/// The summary, the facts and the beginning of the solution.
+fn all_facts(alert: &Alert) -> String {
+    let mut parts = vec![alert.summary.clone()];
+    parts.extend(facts(alert));
+    let solution = alert.solution.iter();
+    parts.extend(solution.map(|text| format!("solution: {text}")));
+    parts.join(" | ")
 }
 
 /// 0 to 10.

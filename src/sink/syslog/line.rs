@@ -124,6 +124,7 @@ impl Lines {
                 number.map(|number| number.to_string()).unwrap_or_default(),
             ),
             ("url", text(&alert.advisory_url)),
+            ("ticket_url", text(&alert.ticket_url)),
         ];
         let mut data = format!("[{}", self.sd_id);
         for (name, value) in fields {
@@ -169,7 +170,9 @@ fn text(alert: &Alert) -> String {
     let over = if alert.resolved { "resolved: " } else { "" };
     let mut parts = vec![format!(
         "{}: {}: {over}{}",
-        alert.key, alert.title, alert.summary
+        alert.called(),
+        alert.title,
+        alert.summary
     )];
     parts.extend(facts(alert));
     parts.extend(

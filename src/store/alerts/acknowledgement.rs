@@ -107,9 +107,10 @@ pub struct AckQuestion {
 pub struct AckLine {
     /// Identifier of the advisory.
     pub said: String,
-    /// Whether it is in force.
+    /// Whether it is `withdrawn`; `assigned` for an advisory that is assigned and not
+    /// acknowledged.
     pub state: AcknowledgementState,
-    /// Login name of who acknowledged.
+    /// Login name of who acknowledged, or assigned.
     pub by: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -121,17 +122,29 @@ pub struct AckLine {
     pub note: Option<String>,
     /// Title of the advisory as it is now.
     pub title: Option<String>,
+    /// To whom the advisory is assigned now; `None` = to nobody.
+    pub assigned_to: Option<String>,
 }
 
-/// Acknowledgements, the newest first.
+/// Acknowledgements, and assignments of advisories that are not acknowledged, the newest
+/// first.
 pub(crate) async fn list(
     connection: &mut PgConnection,
     question: &AckQuestion,
 ) -> Result<Vec<AckLine>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select k.said, k.created_by as by, k.at, k.until, k.withdrawn_at, k.note, a.title as "title?"
-           from acknowledgement k
+        r#"select k.said as "said!", k.is_assignment as "is_assignment!", k.created_by as "by!", k.at as "at!", k.until,
+                  k.withdrawn_at, k.note, a.title as "title?", n.assignee as "assigned_to?"
+           from (
+               select said, id, created_by, at, until, withdrawn_at, note, false as is_assignment
+               from acknowledgement
+               union all
+               select said, id, created_by, at, null, null, null, true
+               from assignment
+               where ended_at is null
+                 and not is_acknowledged(said, $3)) as k
            left join advisory a using (said)
+           left join assignment n on n.said = k.said and n.ended_at is null
            where ($1::text is null or k.said = $1)
              and ($2 or k.withdrawn_at is null and (k.until is null or k.until > $3))
            order by k.at desc, k.id desc
@@ -144,7 +157,10 @@ pub(crate) async fn list(
     .fetch_all(connection)
     .await?;
     let lines = rows.into_iter().map(|row| AckLine {
-        state: AcknowledgementState::of(row.withdrawn_at, row.until, question.now),
+        state: match row.is_assignment {
+            true => AcknowledgementState::Assigned,
+            false => AcknowledgementState::of(row.withdrawn_at, row.until, question.now),
+        },
         said: row.said,
         by: row.by,
         at: row.at,
@@ -152,6 +168,7 @@ pub(crate) async fn list(
         withdrawn_at: row.withdrawn_at,
         note: row.note,
         title: row.title,
+        assigned_to: row.assigned_to,
     });
     Ok(lines.collect())
 }

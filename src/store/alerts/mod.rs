@@ -3,6 +3,7 @@
 pub(crate) mod acknowledgement;
 pub(crate) mod alert;
 pub(crate) mod arrival;
+pub(crate) mod assignment;
 pub(crate) mod by_clock;
 pub(crate) mod clock_baseline;
 pub mod delivery;

@@ -21,6 +21,8 @@ pub struct AlertLine {
     pub what: String,
     /// The advisory or ticket.
     pub key: String,
+    /// The number of a ticket that people use.
+    pub pretty_id: Option<i64>,
     /// The state, as in the view `alerts`.
     pub state: String,
     /// Severity at that time.
@@ -44,7 +46,7 @@ pub struct AlertLine {
 pub struct AlertQuestion {
     /// Of this rule.
     pub rule: Option<String>,
-    /// Of this advisory or ticket.
+    /// Of this advisory or ticket; of a ticket also by its number (`#1002`).
     pub key: Option<String>,
     /// In this state; `DeadLetter` also finds those with pending deliveries to other sinks,
     /// and so does `Dismissed`. Without a state, dismissed ones are left out.
@@ -63,7 +65,9 @@ pub async fn alerts(
     sqlx::query_as!(
         AlertLine,
         r#"select a.id as "id!", a.raised_at as "raised_at!", a.rule as "rule!", a.what as "what!",
-                  a.key as "key!", a.state as "state!", a.severity, a.title, a.summary, a.message_id,
+                  a.key as "key!",
+                  case when a.kind = 'ticket' then (a.body ->> 'ticket_number')::bigint end as pretty_id,
+                  a.state as "state!", a.severity, a.title, a.summary, a.message_id,
                   array(
                       select d.sink
                       from delivery d
@@ -83,7 +87,8 @@ pub async fn alerts(
                         and d.state <> 'delivered') as error
            from advisoryd_v1.alerts a
            where ($1::text is null or a.rule = $1)
-             and ($2::text is null or a.key = $2)
+             and ($2::text is null or a.key = $2
+                  or a.kind = 'ticket' and a.body ->> 'ticket_number' = ltrim($2, '#'))
              and ($3::text is null or a.state = $3
                   or $3 in ('dead_letter', 'dismissed') and exists (
                       select from delivery d
@@ -117,7 +122,8 @@ pub async fn dismissed(
            where a.message_id in (select d.message_id from delivery d where d.state = 'dismissed')
              and a.state = 'dismissed'
              and ($1::text is null or a.rule = $1)
-             and ($2::text is null or a.key = $2)
+             and ($2::text is null or a.key = $2
+                  or a.kind = 'ticket' and a.body ->> 'ticket_number' = ltrim($2, '#'))
              and ($3::timestamptz is null or a.raised_at >= $3)"#,
         question.rule,
         question.key,
@@ -172,6 +178,8 @@ pub struct AlertOutcome {
     pub alert_id: Uuid,
     /// The rule.
     pub rule: String,
+    /// The change that it reports; `None` if there is no change behind it.
+    pub seq: Option<i64>,
     /// State over all sinks.
     pub state: AlertState,
     /// End and reason of the silence that suppresses it.
@@ -218,6 +226,7 @@ pub struct Delivery {
 struct Row {
     alert_id: Uuid,
     rule: String,
+    seq: Option<i64>,
     state: String,
     until: Option<DateTime<Utc>>,
     reason: Option<String>,
@@ -241,7 +250,7 @@ pub async fn of_key(
 ) -> Result<Vec<AlertOutcome>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select a.id as "alert_id!", a.rule as "rule!", a.state as "state!",
+        r#"select a.id as "alert_id!", a.rule as "rule!", a.seq, a.state as "state!",
                   least(s.until, s.expired_at) as until, s.reason as "reason?",
                   m.id as "message_id?", m.alerts as "alerts?", m.closes_at as "closes_at?",
                   m.held_by as "held_by?",
@@ -266,6 +275,7 @@ fn outcome(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
         rule,
+        seq,
         state,
         until,
         reason,
@@ -303,6 +313,7 @@ fn outcome(row: Row) -> Option<AlertOutcome> {
     Some(AlertOutcome {
         alert_id,
         rule,
+        seq,
         state: AlertState::from_name(&state)?,
         silence: until.zip(reason),
         message: message(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::model::{Alert, KnownNames, Silence};
+use crate::model::{Alert, KnownNames, Silence, StoredTexts};
 
 /// The silences that are active at this time, the last to expire first.
 pub async fn active(
@@ -58,6 +58,30 @@ pub async fn known_products(connection: &mut PgConnection) -> Result<Vec<String>
     )
     .fetch_all(connection)
     .await
+}
+
+/// The keys, titles and CVEs that there are.
+pub async fn stored_texts(connection: &mut PgConnection) -> Result<StoredTexts, sqlx::Error> {
+    let keys = sqlx::query_scalar!(
+        r#"select key as "key!"
+           from (select said as key from advisory
+                 union select id::text from ticket
+                 union select key from condition
+                 union select key from alert) as k"#
+    );
+    let titles = sqlx::query_scalar!(
+        r#"select title as "title!"
+           from (select title from advisory
+                 union select title from ticket
+                 union select body ->> 'title' from alert) as t
+           where title is not null"#
+    );
+    let cves = sqlx::query_scalar!(r#"select distinct unnest(cves) as "cve!" from advisory"#);
+    Ok(StoredTexts {
+        keys: keys.fetch_all(&mut *connection).await?,
+        titles: titles.fetch_all(&mut *connection).await?,
+        cves: cves.fetch_all(connection).await?,
+    })
 }
 
 /// The rules and contents of the alerts since then, newest first, at most `limit`.

@@ -235,6 +235,7 @@ fn string(field: TextField) -> &'static str {
         TextField::Title => "a.title",
         TextField::AttackVector => "nullif(a.attack_vector, 'unknown')",
         TextField::SolutionStatus => "a.solution_status",
+        TextField::AssignedTo => "coalesce(assignee(a.said, now()), '')",
     }
 }
 
@@ -246,6 +247,7 @@ fn flag(field: FlagField) -> &'static str {
         FlagField::Kev => "(select x.kev from exploitation(a.cves, 'infinity') x)",
         FlagField::Ransomware => "(select x.ransomware from exploitation(a.cves, 'infinity') x)",
         FlagField::Acknowledged => "is_acknowledged(a.said, now())",
+        FlagField::Assigned => "assignee(a.said, now()) is not null",
         FlagField::HasTicket => {
             "exists (select from ticket t where t.said = a.said and t.deleted_at is null)"
         }

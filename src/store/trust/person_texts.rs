@@ -34,11 +34,13 @@ pub enum Texts {
     Approvals,
     /// Acknowledgements: note and author.
     Acknowledgements,
+    /// Assignments: assignee and author.
+    Assignments,
 }
 
 impl Texts {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Tickets,
         Self::TicketVersions,
         Self::Alerts,
@@ -50,6 +52,7 @@ impl Texts {
         Self::Samples,
         Self::Approvals,
         Self::Acknowledgements,
+        Self::Assignments,
     ];
 
     /// `rows` changed rows of this table.
@@ -63,13 +66,14 @@ impl Texts {
             Self::Silences => &mut erased.silences,
             Self::Samples => &mut erased.samples,
             Self::Approvals => &mut erased.approvals,
-            Self::Acknowledgements => &mut erased.acknowledgements,
+            Self::Acknowledgements | Self::Assignments => &mut erased.acknowledgements,
         };
         *count = rows;
         erased
     }
 
     /// All rows: objects with `key` and `texts`.
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     pub fn read(
         self,
         connection: &mut PgConnection,
@@ -132,11 +136,17 @@ impl Texts {
                    from acknowledgement"#
             )
             .fetch(connection),
+            Self::Assignments => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'assignee', assignee, 'created_by', created_by) as "row!"
+                   from assignment"#
+            )
+            .fetch(connection),
         };
         sql.into_stream()
     }
 
     /// Writes rows that were read and changed; returns how many.
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     pub async fn write(
         self,
         connection: &mut PgConnection,
@@ -196,7 +206,8 @@ impl Texts {
             | Self::Silences
             | Self::Samples
             | Self::Approvals
-            | Self::Acknowledgements => {
+            | Self::Acknowledgements
+            | Self::Assignments => {
                 return self.write_notes(connection, rows).await;
             }
         };
@@ -266,6 +277,16 @@ impl Texts {
                  set created_by = n.created_by, note = n.note
                  from unnest($1::jsonb[]) as one
                  cross join lateral jsonb_to_record(one) as n (id bigint, created_by text, note text)
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Assignments => sqlx::query!(
+                "update assignment t
+                 set assignee = n.assignee, created_by = n.created_by
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id bigint, assignee text, created_by text)
                  where t.id = n.id",
                 rows
             )

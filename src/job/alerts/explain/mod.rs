@@ -246,8 +246,12 @@ impl History {
 
     fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> RuleAnswer {
         let seq = subject.seq.unwrap_or_default();
-        if let Some(outcomes) = self.outcomes.get(&id) {
-            return RuleAnswer::Raised(outcomes.clone());
+        let outcomes = self.outcomes.get(&id);
+        // An event that happens again without a new version has the id of the first alert.
+        let is_own = |one: &AlertOutcome| one.seq.is_none() || one.seq == subject.seq;
+        let is_raised = |all: &[AlertOutcome]| subject.seq.is_none() || all.iter().any(is_own);
+        if let Some(own) = outcomes.filter(|all| is_raised(all)) {
+            return RuleAnswer::Raised(own.clone());
         }
         if seq > self.evaluated {
             return RuleAnswer::NotEvaluated;
@@ -260,6 +264,7 @@ impl History {
         let verdict = found.unwrap_or_else(|| judge(rule, subject));
         let judged = self.values.get(&(seq, definition.id)).cloned();
         match verdict {
+            Verdict::Matched if outcomes.is_some() => RuleAnswer::Reported,
             Verdict::Matched => RuleAnswer::NoLongerKept,
             Verdict::NotAsked => RuleAnswer::NotAsked {
                 what: subject.what.name(),

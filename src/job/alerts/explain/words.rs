@@ -61,9 +61,7 @@ pub(crate) fn text(answer: &RuleAnswer) -> String {
             format!("baseline: part of the first load of watch list {list}")
         }
         RuleAnswer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
-        RuleAnswer::Reported => {
-            "matched; an earlier alert of the rule reports the advisory already".to_owned()
-        }
+        RuleAnswer::Reported => "matched; another alert of the rule reports it already".to_owned(),
         RuleAnswer::BeforeRule => {
             "baseline: the rule did not exist at the time of the change".to_owned()
         }

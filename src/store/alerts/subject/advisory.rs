@@ -24,6 +24,7 @@ struct Row {
     returns: i64,
     all_returns: i64,
     is_acknowledged: bool,
+    assigned_to: String,
     has_ticket: bool,
     watch_lists: Vec<i64>,
     title: Option<String>,
@@ -117,6 +118,7 @@ pub(crate) async fn changes(
                   end as "all_returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(c.key, c.at) as "is_acknowledged!",
+                  coalesce(assignee(c.key, c.at), '') as "assigned_to!",
                   exists (
                       select
                       from ticket t
@@ -227,6 +229,7 @@ pub async fn stored(
                   0::bigint as "all_returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(a.said, now()) as "is_acknowledged!",
+                  coalesce(assignee(a.said, now()), '') as "assigned_to!",
                   exists (select from ticket t where t.said = a.said and t.deleted_at is null) as "has_ticket!",
                   g.watch_lists as "watch_lists!",
                   a.title, a.severity_rank, a.released_at, a.modified_at,
@@ -296,6 +299,7 @@ fn subject(row: Row) -> Option<Subject> {
         returns,
         all_returns,
         is_acknowledged,
+        assigned_to,
         has_ticket,
         watch_lists,
         title,
@@ -358,6 +362,7 @@ fn subject(row: Row) -> Option<Subject> {
         kev_due,
         ransomware: ransomware.filter(|_| is_rejected.is_some()),
         epss: epss.filter(|_| is_rejected.is_some()),
+        assigned_to,
         matched_words,
     };
     Some(Subject {

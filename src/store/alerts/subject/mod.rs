@@ -19,6 +19,24 @@ pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error>
         .await
 }
 
+/// The last change that was stored together with this one, of the same version: an event is
+/// evaluated whole.
+pub async fn end_of_event(connection: &mut PgConnection, seq: i64) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(max(n.seq), $1) as "seq!"
+           from change c
+           join change n on n.kind = c.kind
+                        and n.key = c.key
+                        and n.version = c.version
+                        and n.at = c.at
+                        and n.seq > c.seq
+           where c.seq = $1"#,
+        seq
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The changes of a span, in order. If retention has removed the version, only
 /// the change itself is known.
 pub async fn of_span(

@@ -16,6 +16,7 @@ struct Row {
     what: String,
     is_baseline: bool,
     is_acknowledged: bool,
+    assigned_to: String,
     has_ticket: bool,
     watch_list_id: Option<i64>,
     title: Option<String>,
@@ -66,6 +67,7 @@ pub(crate) async fn changes(
                   s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
                                         or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
                   coalesce(is_acknowledged(t.said, coalesce($6::timestamptz, c.at)), false) as "is_acknowledged!",
+                  coalesce(assignee(t.said, coalesce($6::timestamptz, c.at)), '') as "assigned_to!",
                   exists (
                       select
                       from ticket o
@@ -229,6 +231,7 @@ fn advisory(row: Row) -> Option<AdvisorySubject> {
         kev_due: row.kev_due,
         ransomware: row.ransomware,
         epss: row.epss,
+        assigned_to: row.assigned_to,
         matched_words: row.matched_words,
     })
 }
