@@ -4,9 +4,12 @@ use serde_json::{Map, Value};
 
 /// NUL is the one character that jsonb cannot keep: it becomes U+FFFD.
 pub(super) fn storable(value: Value) -> Value {
-    let clean = |text: String| match text.contains('\0') {
-        true => text.replace('\0', "\u{fffd}"),
-        false => text,
+    let clean = |text: String| {
+        if text.contains('\0') {
+            text.replace('\0', "\u{fffd}")
+        } else {
+            text
+        }
     };
     match value {
         Value::String(text) => Value::String(clean(text)),

@@ -19,7 +19,7 @@ use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::ledger::source;
-use crate::store::lists::evidence::{self, Evidence};
+use crate::store::lists::evidence::{self, ListEvidence};
 use crate::store::reports::missing;
 use crate::store::wanted::queue;
 
@@ -150,7 +150,7 @@ pub(crate) async fn require_shown(run: &Run, existence: Existence) -> Result<(),
 
 /// What is known of the list. Details that only this run has requested say nothing, unless it
 /// is the first one.
-async fn evidence(run: &Run, id: i64) -> Result<Evidence, Failure> {
+async fn evidence(run: &Run, id: i64) -> Result<ListEvidence, Failure> {
     let before = match run.source.last_success_at {
         Some(_) => run.origin.at,
         None => run.context.clock.now() + FEED_PAUSE,

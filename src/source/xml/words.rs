@@ -57,13 +57,22 @@ impl<'r> EndTags<'r> {
             return false;
         }
         // Where the text itself has no end, it is not certain what belongs to it.
-        let Some(end) = self.next(record, &text.name, token.end) else {
+        if self.next(record, &text.name, token.end).is_none() {
             return false;
-        };
-        is_end
-            || self
-                .next(record, name, token.end)
-                .is_none_or(|own| own > end)
+        }
+        if is_end {
+            return !self.has_start(record, name, token.start);
+        }
+        self.next(record, name, token.end).is_none()
+    }
+
+    /// Whether an element of that name begins before `to`, as far as it is looked for.
+    fn has_start(&mut self, record: &str, name: &str, to: usize) -> bool {
+        /// Each time the whole record may be searched.
+        const MOST_SEARCHES: usize = 32;
+        self.searches += 1;
+        let start = format!("<{name}");
+        self.searches > MOST_SEARCHES || record[..to].contains(&start)
     }
 
     /// Where the next end tag of that name stands.

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 /// What is known of a watch list without asking upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evidence {
+pub struct ListEvidence {
     /// Whether upstream has shown it: it had an advisory, its feed was read completely, or it
     /// was discovered and has not vanished since.
     pub is_shown: bool,
@@ -18,9 +18,9 @@ pub async fn of_list(
     connection: &mut PgConnection,
     watch_list_id: i64,
     before: DateTime<Utc>,
-) -> Result<Evidence, sqlx::Error> {
+) -> Result<ListEvidence, sqlx::Error> {
     sqlx::query_as!(
-        Evidence,
+        ListEvidence,
         r#"select exists (
                       select
                       from source s

@@ -30,11 +30,21 @@ fn enumerate(pieces: &[Piece]) -> usize {
     for length in 1..=LONGEST {
         for mut number in 0..pieces.len().pow(length) {
             let (mut written, mut shown) = (String::new(), String::new());
+            let mut open = Vec::new();
+            let mut is_nested = true;
             for _ in 0..length {
                 let (text, seen) = pieces[number % pieces.len()];
                 number /= pieces.len();
                 written.push_str(text);
                 shown.push_str(seen);
+                match text.strip_prefix("</") {
+                    Some(name) => is_nested &= open.pop() == Some(name),
+                    None => open.extend(text.strip_prefix('<')),
+                }
+            }
+            // Where tags of a block do not match, browsers repair the whole document.
+            if pieces.contains(&BLOCK) && !(is_nested && open.is_empty()) {
+                continue;
             }
             let record = format!(
                 "<adv><said>SA1</said><title>{written}</title><fix>\n  {written}\n</fix></adv>"
