@@ -35,10 +35,9 @@ pub(super) struct Usable {
 
 impl Usable {
     /// Reads the token, and checks that nothing but the database can keep this configuration
-    /// from starting.
+    /// from starting. A sink that cannot be used does not: advisories are read without it.
     pub(super) fn new(config: Config, clock: &Clock) -> anyhow::Result<Self> {
         let token = config.upstream.token()?;
-        startup::open_sinks(&config)?;
         startup::rules(&config)?;
         Client::new(&config.upstream, token.clone(), Vec::new(), clock.clone())?;
         Ok(Self { config, token })
@@ -55,6 +54,8 @@ pub(super) async fn accept(
 ) -> anyhow::Result<Usable> {
     let config = load()?;
     config.require_something()?;
+    // The former configuration has sinks that can be used.
+    startup::open_sinks(&config)?;
     let usable = Usable::new(config, clock)?;
     let announced = announced_with(&usable.config, &usable.token);
     let storing = presence.reconfigure(

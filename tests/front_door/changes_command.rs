@@ -79,7 +79,9 @@ async fn changes_are_selected_by_event_severity_list_product_and_time() {
         changes(&world, &["--watch-list", "linux SERVERS"]).len(),
         all
     );
-    assert_eq!(changes(&world, &["--watch-list", "77"]).len(), 0);
+    let of_nobody = world.told(&["changes", "--watch-list", "77"]);
+    assert_eq!(of_nobody.code, 1, "{of_nobody}");
+    assert!(of_nobody.stderr.contains("watch list 77"), "{of_nobody}");
     assert_eq!(changes(&world, &["--since", "1h"]).len(), all);
     assert_eq!(changes(&world, &["--since", "2100-01-01"]).len(), 0);
     assert_eq!(changes(&world, &["--product", "no such product"]).len(), 0);

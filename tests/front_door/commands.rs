@@ -134,7 +134,7 @@ async fn check_says_what_is_wrong_and_what_to_do() {
     assert_eq!(rejected.code, 1);
     assert_eq!(
         rejected.stdout.lines().count(),
-        4,
+        6,
         "no storm after a rejected token: {rejected:?}"
     );
     assert_reads!(good, rejected);
