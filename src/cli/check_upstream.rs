@@ -20,6 +20,7 @@ use crate::job::lists::{discover, exists};
 use crate::job::tickets::filter;
 use crate::model::{DateFilter, ListedList, SourceKey, chain, counted};
 use crate::source::xml::{FeedError, RecordReader};
+use crate::store::lists::evidence;
 use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
@@ -112,7 +113,7 @@ pub(super) async fn check(
             reporter.report(not_checked(feed.key.to_string()));
             continue;
         }
-        let asked = ask_feed(context, &feed).await;
+        let asked = ask_feed(context, known, &feed).await;
         is_end = asked.ends_all();
         reporter.report(instead(asked, &feed, has_json));
     }
@@ -289,7 +290,7 @@ async fn days(pool: &PgPool) -> anyhow::Result<CheckResult> {
     Ok(CheckResult::good("feeds", says))
 }
 
-async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
+async fn ask_feed(context: &Context, known: LocalData<'_>, feed: &Feed) -> Asked {
     let mut query = feed.query.clone();
     query.push(("days".to_owned(), "1".to_owned()));
     let request = Request {
@@ -297,24 +298,36 @@ async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
         query,
         kind: BodyType::Xml,
     };
-    match context.client.get(&request).await {
+    let asked = match context.client.get(&request).await {
         Ok(answer) => read_beginning(context, answer)
             .await
             .unwrap_or_else(|asked| asked),
-        Err(error @ ClientError::NotFound { .. }) => not_found(context, feed, &error).await,
         Err(error) => Asked::refused(&error),
+    };
+    match (asked, &feed.key) {
+        (asked @ Asked::Unreadable(_), SourceKey::WatchList(id)) => {
+            or_missing(context, known, *id, asked).await
+        }
+        (asked, _) => asked,
     }
 }
 
-/// A feed that is not there, of a list that exists or does not.
-async fn not_found(context: &Context, feed: &Feed, error: &ClientError) -> Asked {
-    let SourceKey::WatchList(id) = feed.key else {
-        return Asked::refused(error);
+/// What was asked of a feed that cannot be read, of a list that exists or does not.
+async fn or_missing(context: &Context, known: LocalData<'_>, id: i64, asked: Asked) -> Asked {
+    let was_shown = match known {
+        LocalData::Database(pool) => was_shown(context, pool, id).await.unwrap_or(false),
+        LocalData::Nothing => false,
     };
-    match exists::require(context, id).await {
+    match exists::find(context, id, was_shown).await {
         Err(failure @ Failure::NoSuchList { .. }) => Asked::Missing(failure.chain()),
-        _ => Asked::refused(error),
+        _ => asked,
     }
+}
+
+async fn was_shown(context: &Context, pool: &PgPool, id: i64) -> Result<bool, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let known = evidence::of_list(&mut connection, id, context.clock.now()).await?;
+    Ok(known.is_shown)
 }
 
 /// Reads the beginning of a feed.

@@ -60,7 +60,7 @@ fields! {
     Description "description" ["description", "summary", "text", "body"];
     Solution "solution" ["solution", "fix", "remedy"];
     Products "products" ["products", "product", "affected_products", "affected/products",
-        "affected/product", "affected", "software"];
+        "affected/product", "affected", "software", "vendor/product", "vendors/vendor/product"];
     References "references" ["references", "reference", "refs", "ref", "links", "link"];
 }
 

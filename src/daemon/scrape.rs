@@ -62,6 +62,12 @@ fn state(last_change: i64, sources: &[SourceReport]) -> State {
 }
 
 impl ScrapeCache {
+    /// The sources that are no longer followed.
+    pub(super) fn unfollowed(&self) -> Vec<String> {
+        let unfollowed = self.sources.iter().filter(|report| !report.configured);
+        unfollowed.map(|report| report.key.to_string()).collect()
+    }
+
     /// The members, if they were counted in this state.
     pub(super) fn members(&self, read: &FromDatabase) -> Option<Vec<Membership>> {
         let (counted_in, members) = self.members.as_ref()?;

@@ -149,11 +149,10 @@ async fn prometheus(State(health): State<Arc<EndpointState>>) -> impl IntoRespon
         Ok(read) => Ok(health.with_members(read).await),
         Err(error) => Err(error),
     };
-    let text = [
-        health.prometheus.render(),
-        health.render(read, working.as_ref()),
-    ]
-    .concat();
+    let from_database = health.render(read, working.as_ref());
+    let unfollowed = health.known().unfollowed();
+    let counted = measures::without_sources(&health.prometheus.render(), &unfollowed);
+    let text = [counted, from_database].concat();
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
 }
 

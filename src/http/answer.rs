@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use encoding_rs::UTF_8;
 use mime::Mime;
+use serde::de::IgnoredAny;
 use url::Url;
 
 use super::body::ResponseBody;
@@ -82,8 +84,10 @@ pub struct Answer {
     pub header_claims: Vec<(String, String)>,
     /// How old it is.
     pub staleness: Staleness,
-    /// The rows of a page of JSON that was read as a whole.
+    /// What was told apart in a page of JSON that was read as a whole.
     pub rows: RowHashes,
+    /// After how many bytes its JSON ends, if that is before its end.
+    pub(super) cut_after: Option<u64>,
     /// The body.
     pub body: ResponseBody,
 }
@@ -102,6 +106,7 @@ impl Answer {
             header_claims: Vec::new(),
             staleness: Staleness::default(),
             rows: RowHashes::default(),
+            cut_after: None,
             body,
         }
     }
@@ -122,6 +127,29 @@ impl Answer {
     pub async fn next_part(&mut self) -> Result<(), ClientError> {
         self.rows = self.body.next_part().await?;
         Ok(())
+    }
+
+    /// Sees whether JSON that was read as a whole ends before its end: without a length, a
+    /// body that is cut short looks like one that ends.
+    pub(super) async fn check_end(&mut self) -> Result<(), ClientError> {
+        // The first part of a page that is too large ends where the next one begins.
+        if self.rows.is_part {
+            return Ok(());
+        }
+        let (text, ..) = UTF_8.decode(self.body.peek(0).await?);
+        let read = serde_json::from_str::<IgnoredAny>(&text);
+        let length = text.len() as u64;
+        self.cut_after = read.is_err_and(|error| error.is_eof()).then_some(length);
+        Ok(())
+    }
+
+    /// A response whose JSON ends before its end, as an error.
+    pub fn cut_short(&self) -> Option<ClientError> {
+        self.cut_after.map(|received_bytes| ClientError::CutShort {
+            url: asked(&self.url),
+            received_bytes,
+            source: std::io::ErrorKind::UnexpectedEof.into(),
+        })
     }
 
     /// Rejects web pages and responses that are clearly of another type. XML with an

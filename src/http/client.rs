@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -17,6 +16,7 @@ use super::error::ClientError;
 use super::exchange::{BodyMode, Exchange, RequestContext};
 use super::json_rows::SeenRows;
 use super::origin::UpstreamOrigin;
+use super::pauses::Pauses;
 use super::permits::Permits;
 use super::priority::Priority;
 use super::rate_limiter::RateLimiter;
@@ -48,13 +48,6 @@ pub struct Client {
 pub struct Retries {
     client: Client,
     pauses: Pauses,
-}
-
-/// The delays of a request, and how many of them are over.
-#[derive(Debug)]
-struct Pauses {
-    delays: ExponentialBackoff,
-    made: u32,
 }
 
 impl Retries {
@@ -336,25 +329,28 @@ impl Client {
     /// Retries until an attempt succeeds or attempts are exhausted.
     async fn run(&self, url: Url, kind: BodyType, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
+        // What ends before its end may be what upstream has: more would only cost requests.
+        let mut is_repeated = false;
         loop {
             let extent = extent.clone();
             let attempt = self.exchange.attempt(&url, kind, extent, &self.account);
-            match Box::pin(attempt).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.pause_after(error, &mut pauses).await?,
+            let (error, answer) = match Box::pin(attempt).await {
+                Ok(answer) => match answer.cut_short() {
+                    Some(error) if !is_repeated => (error, Some(answer)),
+                    _ => return Ok(answer),
+                },
+                Err(error) => (error, None),
+            };
+            is_repeated |= answer.is_some();
+            if let Err(error) = self.pause_after(error, &mut pauses).await {
+                // What came of it is used if no attempt is left.
+                return answer.ok_or(error);
             }
         }
     }
 
-    /// Retry delays: exponential backoff.
     fn pauses(&self) -> Pauses {
-        let BackoffSettings { first, longest } = self.backoff;
-        let delays = ExponentialBuilder::new()
-            .with_min_delay(first)
-            .with_max_delay(longest)
-            .with_max_times(self.max_attempts.saturating_sub(1) as usize)
-            .build();
-        Pauses { delays, made: 0 }
+        Pauses::new(self.backoff, self.max_attempts)
     }
 
     /// Waits a random delay before the next attempt; the error if there is none.

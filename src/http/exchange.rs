@@ -315,6 +315,7 @@ impl Exchange {
             header_claims: claim_headers::header_claims(response.headers()),
             staleness: Staleness::default(),
             rows: RowHashes::default(),
+            cut_after: None,
             url,
             body: ResponseBody::new(response, frame)?,
         })
@@ -332,13 +333,16 @@ async fn finish(answer: &mut Answer, kind: BodyType, extent: BodyMode) -> Result
     };
     if kind == BodyType::Json {
         answer.rows = answer.body.read_page(page, MAX_WHOLE_TIME).await?;
-        return Ok(());
+        return answer.check_end().await;
     }
     if kind == BodyType::JsonObject {
         answer.body.count_values()?;
     }
-    let reading = answer.body.read_whole(most, MAX_WHOLE_TIME);
-    reading.await
+    answer.body.read_whole(most, MAX_WHOLE_TIME).await?;
+    match kind {
+        BodyType::JsonObject => answer.check_end().await,
+        BodyType::Json | BodyType::Xml => Ok(()),
+    }
 }
 
 fn clock_skew(url: &Url, skew: Skew) -> ClientError {

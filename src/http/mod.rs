@@ -17,6 +17,7 @@ mod json_values;
 mod large_row;
 mod link_header;
 mod origin;
+mod pauses;
 mod permits;
 mod priority;
 mod published_file;

@@ -208,13 +208,21 @@ pub enum Failure {
     },
     /// Upstream has no such watch list.
     #[error(
-        "the watch list does not exist upstream: status 404 for its feed and for /api/asset-lists/{id}/; {known}; correct the id under [[watch_lists]] or remove the entry"
+        "the watch list does not exist upstream: status 404 for /api/asset-lists/{id}/; {known}; correct the id under [[watch_lists]] or remove the entry"
     )]
     NoSuchList {
         /// The requested list.
         id: i64,
         /// The lists that the account has, in words.
         known: String,
+    },
+    /// Nothing shows that a watch list that is read from the JSON API exists.
+    #[error(
+        "nothing shows that watch list {id} exists: this account cannot read /api/asset-lists/{id}/, and no advisory of the list was ever found by the JSON API; check the id under [[watch_lists]]"
+    )]
+    NothingShown {
+        /// The requested list.
+        id: i64,
     },
     /// The database has no such source.
     #[error("{key} is not a known source")]

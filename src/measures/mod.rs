@@ -118,6 +118,19 @@ pub(crate) fn run_ended(source: &str, outcome: &Outcome, tally: &Tally, seconds:
     }
 }
 
+/// A page of metrics without the series of these sources. What a process has counted cannot
+/// be taken back, only left out.
+pub fn without_sources(page: &str, sources: &[String]) -> String {
+    let labels: Vec<String> = sources
+        .iter()
+        .map(|source| source.replace('\\', r"\\").replace('"', "\\\""))
+        .map(|source| format!("source=\"{source}\""))
+        .collect();
+    let is_left_out = |line: &&str| labels.iter().any(|label| line.contains(label));
+    let lines = page.split_inclusive('\n');
+    lines.filter(|line| !is_left_out(line)).collect()
+}
+
 /// Counts drifted records found by reconciliation.
 pub fn drifted(source: &str, records: u64) {
     counter!(DRIFT.name, "source" => source.to_owned()).increment(records);

@@ -19,12 +19,27 @@ impl Rule {
 
     /// The change as the rule sees it, for its alert.
     pub fn seen<'a>(&self, subject: &'a Subject) -> Cow<'a, Subject> {
-        match self.sees(subject) {
-            Some(what) if what != subject.what => Cow::Owned(Subject {
-                what,
-                ..subject.clone()
-            }),
-            _ => Cow::Borrowed(subject),
+        let what = self.sees(subject).unwrap_or(subject.what);
+        let returns = self.returns(subject);
+        if (what, returns) == (subject.what, subject.returns) {
+            return Cow::Borrowed(subject);
+        }
+        Cow::Owned(Subject {
+            what,
+            returns,
+            ..subject.clone()
+        })
+    }
+
+    /// How many returns to a list the alert counts. A rule that tells of both leaving and
+    /// joining tells of each, however short: its last alert says what holds. To any other
+    /// rule a return within a day is no news.
+    fn returns(&self, subject: &Subject) -> i64 {
+        let tells = |what| self.on.contains(&what);
+        if tells(ChangeKind::JoinedWatchList) && tells(ChangeKind::LeftWatchList) {
+            subject.all_returns
+        } else {
+            subject.returns
         }
     }
 }

@@ -13,8 +13,8 @@ pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be
 const NAMED_CVES: usize = 5;
 
 /// The id of an alert, derived from the rule and the change: evaluating a change
-/// again gives the same id. A list that an advisory leaves and joins again within a day is
-/// no news; after a longer time it is.
+/// again gives the same id. Which returns of an advisory to a list are news, the rule says
+/// ([`Rule::seen`](super::Rule::seen)).
 pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
     let list = subject
         .through
@@ -247,6 +247,7 @@ mod tests {
             is_followed: true,
             is_acknowledged: false,
             returns: 0,
+            all_returns: 0,
             has_ticket: false,
             watch_lists: Vec::new(),
             watch_list_names: Vec::new(),

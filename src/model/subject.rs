@@ -29,6 +29,8 @@ pub struct Subject {
     pub through: Option<i64>,
     /// How often the advisory had come back to that list by then, after at least a day.
     pub returns: i64,
+    /// How often it had come back by then, after whatever time.
+    pub all_returns: i64,
     /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
     /// Whether the advisory was known, and is news in the source that it came through: a rule

@@ -1,6 +1,8 @@
 //! A page that is not valid JSON, row by row: what is wrong in one row must not cost the
 //! others.
 
+use super::half_characters;
+
 /// The parts of a page, its rows as they came.
 pub(super) struct PageParts<'a> {
     /// What stands before the first row.
@@ -92,10 +94,11 @@ pub(super) fn split(page: &str) -> Option<PageParts<'_>> {
 /// character becomes six.
 pub(super) const MOST_MORE: usize = 1024 * 1024;
 
-/// The text with raw control characters in strings escaped, and with the numbers that JSON
-/// does not have (`NaN`, `Infinity`, `-Infinity`) as `null`. `None` if it became more than
-/// `most_more` bytes longer.
+/// The text with raw control characters in strings escaped, with U+FFFD in place of halves of
+/// characters, and with the numbers that JSON does not have (`NaN`, `Infinity`, `-Infinity`)
+/// as `null`. `None` if it became more than `most_more` bytes longer.
 pub(super) fn mended(text: &str, most_more: usize) -> Option<String> {
+    let text = &*half_characters::mended(text);
     let is_raw = |byte: &u8| *byte < 0x20 && !byte.is_ascii_whitespace();
     if text.bytes().filter(|byte| is_raw(byte)).count() > most_more {
         return None;
@@ -158,6 +161,10 @@ mod tests {
                 r#"{"NaN": -1.5e+3, "ü": NaNs}"#,
             ),
             ("{\n\t\"a\": tru}", "{\n\t\"a\": tru}"),
+            (
+                r#"["\ud83d", "\ud83d\ude00"]"#,
+                r#"["\ufffd", "\ud83d\ude00"]"#,
+            ),
         ] {
             assert_eq!(mended(came, 40).as_deref(), Some(wanted));
         }

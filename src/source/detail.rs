@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use encoding_rs::UTF_8;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::damaged_json::{self, MOST_MORE};
 use super::page::{Page, UnreadableRow};
 use super::readable_part;
 use super::repeated_keys::{self, RepeatedFields};
+use super::storable::storable;
 use super::xml::{self, ParserRules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
 
@@ -159,22 +160,6 @@ fn whole_number(value: &Value) -> Option<i64> {
     }
 }
 
-/// NUL is the one character that jsonb cannot keep.
-fn storable(value: Value) -> Value {
-    let clean = |text: String| text.replace('\0', "\u{fffd}");
-    match value {
-        Value::String(text) => Value::String(clean(text)),
-        Value::Array(items) => items.into_iter().map(storable).collect(),
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(key, value)| (clean(key), storable(value)))
-                .collect::<Map<_, _>>(),
-        ),
-        other => other,
-    }
-}
-
 /// An element of `GET /api/advisories/`, as far as comparing needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -312,6 +297,7 @@ mod tests {
         for (bytes, title, is_repaired) in [
             (body("\"a\u{1}b\"").into_bytes(), "a\u{fffd}b", true),
             (body("\"a\nb\"").into_bytes(), "a\nb", true),
+            (body(r#""a\ud83d""#).into_bytes(), "a\u{fffd}", true),
             (body("\"a\",\"x\":NaN").into_bytes(), "a", true),
             (
                 [body("\"caf").trim_end_matches('}').as_bytes(), b"\xe9\"}"].concat(),

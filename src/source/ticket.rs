@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::page::UnreadableRow;
-use super::{readable_part, repeated_keys};
+use super::storable::storable;
+use super::{half_characters, readable_part, repeated_keys};
 use crate::model::{Named, Ticket, parse_time, shortened};
 
 /// Names a field may have, the most likely first.
@@ -61,6 +62,7 @@ pub(super) const MAX_SAID_BYTES: usize = 100;
 
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
 pub fn read(raw: Value) -> Result<Ticket, UnreadableRow> {
+    let raw = storable(raw);
     let Some(fields) = raw.as_object() else {
         return Err(unreadable(&raw, None, "a ticket that is not an object"));
     };
@@ -71,13 +73,6 @@ pub fn read(raw: Value) -> Result<Ticket, UnreadableRow> {
             "a ticket without a whole number as `id`",
         ));
     };
-    if contains_nul(&raw) {
-        return Err(unreadable(
-            &raw,
-            Some(id),
-            "it contains the character NUL, which the database cannot store",
-        ));
-    }
     Ok(Ticket {
         id,
         pretty_id: fields.get("pretty_id").and_then(integer),
@@ -132,7 +127,7 @@ pub(crate) fn is_bare(ticket: &Ticket) -> bool {
 
 /// The ticket of an answer that is a single one, if it can be read.
 pub(crate) fn read_alone(body: &[u8]) -> Option<Ticket> {
-    let text = std::str::from_utf8(body).ok()?;
+    let text = &*half_characters::mended(std::str::from_utf8(body).ok()?);
     let value = serde_json::from_str(text).ok()?;
     repeated_keys::check(text).ok()?;
     read(value).ok()
@@ -141,17 +136,6 @@ pub(crate) fn read_alone(body: &[u8]) -> Option<Ticket> {
 /// The `id` of a ticket that cannot be read, if it stands before the damage.
 pub fn id_of(raw: &str) -> Option<i64> {
     readable_part::fields(raw).get("id").and_then(integer)
-}
-
-fn contains_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(contains_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name.contains('\0') || contains_nul(value)),
-        _ => false,
-    }
 }
 
 fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> UnreadableRow {
@@ -308,13 +292,8 @@ mod tests {
         let unreadable = read(json!({"title": "lost"})).unwrap_err();
         assert!(unreadable.raw.contains("lost"));
         assert!(read(json!(["no", "object"])).is_err());
-        assert_eq!(
-            read(json!({"id": 5, "title": "a\u{0}b"}))
-                .unwrap_err()
-                .key
-                .as_deref(),
-            Some("5")
-        );
+        let ticket = read(json!({"id": 5, "title": "a\u{0}b"})).unwrap();
+        assert_eq!(ticket.title.as_deref(), Some("a\u{fffd}b"));
     }
 
     #[test]

@@ -125,3 +125,51 @@ async fn details_are_requested_of_an_advisory_whose_row_is_damaged() {
     assert_eq!(world.texts(wanted).await, ["SA1", "SA2"]);
     assert_eq!(keys(&world).await, ["SA2"]);
 }
+
+/// Half a character, and NUL, which the database cannot hold, cost no record.
+#[tokio::test]
+async fn half_a_character_and_nul_become_one_that_stands_for_them() {
+    let (world, documents) = world_of_documents().await;
+    let odd = [r"a\ud83d", r"\ude00b", r"c\u0000d", r"\ud83d\ude00"];
+    let rows = (1..).zip(odd);
+    let rows = rows.map(|(id, text)| ticket(id).replace(&format!("T{id}"), text));
+    let rows: Vec<String> = rows.collect();
+    documents.set_text(TICKETS, &page(&rows));
+    full(&world).await;
+    let titles = "select title from advisoryd_v1.tickets order by id";
+    let wanted = ["a\u{fffd}", "\u{fffd}b", "c\u{fffd}d", "\u{1f600}"];
+    assert_eq!(world.texts(titles).await, wanted);
+    assert!(keys(&world).await.is_empty());
+    // The same again is no other version.
+    full(&world).await;
+    let versions = "select count(*) from advisoryd_v1.tickets where version > 1";
+    assert_eq!(world.count(versions).await, 0);
+
+    let (mut world, documents) = world_of_documents().await;
+    world.source = "json";
+    documents.set_json("/api/asset-lists/1/", &json!({"id": 1}));
+    let modified = (world.now() - chrono::TimeDelta::days(2)).to_rfc3339();
+    let listed = (1..).zip(odd).map(|(number, text)| {
+        let said = format!("SA{number}");
+        let row = format!(
+            r#"{{"advisory_identifier": "{said}", "title": "{text}", "modified_date": "{modified}"}}"#
+        );
+        let lists = r#""custom_info": {"affected_asset_lists": [{"id": 1}]}}"#;
+        let detail = row.replace('}', &format!(", {lists}"));
+        documents.set_text(&format!("/api/advisories/{said}/"), &detail);
+        row
+    });
+    let listed: Vec<String> = listed.collect();
+    documents.set_text("/api/advisories/", &page(&listed));
+    let told = world.told(&["sync", "feeds"]);
+    assert_eq!(told.code, 0, "{told}");
+    let titles = "select title || ' ' || repaired from advisoryd_v1.advisories order by said";
+    let wanted = [
+        "a\u{fffd} true",
+        "\u{fffd}b true",
+        "c\u{fffd}d true",
+        "\u{1f600} false",
+    ];
+    assert_eq!(world.texts(titles).await, wanted);
+    assert!(keys(&world).await.is_empty());
+}

@@ -363,13 +363,11 @@ async fn what_cannot_be_read_is_quarantined_and_leaves_when_it_can() {
     let world = sparse().await;
     world.pull_one().await;
     let said = world.simulator.saids(1)[3].clone();
-    let cut = AnswerFault::Truncate {
-        after_bytes: 100,
-        clean: true,
-    };
+    let other = world.simulator.saids(1)[4].clone();
+    let of_another = AnswerFault::RedirectTo(format!("/api/advisories/{other}/"));
     world
         .simulator
-        .inject(FaultRule::new(cut).on(&said).times(1));
+        .inject(FaultRule::new(of_another).on(&said).times(1));
     all_ok(&world.fetch_details().await);
     let kept = "select count(*) from advisoryd_v1.quarantine where source = 'details'";
     assert_eq!(world.count(kept).await, 1);

@@ -98,3 +98,59 @@ async fn what_an_alias_explains_leaves_quarantine() {
     assert_eq!(world.pull_one().await.tally.added, 1);
     assert_eq!(world.count(KEPT).await, 0);
 }
+
+/// A record without an identifier of its own that may be SA3.
+#[tokio::test]
+async fn a_record_that_may_be_an_advisory_is_told_by_it_and_replaced_by_its_details() {
+    let (mut world, documents) = crate::support::world_of_documents().await;
+    world.settings.feeds.details = Some("auto");
+    let records = "<advisory><number>SA3</number><title>T3</title></advisory>\
+        <advisory><advisory_identifier>SA\u{b}4</advisory_identifier><title>T4</title></advisory>";
+    let one = crate::support::record(1);
+    documents.set(1, format!("<advisories>{one}{records}</advisories>"));
+    world.told(&["sync", "feeds"]);
+    for said in ["SA3", "SA4"] {
+        let shown = world.told(&["show", said]);
+        let text = shown.to_string();
+        assert!(text.contains("quarantine"), "{text}");
+    }
+    assert_eq!(world.told(&["verify"]).code, 1);
+    for number in [1, 3, 4] {
+        let detail = serde_json::json!({
+            "advisory_identifier": format!("SA{number}"), "title": "T", "criticality": 1,
+            "description": "D", "solution": "S", "products": [{"name": "P"}]});
+        documents.set_json(&format!("/api/advisories/SA{number}/"), &detail);
+    }
+    // They are requested again when a week is over.
+    sqlx::query("update advisoryd.wanted_detail set next_at = now()")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    world.told(&["sync", "feeds"]);
+    let fetched = "select count(*) from advisoryd.detail where said in ('SA3', 'SA4')";
+    assert_eq!(world.count(fetched).await, 2);
+    let verified = world.told(&["verify"]);
+    assert!(
+        !verified.to_string().contains("in quarantine since"),
+        "{verified}"
+    );
+}
+
+#[tokio::test]
+async fn related_advisories_in_records_with_an_unknown_identifier_are_not_the_feed() {
+    let (world, documents) = crate::support::world_of_documents().await;
+    let record = |number: u32| {
+        format!(
+            "<advisory><vuln_key>SA{number}</vuln_key><title>T</title><related>\
+             <advisory><id>SA50{number}</id><name>R</name></advisory></related></advisory>"
+        )
+    };
+    let (one, two) = (record(1), record(2));
+    documents.set(1, format!("<advisories>{one}{two}</advisories>"));
+    let report = world.pull_one().await;
+    let error = report.outcome.error().expect("it is not complete");
+    assert!(
+        error.contains("structure not recognised") && error.contains("vuln_key"),
+        "{error}"
+    );
+}

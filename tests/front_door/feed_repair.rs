@@ -102,3 +102,38 @@ async fn of_one_revision_the_intact_record_stays() {
         assert_eq!(world.texts(title).await, ["cafe false"], "{order:?}");
     }
 }
+
+#[tokio::test]
+async fn words_of_a_text_neither_run_together_nor_vanish() {
+    let (world, documents) = world_of_documents().await;
+    let texts = [
+        ("Update to <b>3.0.1</b>", "Update to 3.0.1", false),
+        ("Do <b>not</b> <b>disable</b>", "Do not disable", false),
+        ("a<b> b </b>c", "a b c", false),
+        ("<b>Do</b> not\n  <i>use</i>", "Do not use", false),
+        ("un<b>able</b>", "unable", false),
+        ("open <b>bold", "open bold", true),
+        (
+            "use std::vector<int> and <T>",
+            "use std::vector<int> and <T>",
+            true,
+        ),
+        ("the <select> element", "the <select> element", true),
+    ];
+    let mut document = "<advisories>".to_owned();
+    for (number, (text, ..)) in (1..).zip(texts) {
+        let record =
+            of(number, text).replace(&format!("<title>T{number}<"), &format!("<title>{text}<"));
+        document.push_str(&record);
+    }
+    documents.set(1, document + "</advisories>");
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome.error(), None);
+    let wanted = texts.map(|(_, read, repaired)| format!("{read} {repaired}"));
+    for stored in [
+        "select description || ' ' || repaired from advisoryd_v1.advisories order by said",
+        "select title || ' ' || repaired from advisoryd_v1.advisories order by said",
+    ] {
+        assert_eq!(world.texts(stored).await, wanted);
+    }
+}

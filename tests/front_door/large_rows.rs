@@ -212,6 +212,7 @@ async fn an_element_that_is_too_large_costs_no_other_advisory() {
     let (mut world, paged) = world().await;
     world.source = "json";
     world.lists = Some(vec![1]);
+    paged.set("/api/asset-lists/", vec![json!({"id": 1, "name": "L1"})]);
     let mut from = 1000;
     for (excess, blob) in Excess::BOTH.into_iter().zip(["a_blob", "x"]) {
         for large in 0..ROWS {

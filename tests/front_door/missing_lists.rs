@@ -101,3 +101,63 @@ async fn a_feed_without_an_entry_for_its_list_is_still_read_by_json() {
         (&"ok".into(), &"json".into())
     );
 }
+
+fn answer(world: &World, path: &str, fault: advisoryd::simulate::AnswerFault) {
+    let rule = advisoryd::simulate::FaultRule::new(fault)
+        .on(path)
+        .times(1000);
+    world.simulator.inject(rule);
+}
+
+/// Its own entry says that there is no such list, whatever else can be read.
+#[tokio::test]
+async fn a_list_without_an_entry_does_not_exist_although_the_lists_cannot_be_read() {
+    use advisoryd::simulate::AnswerFault;
+    let feeds = [
+        None,
+        Some(AnswerFault::Html200),
+        Some(AnswerFault::Status(403)),
+    ];
+    let listings = [None, Some(403), Some(404), Some(500)];
+    for feed in feeds {
+        for listing in listings {
+            let world = world("auto").await;
+            if let Some(fault) = &feed {
+                answer(&world, "asset_list_id=99", fault.clone());
+            }
+            if let Some(status) = listing {
+                answer(&world, "asset-lists/?", AnswerFault::Status(status));
+            }
+            let what = format!("{feed:?} {listing:?}");
+            for arguments in [&["sync", "feeds", "--watch-list", "99"][..], &["check"]] {
+                let told = world.told(arguments);
+                assert_eq!(told.code, 1, "{what}: {told:?}");
+                let said = told.stdout.clone() + &told.stderr;
+                let reason = "watch list does not exist upstream";
+                assert!(said.contains(reason), "{what}: {told:?}");
+            }
+            assert_eq!(states(&world)[1], (MISSING, "missing".to_owned()), "{what}");
+        }
+    }
+}
+
+/// Nothing shows that the list exists, and no advisory of it is found.
+#[tokio::test]
+async fn a_list_that_nothing_shows_is_not_complete() {
+    use advisoryd::simulate::AnswerFault;
+    for source in ["auto", "json"] {
+        let world = world(source).await;
+        answer(&world, "asset-lists", AnswerFault::Status(403));
+        answer(&world, "asset_list_id=99", AnswerFault::Status(404));
+        // The first runs request the details that would show it.
+        for _ in 0..3 {
+            world.told(&["sync"]);
+        }
+        let second = world.told(&["sync", "feeds", "--watch-list", "99"]);
+        assert_eq!(second.code, 1, "{source}: {second}");
+        assert_ne!(world.told(&["status", "--check"]).code, 0, "{source}");
+        // The other list has advisories, and no other proof.
+        let other = world.told(&["sync", "feeds", "--watch-list", "1"]);
+        assert_eq!(other.code, 0, "{source}: {other}");
+    }
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use advisoryd::sink::{DeliveryReceipt, Refused, Sink};
 use chrono::{DateTime, Utc};
@@ -231,6 +232,11 @@ async fn a_mail_server_that_is_silent_is_given_up() {
     assert_reads!(refused.reason);
 }
 
+/// As good as endless, and no more than the test may need of memory without the limits.
+const FLOOD_BYTES: usize = 64 << 20;
+/// What is given up at once is given up before this.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
 /// A mail server that never ends a line, or never ends a reply, from the given command on.
 /// Counts the bytes that it could send.
 async fn endless(from: &'static str, piece: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
@@ -251,9 +257,13 @@ async fn endless(from: &'static str, piece: &'static [u8]) -> (u16, Arc<AtomicUs
             };
             if command.starts_with(from) {
                 let flood = piece.repeat(65536 / piece.len());
-                while client.write_all(&flood).await.is_ok() {
+                while count.load(Ordering::SeqCst) < FLOOD_BYTES
+                    && client.write_all(&flood).await.is_ok()
+                {
                     count.fetch_add(flood.len(), Ordering::SeqCst);
                 }
+                // Whoever reads all of it waits for its end.
+                let _ = client.read_line(&mut command).await;
             }
             if client.write_all(reply).await.is_err() {
                 break;
@@ -282,7 +292,7 @@ async fn a_line_or_a_reply_that_never_ends_is_given_up_at_once() {
                 "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n\
                  timeout = \"1m\"\ntls = \"none\"\n{login}"
             ));
-            let refused = tokio::time::timeout(PATIENCE, send(&sink)).await;
+            let refused = tokio::time::timeout(AT_ONCE, send(&sink)).await;
             let refused = refused.expect("it is given up").unwrap_err();
             assert!(refused.can_repeat, "{from}: {refused}");
             // What the kernel holds for both sides.

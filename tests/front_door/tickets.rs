@@ -629,3 +629,27 @@ async fn a_stored_time_in_the_future_does_not_win_over_what_comes_later() {
         agree(&world).await;
     }
 }
+
+#[tokio::test]
+async fn sync_tickets_makes_a_full_scan_that_is_due() {
+    let world = World::with(many(50)).await;
+    let modes = async || {
+        let told = world.told(&["sync", "tickets"]);
+        assert_eq!(told.code, 0, "{told}");
+        let modes = "select mode from advisoryd_v1.sync_runs where job = 'tickets' order by id";
+        world.texts(modes).await
+    };
+    let first = modes().await.len();
+    let gone = world.simulator.ticket_ids()[3];
+    world.simulator.remove_ticket(gone);
+    assert_eq!(modes().await[first..], ["incremental"], "none is due");
+    sqlx::query("update advisoryd.ticket_reading set full_walk_at = now() - interval '2 years'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let due = modes().await.split_off(first + 1);
+    assert_eq!(due, ["incremental", "full", "incremental"]);
+    marks(&world, gone).await;
+    let count = modes().await.len();
+    assert_eq!(count, first + 5, "only once");
+}

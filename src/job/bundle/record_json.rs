@@ -27,7 +27,7 @@ impl Recording<'_> {
         for list in lists {
             if let SourceKey::WatchList(id) = list {
                 self.saved.begin();
-                exists::require(self.context, *id).await?;
+                exists::find(self.context, *id, false).await?;
             }
             self.recorded.json_lists += 1;
         }

@@ -15,7 +15,6 @@ use crate::http::{BodyType, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{counted, plain_fingerprint};
-use crate::source::half_characters;
 
 /// Rows per page; upstream does not recommend more.
 const PAGE_SIZE: &str = "100";
@@ -104,13 +103,9 @@ async fn read_once<K: Ord + Clone, T: Ord>(
     let mut pages = Pages::new(context, request).at_most(MAX_PAGES);
     let (mut whole, mut unnamed) = (Whole::default(), Unnamed::default());
     while let Some(received) = pages.next().await? {
-        let (mut without_key, mut on_page) = (Vec::new(), BTreeSet::new());
-        for row in received.page.unreadable {
-            match half_characters::read(&row.raw).as_ref().and_then(&read) {
-                Some((key, value)) => whole.add(key, value, &mut on_page),
-                None => without_key.push(row.raw),
-            }
-        }
+        let unreadable = received.page.unreadable.into_iter();
+        let mut without_key: Vec<String> = unreadable.map(|row| row.raw).collect();
+        let mut on_page = BTreeSet::new();
         for row in received.large {
             // What is short in a row that is too large may be all that is read of it.
             match read(&row.fields) {

@@ -115,6 +115,10 @@ impl Fetching {
         let request = Request::new(format!("{PATH}{said}/"), BodyType::JsonObject);
         let response = async {
             let mut response = self.context.client.get_whole(&request).await?;
+            // Half an advisory says nothing about the other half: it is requested again soon.
+            if let Some(error) = response.cut_short() {
+                return Err(error);
+            }
             Ok::<_, ClientError>((response.bytes().await?, response.staleness))
         };
         Ok(self.context.or_stopped(response).await??)

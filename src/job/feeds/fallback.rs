@@ -14,11 +14,12 @@ use crate::job::feeds::due::{due_at, edited_at, is_full};
 use crate::job::feeds::feed::Feed;
 use crate::job::feeds::feed::LookBack;
 use crate::job::feeds::members;
-use crate::job::lists::exists;
+use crate::job::lists::exists::{self, Existence};
 use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::ledger::source;
+use crate::store::lists::evidence::{self, ListEvidence};
 use crate::store::reports::missing;
 use crate::store::wanted::queue;
 
@@ -102,31 +103,60 @@ pub(crate) async fn read_json(
 }
 
 /// Fails if a list that is read without its feed does not exist: the JSON API would show
-/// no advisory of it, for ever. Asked once a day, and until the list is read completely.
-pub(crate) async fn require_list(run: &Run, look_back: LookBack) -> Result<(), Failure> {
+/// no advisory of it, for ever. Asked once a day, until the list is read completely, and
+/// while nothing has shown it.
+pub(crate) async fn require_list(run: &Run, look_back: LookBack) -> Result<Existence, Failure> {
     let SourceKey::WatchList(id) = run.source_name() else {
-        return Ok(());
+        return Ok(Existence::Shown);
     };
+    let was_shown = evidence(run, *id).await?.is_shown;
     let today = run.context.clock.now().date_naive();
     let last = run.source.last_success_at.map(|at| at.date_naive());
-    if last == Some(today) && look_back == LookBack::Missing {
-        return Ok(());
+    if last == Some(today) && look_back == LookBack::Missing && was_shown {
+        return Ok(Existence::Shown);
     }
-    exists::require(&run.context, *id).await
+    exists::find(&run.context, *id, was_shown).await
 }
 
-/// The failure of a feed, or, if the feed is not found because the list does not exist,
-/// that.
-pub(crate) async fn or_no_such_list(run: &Run, failure: Failure) -> Failure {
-    let (SourceKey::WatchList(id), Failure::Upstream(ClientError::NotFound { .. })) =
-        (run.source_name(), &failure)
-    else {
-        return failure;
+/// Whether the list exists whose feed failed; fails if it does not.
+pub(crate) async fn list_of_feed(run: &Run) -> Result<Existence, Failure> {
+    let SourceKey::WatchList(id) = run.source_name() else {
+        return Ok(Existence::Shown);
     };
-    match exists::require(&run.context, *id).await {
-        Err(missing @ Failure::NoSuchList { .. }) => missing,
-        Ok(()) | Err(_) => failure,
+    let was_shown = evidence(run, *id).await?.is_shown;
+    match exists::find(&run.context, *id, was_shown).await {
+        // What failed is the feed: it says more.
+        Err(Failure::Upstream(_)) => Ok(Existence::NotShown),
+        found => found,
     }
+}
+
+/// Fails after a read of the JSON API if nothing shows that the list exists: neither
+/// upstream nor any advisory.
+pub(crate) async fn require_shown(run: &Run, existence: Existence) -> Result<(), Failure> {
+    let (SourceKey::WatchList(id), Existence::NotShown) = (run.source_name(), existence) else {
+        return Ok(());
+    };
+    // A bundle holds what was recorded.
+    if run.context.bundled.is_some() {
+        return Ok(());
+    }
+    let evidence = evidence(run, *id).await?;
+    if evidence.is_shown || evidence.is_pending {
+        return Ok(());
+    }
+    Err(Failure::NothingShown { id: *id })
+}
+
+/// What is known of the list. Details that only this run has requested say nothing, unless it
+/// is the first one.
+async fn evidence(run: &Run, id: i64) -> Result<ListEvidence, Failure> {
+    let before = match run.source.last_success_at {
+        Some(_) => run.origin.at,
+        None => run.context.clock.now() + FEED_PAUSE,
+    };
+    let mut connection = run.context.pool.acquire().await?;
+    Ok(evidence::of_list(&mut connection, id, before).await?)
 }
 
 /// Details fetched before this time are fetched again by a full pull, because they say
@@ -157,7 +187,10 @@ pub(crate) fn is_refused(failure: &Failure) -> bool {
 pub(crate) fn is_empty(failure: &Failure) -> bool {
     matches!(
         failure,
-        Failure::ListsNothing | Failure::StoredNotListed { .. } | Failure::SelectsNothing { .. }
+        Failure::ListsNothing
+            | Failure::StoredNotListed { .. }
+            | Failure::SelectsNothing { .. }
+            | Failure::NothingShown { .. }
     )
 }
 

@@ -10,7 +10,7 @@ use super::members;
 use super::reach;
 use super::store::StoredCounters;
 use super::stream::{self, pull_stream};
-use crate::http::{Answer, BodyType, Request};
+use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::caught::caught;
 use crate::job::collection::links::VisitedPages;
 use crate::job::collection::next_page::{next_document, require_same_feed};
@@ -64,8 +64,11 @@ async fn skip_feed(
     why: &str,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    fallback::require_list(run, look_back).await?;
-    let read = fallback::read_json(run, look_back, why, work).await;
+    let existence = fallback::require_list(run, look_back).await?;
+    let mut read = fallback::read_json(run, look_back, why, work).await;
+    if read.is_ok() {
+        read = fallback::require_shown(run, existence).await;
+    }
     let is_stopped = matches!(read, Err(Failure::Stopped));
     if !is_stopped && (read.is_err() || work.tally.seen == 0) {
         let ended = run.pause_source_until(None).await;
@@ -96,13 +99,22 @@ async fn read_or_fall_back(
         }
         Err(failure) => failure,
     };
-    let failure = fallback::or_no_such_list(run, failure).await;
-    let Some(why) = fallback::reason_to_fall_back(feed, &failure) else {
+    let is_missing = matches!(failure, Failure::Upstream(ClientError::NotFound { .. }));
+    let why = fallback::reason_to_fall_back(feed, &failure);
+    if !is_missing && why.is_none() {
+        return Err(failure);
+    }
+    let existence = fallback::list_of_feed(run).await?;
+    let Some(why) = why else {
         return Err(failure);
     };
     // Records of the feed are stored; the run now counts those of the JSON API.
     *work = Work::default();
-    match fallback::read_json(run, look_back, &why, work).await {
+    let mut read = fallback::read_json(run, look_back, &why, work).await;
+    if read.is_ok() {
+        read = fallback::require_shown(run, existence).await;
+    }
+    match read {
         Ok(()) => fallback::pause_feed(run, work).await,
         Err(error) if fallback::is_refused(&error) || fallback::is_empty(&error) => {
             if fallback::is_empty(&error) {

@@ -1,5 +1,7 @@
 //! Checks that a watch list exists upstream, before the JSON API takes its feed's place.
 
+use tracing::debug;
+
 use super::scan::{PATH, ask};
 use crate::http::{BodyType, ClientError, Request};
 use crate::job::context::Context;
@@ -11,30 +13,56 @@ const MAX_NAMED: usize = 20;
 /// Maximum length of a name in an error, in characters.
 const MAX_NAME_CHARS: usize = 60;
 
-/// Fails with [`Failure::NoSuchList`] if upstream has no such list. An account that may
-/// not read watch lists shows nothing about them, so the list is assumed to exist.
-pub(crate) async fn require(context: &Context, id: i64) -> Result<(), Failure> {
+/// Whether a watch list exists upstream, as far as this account may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// Upstream shows it.
+    Shown,
+    /// Upstream shows nothing about it: the account may not read watch lists, or upstream
+    /// does not answer as it should.
+    NotShown,
+}
+
+/// Asks for a watch list; `was_shown` = former runs have shown it.
+///
+/// # Errors
+/// [`Failure::NoSuchList`] if upstream does not have it, and any failure after which no other
+/// request would be answered.
+pub(crate) async fn find(
+    context: &Context,
+    id: i64,
+    was_shown: bool,
+) -> Result<Existence, Failure> {
     let request = Request::new(format!("{PATH}{id}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
     match context.or_stopped(response).await? {
-        Ok(_) | Err(ClientError::Forbidden { .. }) => return Ok(()),
+        Ok(_) => return Ok(Existence::Shown),
         Err(ClientError::NotFound { .. }) => {}
-        Err(error) if error.is_too_large() => return Ok(()),
+        Err(error) if error.is_too_large() => return Ok(Existence::Shown),
+        Err(ClientError::Forbidden { .. }) => return Ok(Existence::NotShown),
         Err(error) => return Err(error.into()),
     }
     match ask(context).await {
-        Ok(listing) if listing.lists.iter().any(|list| list.id == id) => Ok(()),
+        Ok(listing) if listing.lists.iter().any(|list| list.id == id) => Ok(Existence::Shown),
         // It may be one of those without an id.
-        Ok(listing) if listing.unreadable > 0 => Ok(()),
+        Ok(listing) if listing.unreadable > 0 => Ok(Existence::NotShown),
         Ok(listing) => Err(Failure::NoSuchList {
             id,
             known: names(&listing.lists),
         }),
-        // There is no such resource: its status says nothing about the list.
-        Err(Failure::Upstream(ClientError::Forbidden { .. } | ClientError::NotFound { .. })) => {
-            Ok(())
+        Err(failure @ (Failure::Stopped | Failure::Lost)) => Err(failure),
+        // The account had it: perhaps there are no entries of lists any more.
+        Err(failure) if was_shown => {
+            debug!(
+                "watch list {id}: no entry, and no list of them: {}",
+                failure.chain()
+            );
+            Ok(Existence::NotShown)
         }
-        Err(failure) => Err(failure),
+        Err(failure) => Err(Failure::NoSuchList {
+            id,
+            known: format!("the account's lists cannot be read ({})", failure.chain()),
+        }),
     }
 }
 

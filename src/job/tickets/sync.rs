@@ -27,7 +27,7 @@ pub enum TicketSync {
     Differences,
     /// A full scan by schedule: the only way to find that a ticket is gone.
     FullScan,
-    /// Whichever of the two works, now.
+    /// Whichever of the two works, now; both if a full scan is due by schedule.
     Now,
     /// A full scan in any case.
     Full {
@@ -43,8 +43,14 @@ pub async fn sync(context: &Context, ask: TicketSync) -> Result<Vec<Ran>, Failur
     let reading = reading::get(&mut connection).await?;
     drop(connection);
     let unfinished = is_unfinished(context).await?;
+    let is_due = ask == TicketSync::Now && is_full_due(context, &reading);
+    let all: &[Plan] = match plans(ask, &reading, unfinished) {
+        // As at its ticks, a daemon reads the changes before and after.
+        [Plan::Differences] if is_due => &[Plan::Differences, FULL],
+        all => all,
+    };
     let mut ran = Vec::new();
-    for plan in plans(ask, &reading, unfinished) {
+    for plan in all {
         // Another run may have ended it since.
         if matches!(plan, Plan::Resume) && !is_unfinished(context).await? {
             break;
@@ -78,11 +84,21 @@ pub(crate) async fn take(context: &Context, accept_removals: bool) -> Result<Ran
     Ok(Ran::Ended(run.end(work, result).await?))
 }
 
+/// A full scan that is guarded.
+const FULL: Plan = Plan::Full {
+    accept_removals: false,
+};
+
+/// Whether a full scan was due since the last one.
+fn is_full_due(context: &Context, reading: &TicketReading) -> bool {
+    let schedule = &context.config.schedule;
+    let last = reading.full_walk_at;
+    let next = last.and_then(|last| schedule.full_walk.next_after(last, schedule.timezone));
+    next.is_some_and(|at| at <= context.clock.now())
+}
+
 /// What to do, one after the other.
 fn plans(ask: TicketSync, reading: &TicketReading, unfinished: bool) -> &'static [Plan] {
-    const FULL: Plan = Plan::Full {
-        accept_removals: false,
-    };
     match (ask, reading.filter) {
         (
             TicketSync::Full {

@@ -26,6 +26,7 @@ fn subject() -> Subject {
         watch_list_names: vec!["Office clients".to_owned()],
         is_acknowledged: false,
         returns: 0,
+        all_returns: 0,
         has_ticket: false,
         title: None,
         advisory: Some(AdvisorySubject {

@@ -41,6 +41,7 @@ fn subject() -> Subject {
         is_followed: true,
         is_acknowledged: false,
         returns: 0,
+        all_returns: 0,
         has_ticket: false,
         watch_lists: vec![4],
         watch_list_names: vec!["Linux servers".to_owned()],

@@ -7,9 +7,11 @@ use super::checks::is_page;
 use super::finder::DEEPEST_RECORD;
 use super::identity::{own, positions};
 use super::plan::RecordLocation;
+use super::repairs::shown;
 use super::reported::{is_error, quoted, reported};
 use super::rules::ParserRules;
 use super::tree::XmlNode;
+use crate::config::AliasField;
 
 /// Where an element stands that no plan knows.
 #[derive(Clone, Copy)]
@@ -25,8 +27,9 @@ pub(super) struct Aside<'a> {
 pub(super) enum ElementRole<'t> {
     /// A record.
     Record,
-    /// A group of records.
-    Group(RecordLocation),
+    /// A group of records; with the name of the identifier of its own that it has beside
+    /// them, if it looks like a record itself.
+    Group(RecordLocation, Option<String>),
     /// It holds an identifier, or is damaged: it must not get lost.
     Kept,
     /// Sound, and of no interest.
@@ -39,8 +42,8 @@ impl Aside<'_> {
     /// Judges an element, as text.
     pub fn judge<'t>(&self, element: &'t str) -> ElementRole<'t> {
         let contains_identifier = self.rules.words(element.as_bytes()).next().is_some();
-        let Ok(built) = build(element, &self.rules.limits) else {
-            return self.group(element).unwrap_or(ElementRole::Kept);
+        let Ok(built) = build(element, self.rules) else {
+            return self.group(element, None).unwrap_or(ElementRole::Kept);
         };
         let root = built.root;
         if let Some(error) = reported(&root)
@@ -62,7 +65,7 @@ impl Aside<'_> {
         if !own(self.rules, &root).is_empty() {
             return ElementRole::Record;
         }
-        if let Some(group) = self.group(element) {
+        if let Some(group) = self.group(element, self.unknown_identifier(&root)) {
             return group;
         }
         if self.has_records {
@@ -72,10 +75,39 @@ impl Aside<'_> {
         }
     }
 
-    fn group<'t>(&self, element: &str) -> Option<ElementRole<'t>> {
+    fn group<'t>(&self, element: &str, identifier: Option<String>) -> Option<ElementRole<'t>> {
         let plan = RecordLocation::of(self.rules, element.as_bytes());
         let is_group = plan.depth.is_some_and(|depth| depth > 0) && self.level < DEEPEST_RECORD;
-        is_group.then_some(ElementRole::Group(plan))
+        is_group.then_some(ElementRole::Group(plan, identifier))
+    }
+
+    /// The name of a child that is an identifier, of an element that also has a field of an
+    /// advisory: then it is one, and what it holds are related ones.
+    fn unknown_identifier(&self, root: &XmlNode<'_>) -> Option<String> {
+        use AliasField::{Criticality, Description, ModifiedAt, ReleasedAt, Solution, Title};
+        let fields = [
+            Title,
+            Criticality,
+            Description,
+            ModifiedAt,
+            ReleasedAt,
+            Solution,
+        ];
+        let is_field = |child: &&XmlNode<'_>| {
+            let mut paths = fields
+                .iter()
+                .flat_map(|field| self.rules.aliases.of(*field));
+            paths.any(|path| path.parents.is_empty() && path.last == child.key)
+        };
+        let mut leaves = root
+            .children
+            .iter()
+            .filter(|child| child.children.is_empty());
+        let identifier = leaves.find(|leaf| self.rules.is_identifier(leaf.text.as_bytes()))?;
+        let mut children = root.children.iter().filter(is_field);
+        children
+            .any(|child| !child.joined().is_empty())
+            .then(|| shown(&identifier.name))
     }
 }
 

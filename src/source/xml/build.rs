@@ -1,6 +1,7 @@
 //! Builds the tree of one record. Damaged markup is read as far as it goes, and
 //! what was repaired is said: an element without an end tag ends where its first
-//! child begins, an end tag without a start tag is passed over.
+//! child begins, an end tag without a start tag is passed over. In a text, what has no
+//! counterpart and is no markup of HTML is a word of it.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -11,9 +12,11 @@ use super::characters::{are_allowed, replaced};
 use super::name::key;
 use super::references::resolved;
 use super::repairs::{Repairs, shown};
-use super::rules::Limits;
+use super::rules::{Limits, ParserRules};
 use super::token::{MarkupToken, Next, TokenKind, next};
-use super::tree::{Attribute, XmlNode};
+use super::tree::{Attribute, Blanks, XmlNode, is_block, is_html};
+use super::trimming::{in_lines, tidy, trimmed};
+use super::words::EndTags;
 
 /// A record as a tree.
 #[derive(Debug)]
@@ -23,20 +26,24 @@ pub(super) struct Built<'r> {
     /// Where markup stands that is no element: CDATA sections, comments,
     /// processing instructions. What damage has put into one hides there.
     pub opaque: Vec<Range<usize>>,
+    /// Tags that are words of a text.
+    pub words: Vec<Range<usize>>,
 }
 
 /// Builds the tree of a record, or says why it is none.
-pub(super) fn build<'r>(record: &'r str, limits: &Limits) -> Result<Built<'r>, String> {
+pub(super) fn build<'r>(record: &'r str, rules: &ParserRules) -> Result<Built<'r>, String> {
     let mut builder = Builder {
         record,
-        limits,
+        rules,
         is_clean: are_allowed(record),
         open: Vec::new(),
         root: None,
         elements: 0,
-        is_blank: false,
+        since_tag: SinceTag::default(),
         repairs: Repairs::default(),
         opaque: Vec::new(),
+        words: Vec::new(),
+        end_tags: EndTags::default(),
     };
     let mut at = 0;
     loop {
@@ -56,21 +63,35 @@ pub(super) fn build<'r>(record: &'r str, limits: &Limits) -> Result<Built<'r>, S
 
 struct Builder<'r, 'l> {
     record: &'r str,
-    limits: &'l Limits,
+    rules: &'l ParserRules,
     /// Whether no character of the record has to be replaced.
     is_clean: bool,
     open: Vec<XmlNode<'r>>,
     root: Option<XmlNode<'r>>,
     elements: usize,
-    /// Whether nothing but white space came since the last tag.
-    is_blank: bool,
+    /// What came since the last tag.
+    since_tag: SinceTag,
     repairs: Repairs,
     opaque: Vec<Range<usize>>,
+    words: Vec<Range<usize>>,
+    end_tags: EndTags<'r>,
+}
+
+/// What came since the last tag.
+#[derive(Default)]
+struct SinceTag {
+    has_text: bool,
+    /// Whether white space is the last of it.
+    ends_blank: bool,
 }
 
 impl<'r> Builder<'r, '_> {
     fn token(&mut self, token: &MarkupToken) -> Result<(), String> {
         match token.kind {
+            TokenKind::Start if self.is_word(token) => {
+                self.word(token);
+                Ok(())
+            }
             TokenKind::Start | TokenKind::Empty => self.begin(token),
             TokenKind::End => {
                 self.end(token);
@@ -99,7 +120,7 @@ impl<'r> Builder<'r, '_> {
     fn begin(&mut self, token: &MarkupToken) -> Result<(), String> {
         let Limits {
             depth, elements, ..
-        } = *self.limits;
+        } = self.rules.limits;
         self.elements += 1;
         if self.open.len() >= depth {
             return Err(format!("elements are nested deeper than {depth}"));
@@ -116,7 +137,10 @@ impl<'r> Builder<'r, '_> {
             key: key(name.as_bytes()),
             attributes: self.attributes(token)?,
             at: self.open.last().map_or(0, |parent| parent.text.len()),
-            is_apart: std::mem::take(&mut self.is_blank),
+            around: Blanks {
+                before: std::mem::take(&mut self.since_tag).ends_blank,
+                behind: false,
+            },
             span: token.start..token.end,
             ..XmlNode::default()
         };
@@ -137,8 +161,8 @@ impl<'r> Builder<'r, '_> {
         let mut is_sound = true;
         for found in Attributes::new(raw) {
             is_sound &= found.is_sound;
-            if attributes.len() == self.limits.attributes {
-                let limit = self.limits.attributes;
+            if attributes.len() == self.rules.limits.attributes {
+                let limit = self.rules.limits.attributes;
                 return Err(format!("an element has more than {limit} attributes"));
             }
             // Names and values end at ASCII characters: they are text.
@@ -186,7 +210,6 @@ impl<'r> Builder<'r, '_> {
             let what = format!("malformed end tag of `{}`", shown(name));
             self.repairs.structure(token.start, &what);
         }
-        self.is_blank = false;
         match self.open.iter().rposition(|open| open.name == name) {
             // Only the last tag ends the record.
             Some(index) if index > 0 || is_last => {
@@ -195,12 +218,31 @@ impl<'r> Builder<'r, '_> {
                 }
                 self.pop(token.end);
             }
+            _ if self.is_word(token) => self.word(token),
             _ => {
                 let what = format!("`</{}>` without a start tag", shown(name));
                 let key = key(name.as_bytes());
                 self.repairs.element(token.start, &what, key);
+                if is_block(name) {
+                    self.append(token.start, "\n", false);
+                }
             }
         }
+    }
+
+    fn is_word(&mut self, token: &MarkupToken) -> bool {
+        let (rules, record) = (self.rules, self.record);
+        self.end_tags.is_word(rules, record, &self.open, token)
+    }
+
+    /// Takes a tag as a word of the text that it stands in.
+    fn word(&mut self, token: &MarkupToken) {
+        let word = &self.record[token.start..token.end];
+        let what = format!("`{}` without a counterpart, read as text", shown(word));
+        self.repairs
+            .element(token.start, &what, key(token.name(self.record.as_bytes())));
+        self.words.push(token.start..token.end);
+        self.append(token.start, word, false);
     }
 
     /// Ends the innermost element at byte `end`.
@@ -209,6 +251,7 @@ impl<'r> Builder<'r, '_> {
             return;
         };
         node.span.end = end;
+        node.within.behind = std::mem::take(&mut self.since_tag).ends_blank;
         tidy(&mut node);
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),
@@ -228,6 +271,13 @@ impl<'r> Builder<'r, '_> {
             self.root = Some(node);
             return;
         };
+        // In a text it ends with what it stands in, as in a browser.
+        let is_in_text = is_html(&node.name) && node.children.iter().all(|one| is_html(&one.name));
+        if is_in_text && !node.children.is_empty() {
+            tidy(&mut node);
+            parent.children.push(node);
+            return;
+        }
         let children = std::mem::take(&mut node.children);
         let own = children.first().map_or(node.text.len(), |child| child.at);
         let rest = node.text[own..].to_owned();
@@ -256,13 +306,12 @@ impl<'r> Builder<'r, '_> {
             }
             return;
         };
-        if is_blank && node.text.is_empty() {
-            // White space at the beginning is trimmed anyway: containers stay empty.
-            self.is_blank = true;
-            return;
-        }
-        self.is_blank = false;
-        if has_references && let Some(found) = memchr::memchr(b'<', raw.as_bytes()) {
+        // White space at the beginning is trimmed anyway: containers stay empty.
+        let is_kept = !is_blank || !node.text.is_empty();
+        if !is_blank
+            && has_references
+            && let Some(found) = memchr::memchr(b'<', raw.as_bytes())
+        {
             self.repairs.note(at + found, "bare `<`");
         }
         let text = if has_references {
@@ -272,11 +321,31 @@ impl<'r> Builder<'r, '_> {
         } else {
             Cow::Owned(replaced(raw, at, &mut self.repairs))
         };
-        if let Some(node) = self.open.last_mut() {
+        self.note_blanks(&text);
+        if is_kept && let Some(node) = self.open.last_mut() {
             if node.text.is_empty() {
                 node.text = text;
             } else {
                 node.text.to_mut().push_str(&text);
+            }
+        }
+    }
+
+    /// Notes the white space at the ends of a text: between it and the tag before it, and
+    /// before what comes next.
+    fn note_blanks(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let is_first = !std::mem::replace(&mut self.since_tag.has_text, true);
+        self.since_tag.ends_blank = text.ends_with(char::is_whitespace);
+        if is_first
+            && text.starts_with(char::is_whitespace)
+            && let Some(node) = self.open.last_mut()
+        {
+            match node.children.last_mut() {
+                Some(child) => child.around.behind = true,
+                None => node.within.before = true,
             }
         }
     }
@@ -293,50 +362,7 @@ impl<'r> Builder<'r, '_> {
             root,
             repairs: self.repairs,
             opaque: self.opaque,
+            words: self.words,
         })
     }
-}
-
-/// Trims the own text, brings its line ends into one form, and keeps in place
-/// where the children stand in it.
-fn tidy(node: &mut XmlNode<'_>) {
-    let text = std::mem::take(&mut node.text);
-    if node.children.is_empty() {
-        node.text = in_lines(trimmed(text));
-        return;
-    }
-    let end = text.trim_end().len();
-    let start = end - text[..end].trim_start().len();
-    let mut out = String::with_capacity(end - start);
-    let mut from = start;
-    for child in &mut node.children {
-        let to = child.at.clamp(from, end);
-        out.push_str(&lines(&text[from..to]));
-        child.at = out.len();
-        from = to;
-    }
-    out.push_str(&lines(&text[from..end]));
-    node.text = Cow::Owned(out);
-}
-
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
-}
-
-fn in_lines(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => lines(text),
-        Cow::Owned(text) => Cow::Owned(lines(&text).into_owned()),
-    }
-}
-
-/// Line feeds only, whether a carriage return came literally or as `&#13;`.
-fn lines(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
 }

@@ -14,18 +14,23 @@ impl<'m> FieldReader<'m> {
         let mut is_vendors = true;
         for group in self.groups(AliasField::Criticality) {
             let is_named_so = group.iter().all(|one| codes::names_criticality(one.name()));
-            if !(levels.is_empty() || is_vendors && is_named_so) {
-                continue;
-            }
+            // A number of another name may be on another scale; the vendor's words are not.
+            let is_same_scale = levels.is_empty() || is_vendors && is_named_so;
             for found in group {
                 let all = spellings(&[found]);
-                let mut known = all.iter();
-                match known.find_map(|one| Some((codes::criticality(one.text())?, *one))) {
+                let level = |one: &NamedValue<'m>| {
+                    let text = one.text();
+                    let is_read = is_same_scale || codes::is_criticality_in_words(text);
+                    codes::criticality(text).filter(|_| is_read)
+                };
+                let known = all.iter().filter_map(|one| Some((level(one)?, *one)));
+                match most(known, |(code, _)| codes::rank(*code)) {
                     Some((code, one)) => {
                         read_as(code, &all);
                         levels.push((code, one));
                     }
-                    None => others.extend(all.first().copied()),
+                    None if is_same_scale => others.extend(all.first().copied()),
+                    None => {}
                 }
             }
             is_vendors &= levels.is_empty() || is_named_so;
@@ -48,8 +53,10 @@ impl<'m> FieldReader<'m> {
     pub fn attack_vector(&mut self) -> Option<AttackVector> {
         const FIELD: AliasField = AliasField::AttackVector;
         let all = spellings(&self.rules.aliases.all(self.record, FIELD));
-        let mut known = all.iter();
-        let known = known.find_map(|one| codes::attack_vector(one.text()));
+        let known = all
+            .iter()
+            .filter_map(|one| codes::attack_vector(one.text()));
+        let known = most(known, |one| codes::remoteness(*one));
         if known.is_none() {
             self.keep_found(FIELD, &all[..all.len().min(1)]);
             return (!all.is_empty()).then_some(AttackVector::Unknown);
@@ -98,6 +105,17 @@ impl<'m> FieldReader<'m> {
         let by_type = self.read(AliasField::Type, rejected, greater);
         criticality == Some(0) || by_flag == Some(true) || by_type == Some(true)
     }
+}
+
+/// Of values that contradict each other the worst; of equal ones the first.
+fn most<T, R: Ord>(values: impl Iterator<Item = T>, rank: impl Fn(&T) -> R) -> Option<T> {
+    values.reduce(|worst, one| {
+        if rank(&one) > rank(&worst) {
+            one
+        } else {
+            worst
+        }
+    })
 }
 
 /// Marks what says a criticality and nothing else. Another one beside it stays left over.

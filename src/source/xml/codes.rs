@@ -53,6 +53,12 @@ pub(super) fn says_only_criticality(text: &str) -> bool {
     (is_code || is_number) && (more.is_empty() || is_rank(more))
 }
 
+/// Whether a text gives a criticality by the vendor's name for it.
+pub(super) fn is_criticality_in_words(text: &str) -> bool {
+    let (name, _) = text.split_once('(').unwrap_or((text, ""));
+    Severity::from_name(name.trim()).is_some()
+}
+
 /// How severe a code is: greater is worse, and a code nobody knows the least.
 pub(super) fn rank(code: i32) -> i16 {
     Severity::from_criticality(code).map_or(-1, Severity::rank)
@@ -80,6 +86,17 @@ pub(super) fn attack_vector(text: &str) -> Option<AttackVector> {
         }
         "3" | "localsystem" | "fromlocalsystem" | "local" => Some(AttackVector::Local),
         _ => None,
+    }
+}
+
+/// How far away an attacker may be: greater is worse.
+pub(super) fn remoteness(vector: AttackVector) -> u8 {
+    match vector {
+        AttackVector::Unknown => 0,
+        AttackVector::None => 1,
+        AttackVector::Local => 2,
+        AttackVector::LocalNetwork => 3,
+        AttackVector::Remote => 4,
     }
 }
 

@@ -95,6 +95,9 @@ pub(super) struct DocumentEnvelope {
     pub ignored: Vec<String>,
     /// Whether an identifier stands outside of records.
     pub has_identifiers: bool,
+    /// The unknown name under which an element that records were taken from has an identifier
+    /// of its own.
+    pub unknown_identifier: Option<String>,
     /// Whether anything is said beside records in an element that is not the root.
     pub has_content: bool,
     /// Something that an empty feed would not have.

@@ -99,7 +99,7 @@ pub(super) fn candidates(rules: &ParserRules, record: &str, built: &Built<'_>) -
     }
     if !built.repairs.is_empty() {
         keys.extend(unaccounted(rules, record, root));
-        keys.extend(hidden_in_tags(rules, record, root));
+        keys.extend(hidden_in_tags(rules, record, built));
     }
     if built.repairs.is_structural {
         let values = root.attributes.iter().map(|one| &*one.value);
@@ -146,9 +146,9 @@ pub(super) fn contains_markup(root: &XmlNode<'_>) -> bool {
 
 /// Identifiers in tags that stand there more often than in what was read of these: behind
 /// a piece of another tag, or without the name of their attribute.
-fn hidden_in_tags<'t>(rules: &ParserRules, record: &'t str, root: &XmlNode<'_>) -> Vec<&'t str> {
+fn hidden_in_tags<'t>(rules: &ParserRules, record: &'t str, built: &Built<'_>) -> Vec<&'t str> {
     let mut counted: HashMap<&str, usize> = HashMap::new();
-    visit_all(root, &mut |node| {
+    visit_all(&built.root, &mut |node| {
         let texts = node.attributes.iter().map(|one| &*one.value);
         // A name stands in the start tag and in the end tag.
         for text in texts.chain([&*node.name, &*node.name]) {
@@ -164,6 +164,16 @@ fn hidden_in_tags<'t>(rules: &ParserRules, record: &'t str, root: &XmlNode<'_>) 
             token.kind,
             TokenKind::Start | TokenKind::Empty | TokenKind::End
         ) {
+            continue;
+        }
+        // A word in brackets has no place for the identifier of a neighbour.
+        let is_word = || {
+            let words = &built.words;
+            words
+                .binary_search_by_key(&token.start, |word| word.start)
+                .is_ok()
+        };
+        if token.name_end + 1 == token.end && is_word() {
             continue;
         }
         let tag = &record[token.start..token.end];

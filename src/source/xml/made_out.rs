@@ -5,6 +5,7 @@ use super::build::{Built, build};
 use super::identity::{Keys, own, positions};
 use super::rules::ParserRules;
 use super::token::{MarkupToken, Next, TokenKind, next};
+use crate::config::AliasField;
 
 /// What can be said of a record without an identifier at its own level.
 #[derive(Default)]
@@ -34,6 +35,8 @@ fn of_sound(rules: &ParserRules, record: &str, built: &Built<'_>) -> MadeOut {
     let mut keys = Keys::default();
     keys.extend(values(rules, built));
     keys.extend(positions(rules, record));
+    let mended = mended(rules, built);
+    keys.extend(mended.iter().map(String::as_str));
     let hints = keys.all.clone();
     keys.extend(words(rules, record));
     MadeOut {
@@ -74,6 +77,16 @@ fn values<'b>(rules: &ParserRules, built: &'b Built<'_>) -> impl Iterator<Item =
     let leaves = root.children.iter().map(|child| &*child.text);
     let values = of_root.chain([&*root.text]).chain(leaves);
     values.filter(|value| rules.is_identifier(value.as_bytes()))
+}
+
+/// What stands where the identifier belongs and is one without the characters of it that were
+/// damaged. It is not certain: such a character may have been a digit.
+fn mended(rules: &ParserRules, built: &Built<'_>) -> Vec<String> {
+    let found = rules.aliases.all(&built.root, AliasField::Said).into_iter();
+    let texts = found.map(|found| found.text().replace('\u{fffd}', ""));
+    texts
+        .filter(|text| rules.is_identifier(text.as_bytes()))
+        .collect()
 }
 
 fn words<'t>(rules: &ParserRules, record: &'t str) -> impl Iterator<Item = &'t str> {
@@ -130,7 +143,7 @@ fn closed(rules: &ParserRules, beginning: &str, open: &[&str]) -> Option<String>
     let ends = open.iter().rev().map(|name| format!("</{name}>"));
     let whole = std::iter::once(beginning.to_owned()).chain(ends);
     let whole: String = whole.collect();
-    let built = build(&whole, &rules.limits).ok()?;
+    let built = build(&whole, rules).ok()?;
     if built.repairs.is_structural {
         return None;
     }

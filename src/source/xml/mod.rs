@@ -57,8 +57,10 @@ mod splitter;
 mod taking;
 mod token;
 mod tree;
+mod trimming;
 mod values;
 mod vetting;
+mod words;
 
 #[cfg(test)]
 mod tests;

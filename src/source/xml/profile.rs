@@ -37,7 +37,7 @@ impl Profile {
     /// Guesses the shape of a record; one that is not well formed is `Other`.
     pub(super) fn of(rules: &ParserRules, record: &[u8]) -> Self {
         let text = storable(record);
-        let built = build(&text, &rules.limits);
+        let built = build(&text, rules);
         built.map_or(Self::Other, |built| Self::of_tree(rules, &built.root))
     }
 

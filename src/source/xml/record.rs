@@ -91,7 +91,7 @@ pub(super) fn parse<'r>(
     rules: &ParserRules,
     text: &'r str,
 ) -> Result<Parsed<'r>, UnreadableRecord> {
-    let built = build(text, &rules.limits);
+    let built = build(text, rules);
     let built = match built {
         Ok(built) => built,
         Err(reason) => return Err(unidentified(reason, made_out(rules, text, None), text)),

@@ -24,7 +24,7 @@ pub struct Sketch {
 
 /// Reads what can be read of a record. Its identifier need not be there.
 pub fn sketch(rules: &ParserRules, record: &str) -> Sketch {
-    let Ok(built) = build(record, &rules.limits) else {
+    let Ok(built) = build(record, rules) else {
         return Sketch::default();
     };
     let field = |field| {

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use super::aside::{Aside, ElementRole};
+use super::build::build;
 use super::characters::storable;
 use super::error::FeedError;
 use super::name::key;
 use super::nested::is_whole;
 use super::plan::RecordLocation;
 use super::record::{parse, read_whole, text};
+use super::repairs::shown;
 use super::splitter::{Piece, PieceHandler, Splitter};
 
 impl Splitter {
@@ -53,12 +55,18 @@ impl Splitter {
                 self.plan.learn(key(&element.name));
                 sink(Piece::Record(bytes));
             }
-            ElementRole::Group(plan) => {
+            ElementRole::Group(plan, identifier) => {
+                if let Some(name) = identifier {
+                    self.envelope.unknown_identifier.get_or_insert(name);
+                }
                 self.plan.depth.get_or_insert(depth);
                 self.split(plan, bytes, sink)?;
             }
             ElementRole::Kept if self.is_torn => {}
-            ElementRole::Kept => self.keep(bytes, sink),
+            ElementRole::Kept => {
+                self.note_identifier(&text);
+                self.keep(bytes, sink);
+            }
             ElementRole::Plain(node) => {
                 let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
                 self.envelope.beside(bytes, &node, depth, is_sibling);
@@ -81,6 +89,21 @@ impl Splitter {
             return true;
         };
         parse(&self.rules, &text).map_or(true, |parsed| is_whole(&self.rules, &parsed.root))
+    }
+
+    /// Notes an identifier that stands beside records, in an element that is called as they
+    /// are: then that is the record, and they are what it says of others.
+    fn note_identifier(&mut self, element: &str) {
+        let around = self.open.last().map(|name| key(name));
+        if !around.is_some_and(|name| self.plan.names(name)) {
+            return;
+        }
+        let leaf = build(element, &self.rules).ok().map(|built| built.root);
+        let leaf = leaf.filter(|leaf| leaf.children.is_empty());
+        if let Some(leaf) = leaf.filter(|leaf| self.rules.is_identifier(leaf.text.as_bytes())) {
+            let name = shown(&leaf.name);
+            self.envelope.unknown_identifier.get_or_insert(name);
+        }
     }
 
     fn keep(&mut self, bytes: &[u8], sink: PieceHandler) {
@@ -114,6 +137,9 @@ impl Splitter {
         match used.and_then(|used| within.finish(&bytes[used..])) {
             Ok((envelope, _)) => {
                 self.envelope.has_identifiers |= envelope.has_identifiers;
+                if let Some(name) = envelope.unknown_identifier {
+                    self.envelope.unknown_identifier.get_or_insert(name);
+                }
                 self.envelope.partial.merge(&envelope.partial);
                 let held = pieces.len() as u64;
                 if let Some(claimed) = envelope.claimed.filter(|claimed| *claimed > held) {

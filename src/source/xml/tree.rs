@@ -53,12 +53,22 @@ pub(super) struct XmlNode<'r> {
     pub children: Vec<XmlNode<'r>>,
     /// Where it stands in the own text of its parent.
     pub at: usize,
-    /// Whether white space, and no text, stands before it.
-    pub is_apart: bool,
+    /// The white space just outside of its tags.
+    pub around: Blanks,
+    /// The white space just inside of its tags.
+    pub within: Blanks,
     /// Whether its own text was read.
     pub is_taken: Cell<bool>,
     /// Where it stands in the text of the record.
     pub span: Range<usize>,
+}
+
+/// Whether white space stands at the two ends of something. Texts are trimmed: this
+/// says which words were apart.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Blanks {
+    pub before: bool,
+    pub behind: bool,
 }
 
 /// An attribute: its value trimmed, references resolved.
@@ -155,51 +165,92 @@ impl<'r> XmlNode<'r> {
         if self.children.is_empty() {
             return Cow::Borrowed(&self.text);
         }
-        let mut text = String::new();
+        let mut text = Flow::default();
         self.write(&mut text);
-        Cow::Owned(text.trim().to_owned())
+        Cow::Owned(text.written.trim().to_owned())
     }
 
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut Flow) {
         let is_mixed = !self.text.is_empty();
         let mut from = 0;
+        out.apart(self.within.before);
         for child in &self.children {
-            push(out, &self.text[from..child.at]);
+            out.push(&self.text[from..child.at]);
             from = child.at;
             let is_block = child.is_one_of(&BLOCKS) || !is_mixed && !child.is_one_of(&INLINE);
             if is_block {
-                break_line(out);
+                out.break_line();
                 child.write(out);
-                break_line(out);
+                out.break_line();
             } else {
-                if child.is_apart && !out.is_empty() && !out.ends_with(char::is_whitespace) {
-                    out.push(' ');
-                }
+                out.apart(child.around.before);
                 child.write(out);
+                out.apart(child.around.behind);
             }
         }
-        push(out, &self.text[from..]);
+        out.push(&self.text[from..]);
+        out.apart(self.within.behind);
     }
 
     fn is_one_of(&self, names: &[&str]) -> bool {
-        let (_, local) = self.name.rsplit_once(':').unwrap_or(("", &self.name));
-        names.iter().any(|name| local.eq_ignore_ascii_case(name))
+        is_one_of(&self.name, names)
     }
 }
 
-/// Adds text; behind a line break blanks say nothing.
-fn push(out: &mut String, text: &str) {
-    out.push_str(if out.ends_with('\n') {
-        text.trim_start_matches([' ', '\t', '\n'])
-    } else {
-        text
-    });
+/// Whether HTML has such an element in texts.
+pub(super) fn is_html(name: &str) -> bool {
+    is_block(name) || is_one_of(name, &INLINE)
 }
 
-fn break_line(out: &mut String) {
-    out.truncate(out.trim_end_matches([' ', '\t']).len());
-    if !out.is_empty() && !out.ends_with('\n') {
-        out.push('\n');
+/// Whether HTML has such an element on lines of its own.
+pub(super) fn is_block(name: &str) -> bool {
+    is_one_of(name, &BLOCKS)
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    let (_, local) = name.rsplit_once(':').unwrap_or(("", name));
+    names.iter().any(|name| local.eq_ignore_ascii_case(name))
+}
+
+/// A text in the making.
+#[derive(Default)]
+struct Flow {
+    written: String,
+    /// Whether white space stands before what comes next.
+    is_apart: bool,
+}
+
+impl Flow {
+    /// Says whether white space comes.
+    fn apart(&mut self, is_apart: bool) {
+        self.is_apart |= is_apart;
+    }
+
+    /// Adds text; behind a line break blanks say nothing.
+    fn push(&mut self, text: &str) {
+        let out = &mut self.written;
+        let text = if out.ends_with('\n') {
+            text.trim_start_matches([' ', '\t', '\n'])
+        } else {
+            text
+        };
+        if text.is_empty() {
+            return;
+        }
+        let is_joined = !out.is_empty() && !out.ends_with(char::is_whitespace);
+        if std::mem::take(&mut self.is_apart) && is_joined && !text.starts_with(char::is_whitespace)
+        {
+            out.push(' ');
+        }
+        out.push_str(text);
+    }
+
+    fn break_line(&mut self) {
+        let out = &mut self.written;
+        out.truncate(out.trim_end_matches([' ', '\t']).len());
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
     }
 }
 

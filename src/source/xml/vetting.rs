@@ -125,6 +125,15 @@ impl Vetting {
             });
         }
         self.release(out);
+        if let Some(name) = &envelope.unknown_identifier {
+            let record = self.first.as_deref().unwrap_or_default();
+            return Err(FeedError::NotRecognised {
+                why: format!(
+                    "each `{record}` was taken from inside another advisory, whose identifier is `{name}`; add this name to [feeds.aliases] said"
+                ),
+                names: envelope.names.clone(),
+            });
+        }
         match &self.reason {
             Some(reason) if !self.is_readable => Err(FeedError::Unreadable {
                 records: self.records,

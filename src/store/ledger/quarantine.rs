@@ -22,8 +22,8 @@ pub struct QuarantineEntry {
     pub kind: QuarantineKind,
     /// Its own identifier, if one was found.
     pub key: Option<String>,
-    /// Identifiers in it that may be its own or those of other advisories. Not stored: a
-    /// version of such an advisory does not replace the record.
+    /// Identifiers in it that may be its own or those of other advisories. A version of such
+    /// an advisory does not replace the record; the details of all of them do.
     pub hints: Vec<String>,
     /// Why it could not be parsed.
     pub reason: String,
@@ -36,6 +36,13 @@ pub struct QuarantineEntry {
 impl QuarantineEntry {
     fn short_key(&self) -> Option<String> {
         self.key.as_deref().map(short_key)
+    }
+
+    /// The identifiers that may be its own, one per line.
+    fn mentioned(&self) -> String {
+        let hints = self.hints.iter().filter(|_| self.key.is_none());
+        let lines: Vec<String> = hints.map(|hint| short_key(hint)).collect();
+        lines.join("\n")
     }
 
     fn short_reason(&self) -> String {
@@ -85,14 +92,17 @@ pub async fn keep(
     let hashes: Vec<Vec<u8>> = hashes.collect();
     let kinds = different.iter().map(|record| record.kind.name().to_owned());
     let kinds: Vec<String> = kinds.collect();
+    let mentioned = different.iter().map(|record| record.mentioned());
+    let mentioned: Vec<String> = mentioned.collect();
     let (keys, reasons, raws) = columns(different);
     sqlx::query!(
-        "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind)
-         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw, n.kind
-         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
-              as n (key, reason, byte_hash, raw, kind)
+        r"insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw, kind, mentioned)
+         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw, n.kind, string_to_array(n.mentioned, E'\n')
+         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[])
+              as n (key, reason, byte_hash, raw, kind, mentioned)
          on conflict (source_id, byte_hash) do update
-         set last_run_id = excluded.last_run_id",
+         set last_run_id = excluded.last_run_id,
+             mentioned = excluded.mentioned",
         origin.run_id,
         origin.source_id,
         origin.at,
@@ -100,7 +110,8 @@ pub async fn keep(
         &reasons,
         &hashes,
         &raws,
-        &kinds
+        &kinds,
+        &mentioned
     )
     .execute(connection)
     .await?;

@@ -3,5 +3,6 @@
 
 pub(crate) mod content;
 pub(crate) mod discovery;
+pub(crate) mod evidence;
 pub(crate) mod listed_name;
 pub(crate) mod mirror;

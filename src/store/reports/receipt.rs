@@ -30,8 +30,8 @@ pub struct QuarantineFilter<'a> {
 /// replaced, oldest first.
 ///
 /// A version replaces a record if it was stored by a later run than the one that first
-/// received the record, or if newer details were fetched. What has no identifier is
-/// never replaced.
+/// received the record, or if newer details were fetched. What has no identifier is replaced
+/// by newer details of all advisories that it may be.
 pub async fn unreplaced(
     connection: &mut PgConnection,
     filter: QuarantineFilter<'_>,
@@ -49,7 +49,7 @@ pub async fn unreplaced(
            from quarantine q
            join source s on s.id = q.source_id
            left join sync_run r on r.id = q.last_run_id
-           where ($1::text[] is null or q.key = any($1))
+           where ($1::text[] is null or q.key = any($1) or q.mentioned && $1)
              and ($2::boolean is null or (s.kind = 'tickets') = $2)
              and ($3::timestamptz is null or q.at >= $3 or r.started_at >= $3)
              and case
@@ -70,6 +70,12 @@ pub async fn unreplaced(
                              from detail d
                              where d.said = q.key
                                and d.fetched_at > q.at)
+                         and (q.mentioned = '{}'
+                              or exists (
+                                  select
+                                  from unnest(q.mentioned) as m (said)
+                                  left join detail d on d.said = m.said and d.fetched_at > q.at
+                                  where d.said is null))
                  end
            order by q.id
            limit $4"#,
@@ -197,7 +203,13 @@ pub async fn unlisted(
                    join source s on s.id = q.source_id
                    where s.kind <> 'tickets'
                      and not exists (select from advisory a where a.said = q.key)
-                     and not exists (select from detail d where d.said = q.key)) as "quarantined!",
+                     and not exists (select from detail d where d.said = q.key)
+                     and (q.mentioned = '{}'
+                          or exists (
+                              select
+                              from unnest(q.mentioned) as m (said)
+                              left join detail d on d.said = m.said and d.fetched_at > q.at
+                              where d.said is null))) as "quarantined!",
                   (select count(*)
                    from wanted_detail w
                    where ($1 or w.reason in ('sweep', 'json'))

@@ -294,3 +294,85 @@ fn what_is_not_understood_of_a_field_is_dropped_where_another_statement_says_it(
     let left = overlay(&record, &Advisory::default(), &[], DateTime::UNIX_EPOCH).unrecognised;
     assert_eq!(left.len(), AliasField::ALL.len());
 }
+
+#[test]
+fn of_values_that_contradict_each_other_the_worse_one_counts() {
+    for (inside, criticality, kept) in [
+        (
+            r#"<criticality value="2">Less critical</criticality>"#,
+            2,
+            "Less critical",
+        ),
+        (
+            r#"<criticality value="4">Highly critical</criticality>"#,
+            2,
+            "4",
+        ),
+        (
+            "<severity>Highly critical</severity><criticality>5</criticality>",
+            2,
+            "5",
+        ),
+        (
+            "<criticality>2</criticality><severity>Less critical</severity>",
+            2,
+            "Less critical",
+        ),
+    ] {
+        let advisory = read(inside);
+        assert_eq!(advisory.criticality, Some(criticality), "{inside}");
+        let texts: Vec<&str> = advisory.unrecognised.values().map(String::as_str).collect();
+        assert_eq!(texts, [kept], "{inside}");
+    }
+    // A number may be on another scale.
+    let advisory = read("<severity>1</severity><criticality>5</criticality>");
+    assert_eq!(advisory.criticality, Some(5));
+    for inside in [
+        "<where>2</where><where>1</where>",
+        "<where>1</where><where>2</where>",
+    ] {
+        let advisory = read(inside);
+        assert_eq!(
+            advisory.attack_vector,
+            Some(AttackVector::Remote),
+            "{inside}"
+        );
+        assert_eq!(advisory.unrecognised["attack_vector"], "2", "{inside}");
+    }
+    let advisory =
+        read("<vendor><name>Acme</name><product>Foo</product><product>Bar</product></vendor>");
+    let names: Vec<_> = advisory.products.iter().map(|one| &one.name).collect();
+    assert_eq!(names, ["Bar", "Foo"]);
+}
+
+/// What looks like a tag and has no counterpart in a text is a word of it.
+#[test]
+fn words_in_angle_brackets_stay_in_the_text() {
+    for (text, wanted) in [
+        ("use std::vector<int> and <T> here", None),
+        ("<T> is a type, <V> another", None),
+        ("the <select> element of <form> pages", None),
+        ("map<K, V> or map<int, vector<int>>", None),
+        ("run cmd <file name> now", None),
+        ("the </head> tag", None),
+        ("if a <b and c> d", None),
+        ("open <b>bold", Some("open bold")),
+        ("one<br>two<p>three", Some("one\ntwo\nthree")),
+        ("use <x>the</x> word", Some("use the word")),
+    ] {
+        let advisory = read(&format!("<fix>{text}</fix><where>1</where>"));
+        assert_eq!(
+            advisory.solution.as_deref(),
+            Some(wanted.unwrap_or(text)),
+            "{text}"
+        );
+        assert_eq!(advisory.is_repaired(), !text.contains("</x>"), "{text}");
+        assert_eq!(advisory.attack_vector, Some(AttackVector::Remote));
+    }
+    // More words than elements may be nested.
+    let many = "vector<int> ".repeat(200);
+    assert_eq!(
+        read(&format!("<fix>{many}</fix>")).solution.as_deref(),
+        Some(many.trim())
+    );
+}

@@ -22,6 +22,7 @@ struct Row {
     is_new_in_source: bool,
     is_followed: bool,
     returns: i64,
+    all_returns: i64,
     is_acknowledged: bool,
     assigned_to: String,
     has_ticket: bool,
@@ -96,6 +97,25 @@ pub(crate) async fn changes(
                                   and l.seq < j.seq))
                       else 0
                   end as "returns!",
+                  case
+                      when c.what in ('joined_watch_list', 'left_watch_list') then (
+                          select count(*)
+                          from change j
+                          where j.kind = 'advisory'
+                            and j.key = c.key
+                            and j.what = 'joined_watch_list'
+                            and j.watch_list_id = c.watch_list_id
+                            and j.seq <= c.seq
+                            and exists (
+                                select
+                                from change l
+                                where l.kind = 'advisory'
+                                  and l.key = j.key
+                                  and l.what = 'left_watch_list'
+                                  and l.watch_list_id = j.watch_list_id
+                                  and l.seq < j.seq))
+                      else 0
+                  end as "all_returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(c.key, c.at) as "is_acknowledged!",
                   coalesce(assignee(c.key, c.at), '') as "assigned_to!",
@@ -206,6 +226,7 @@ pub async fn stored(
                   'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
                   false as "is_new_in_source!",
                   0::bigint as "returns!",
+                  0::bigint as "all_returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(a.said, now()) as "is_acknowledged!",
                   coalesce(assignee(a.said, now()), '') as "assigned_to!",
@@ -276,6 +297,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source,
         is_followed,
         returns,
+        all_returns,
         is_acknowledged,
         assigned_to,
         has_ticket,
@@ -355,6 +377,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source,
         is_followed,
         returns,
+        all_returns,
         is_acknowledged,
         has_ticket,
         watch_lists,

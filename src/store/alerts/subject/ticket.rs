@@ -178,6 +178,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_followed: true,
         is_acknowledged: row.is_acknowledged,
         returns: 0,
+        all_returns: 0,
         has_ticket: row.has_ticket,
         watch_lists: row
             .watch_list_id
