@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::list::{ListFormat, print};
-use super::output::{print_line, table};
+use super::output::{columns, print_line};
 use super::shared::GlobalArgs;
 use super::times::Times;
 use crate::clock::Clock;
@@ -43,6 +43,9 @@ pub(super) async fn run(
     Ok(true)
 }
 
+/// A cell of a row.
+type CellOf<'a> = &'a dyn Fn(&AckLine) -> String;
+
 fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> String {
     let until = |line: &AckLine| match (line.until, line.withdrawn_at) {
         (_, Some(at)) if line.state == AcknowledgementState::Withdrawn => times.minute(at),
@@ -53,52 +56,22 @@ fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> S
     let title = |line: &AckLine| line.title.clone().unwrap_or_default();
     let (at, end) = (times.heading("at", now), times.heading("ends", now));
     let note = |line: &AckLine| line.note.clone().unwrap_or_default();
+    let is_assigned = lines.iter().any(|line| line.assigned_to.is_some());
     let assignee = |line: &AckLine| line.assigned_to.clone().unwrap_or_default();
-    if all {
-        let row = |line: &AckLine| {
-            let (said, by) = (line.said.clone(), line.by.clone());
-            let state = line.state.name().to_owned();
-            [
-                said,
-                state,
-                by,
-                times.minute(line.at),
-                until(line),
-                assignee(line),
-                note(line),
-                title(line),
-            ]
-        };
-        let rows: Vec<[String; 8]> = lines.iter().map(row).collect();
-        return table(
-            [
-                "advisory",
-                "state",
-                "by",
-                &at,
-                &end,
-                "assigned to",
-                "note",
-                "title",
-            ],
-            &rows,
-        );
-    }
-    let row = |line: &AckLine| {
-        let (said, by) = (line.said.clone(), line.by.clone());
-        [
-            said,
-            by,
-            times.minute(line.at),
-            until(line),
-            assignee(line),
-            note(line),
-            title(line),
-        ]
-    };
-    let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
-    table(
-        ["advisory", "by", &at, &end, "assigned to", "note", "title"],
-        &rows,
-    )
+    let state = |line: &AckLine| line.state.name().to_owned();
+    let cells: [(&str, CellOf<'_>, bool); 8] = [
+        ("advisory", &|line| line.said.clone(), true),
+        ("state", &state, all),
+        ("by", &|line| line.by.clone(), true),
+        (&at, &|line| times.minute(line.at), true),
+        (&end, &until, true),
+        ("assigned to", &assignee, is_assigned),
+        ("note", &note, true),
+        ("title", &title, true),
+    ];
+    let shown: Vec<_> = cells.iter().filter(|(_, _, is_shown)| *is_shown).collect();
+    let heading: Vec<String> = shown.iter().map(|cell| cell.0.to_owned()).collect();
+    let row = |line: &AckLine| shown.iter().map(|cell| (cell.1)(line)).collect();
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    columns(&heading, &rows)
 }

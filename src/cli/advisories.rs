@@ -57,9 +57,9 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
         anyhow::Ok((found, unlisted, unread))
     };
     let (found, unlisted, unread) = ask::with_connection(&config, ask).await?;
-    let links = &config.upstream.links;
-    let lines = found.into_iter().map(|line| Line::of(line, links));
-    print(&form, lines.collect(), times, |lines| {
+    let templates = &config.upstream.links;
+    let rows_shown = found.into_iter().map(|line| Line::of(line, templates));
+    print(&form, rows_shown.collect(), times, |lines| {
         rows(lines, shown, (times, now))
     })?;
     print_unlisted(unlisted);

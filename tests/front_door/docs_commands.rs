@@ -268,7 +268,8 @@ async fn every_command_line_of_the_documentation_works() {
         let may_be_empty = entry(EMPTY, text).inspect(|(start, _)| {
             used.insert(*start);
         });
-        if is_question && expected == 0 && may_be_empty.is_none() {
+        let is_in_file = text.contains(" > ");
+        if is_question && expected == 0 && may_be_empty.is_none() && !is_in_file {
             assert!(!told.stdout.trim().is_empty(), "{place}: {typed}\n{told}");
         }
         ran += 1;

@@ -161,10 +161,9 @@ impl BackTest {
                 verdict => verdict,
             });
         }
-        let places = 0..verdicts.len();
-        let places = places.filter(|place| verdicts.get(*place) == Some(&Verdict::Matched));
-        let matched: Vec<usize> = places.collect();
-        let kind = |place: &usize| event.get(*place).map(|subject| subject.what);
+        let reports = |index: &usize| verdicts.get(*index) == Some(&Verdict::Matched);
+        let matched: Vec<usize> = (0..verdicts.len()).filter(reports).collect();
+        let kind = |index: &usize| event.get(*index).map(|subject| subject.what);
         let whats: Vec<_> = matched.iter().filter_map(kind).collect();
         let joined = joint(&whats).unwrap_or_default().into_iter();
         let joined: Vec<usize> = joined.filter_map(|one| matched.get(one).copied()).collect();

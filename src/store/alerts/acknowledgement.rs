@@ -157,9 +157,10 @@ pub(crate) async fn list(
     .fetch_all(connection)
     .await?;
     let lines = rows.into_iter().map(|row| AckLine {
-        state: match row.is_assignment {
-            true => AcknowledgementState::Assigned,
-            false => AcknowledgementState::of(row.withdrawn_at, row.until, question.now),
+        state: if row.is_assignment {
+            AcknowledgementState::Assigned
+        } else {
+            AcknowledgementState::of(row.withdrawn_at, row.until, question.now)
         },
         said: row.said,
         by: row.by,
