@@ -128,7 +128,7 @@ async fn as_of_tells_what_was_known_then() {
             "select count(*)
              from (select to_jsonb(a) as row from advisoryd_v1.advisories_as_of(now()) as a) as was
              full join (
-                 select to_jsonb(a) - array['kev', 'kev_due', 'ransomware', 'epss'] as row
+                 select to_jsonb(a) - array['kev', 'kev_due', 'ransomware', 'epss', 'assigned_to'] as row
                  from advisoryd_v1.advisories as a) as today using (row)
              where was.row is null
                 or today.row is null",

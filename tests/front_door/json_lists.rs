@@ -261,6 +261,7 @@ async fn the_captured_bodies_come_in_whole_through_json() {
     list["count"] = json!(1);
     list["next"] = Value::Null;
     let documents = Documents::serve().await;
+    documents.set_json("/api/asset-lists/1/", &json!({"id": 1, "name": "Captured"}));
     documents.set_json("/api/advisories/", &list);
     documents.set_json("/api/advisories/SA87735/", &detail);
     let mut world = World::new().await;
