@@ -19,6 +19,7 @@ use crate::job::alerts::evaluate::RuleSet;
 use crate::job::context::Context;
 use crate::job::feeds::feed::{Feed, LookBack};
 use crate::job::tickets::sync::TicketSync;
+use crate::model::counted;
 use crate::startup::{self, Opened};
 
 #[derive(Debug, Args)]
@@ -75,7 +76,8 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Sync) -> anyhow::Result<bool
     let most = config.feeds.max_days;
     if let Some(days) = wanted.days.filter(|days| *days > most) {
         print_note(&format!(
-            "--days {days} is more than [feeds] max_days: {most} days are requested"
+            "--days {days} is more than [feeds] max_days; {} are requested",
+            counted(most, "day")
         ));
     }
     let alert_output = AlertOutput {

@@ -114,7 +114,7 @@ fn title_of_several(rule: &str, alerts: &[Alert]) -> String {
     let about: Vec<&Alert> = newest.into_values().collect();
     if let [one] = about[..] {
         let title = Message::title_of(rule, std::slice::from_ref(one));
-        return format!("{title}, {} alerts", alerts.len());
+        return format!("{title}, {}", super::counted(alerts.len(), "alert"));
     }
     let are_all = |kind: RecordKind| about.iter().all(|one| one.kind == kind.name());
     let called = if are_all(RecordKind::Advisory) {

@@ -58,7 +58,10 @@ async fn each_instance_is_a_line_and_the_worst_is_the_exit_status() {
         .execute(world.pool())
         .await
         .unwrap();
-    write("broken.toml", "[upsteam]\nbase_url = \"http://localhost\"\n");
+    write(
+        "broken.toml",
+        "[upsteam]\nbase_url = \"http://localhost\"\n",
+    );
     let broken = fleet(&folder, &["--json"]);
     assert_eq!(broken.code, 2, "{broken:?}");
     let lines = broken.json_lines();

@@ -258,7 +258,10 @@ async fn what_upstream_refuses_is_off_by_itself_and_told_once() {
     let failed = "select count(*) from advisoryd_v1.sync_runs where outcome = 'failed'";
     assert_eq!(world.count(failed).await, 0);
     let below = asked(&world, "/asset-lists/") + asked(&world, "approve-advisories");
-    assert_eq!(below, 5, "one request for the name, and one for each kind of collection");
+    assert_eq!(
+        below, 5,
+        "one request for the name, and one for each kind of collection"
+    );
     let said: Vec<String> = daemon
         .events()
         .iter()

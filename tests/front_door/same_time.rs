@@ -118,7 +118,7 @@ async fn servers_that_disagree_make_versions_a_few_times_only() {
         assert_eq!(send(sent).await, at(4, "other"), "{sent}");
         let summary = told(&world).await;
         assert!(
-            summary[0].starts_with("of 1 advisory, such as SA1,"),
+            summary[0].starts_with("for 1 advisory, for example SA1,"),
             "{summary:?}"
         );
     }

@@ -408,7 +408,7 @@ async fn days_beyond_the_configured_limit_are_told() {
     let world = World::new().await;
     let told = world.told(&["sync", "feeds", "--days", "9999"]);
     assert_eq!(told.code, 0, "{told}");
-    let note = "--days 9999 is more than [feeds] max_days: 3650 days are requested";
+    let note = "--days 9999 is more than [feeds] max_days; 3650 days are requested";
     assert!(told.stderr.contains(note), "{told}");
     let fewer = world.told(&["sync", "feeds", "--days", "30"]);
     assert!(!fewer.stderr.contains("max_days"), "{fewer}");

@@ -111,7 +111,10 @@ async fn a_damaged_backup_changes_nothing() {
         fs::write(&broken, &whole[..length]).unwrap();
         let told = world.told(&["database", "restore", path(&broken)]);
         assert_eq!(told.code, 1, "{length} bytes: {told}");
-        all.push(told.stderr);
+        // On a busy machine the server of before is still starting.
+        let is_of_restore = |line: &&str| !line.contains("is still recovering");
+        let lines: Vec<&str> = told.stderr.lines().filter(is_of_restore).collect();
+        all.push(lines.join("\n") + "\n");
     }
     assert_reads!(all.join("\n"));
     let told = world.told(&["database", "restore", path(&file)]);

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
 use crate::daemon::{self, StartOptions};
+use crate::model::counted;
 use crate::simulate::{self, DEMO_LISTS, Simulator};
 use crate::store::database::{self, SchemaState};
 
@@ -60,10 +61,10 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<bool> {
     let text = configuration(&simulator, &directory);
     directory.write_config(&text)?;
     print_line(&format!(
-        "A simulated upstream with {} advisories in {} watch lists and {} tickets listens on {}.",
-        world.advisories,
-        world.watch_lists,
-        world.tickets,
+        "A simulated upstream with {} in {} and {} listens on {}.",
+        counted(world.advisories, "advisory"),
+        counted(world.watch_lists, "watch list"),
+        counted(world.tickets, "ticket"),
         simulator.base_url()
     ));
     print_line("Starting a private PostgreSQL and the daemon; this takes some seconds.");

@@ -161,12 +161,12 @@ impl BackTest {
                 verdict => verdict,
             });
         }
-        let reports = |index: &usize| verdicts.get(*index) == Some(&Verdict::Matched);
-        let matched: Vec<usize> = (0..verdicts.len()).filter(reports).collect();
+        let can_report = |index: &usize| verdicts.get(*index) == Some(&Verdict::Matched);
+        let indices: Vec<usize> = (0..verdicts.len()).filter(can_report).collect();
         let kind = |index: &usize| event.get(*index).map(|subject| subject.what);
-        let whats: Vec<_> = matched.iter().filter_map(kind).collect();
+        let whats: Vec<_> = indices.iter().filter_map(kind).collect();
         let joined = joint(&whats).unwrap_or_default().into_iter();
-        let joined: Vec<usize> = joined.filter_map(|one| matched.get(one).copied()).collect();
+        let joined: Vec<usize> = joined.filter_map(|one| indices.get(one).copied()).collect();
         let others = joined.get(1..).unwrap_or_default();
         for place in others {
             verdicts[*place] = Verdict::Reported;
