@@ -37,8 +37,8 @@ async fn told(world: &World, receiver: &Receiver) -> Vec<Value> {
     world.later(TimeDelta::minutes(5));
     world.pull_back(LookBack::Full).await;
     world.alert().await;
-    let received = receiver.received();
-    received[before..]
+    let requests = receiver.received();
+    requests[before..]
         .iter()
         .map(|one| one.body.clone())
         .collect()

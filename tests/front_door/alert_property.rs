@@ -519,6 +519,10 @@ impl Case {
 
     /// What the clock raised: a reminder for each day on which nobody takes care of what
     /// was told, and one alert about each new advisory without a ticket.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one comparison for each rule of the clock"
+    )]
     async fn clock_agrees(&self) -> BTreeMap<String, bool> {
         let raised: Vec<(String, String, String, bool)> = sqlx::query_as(BY_CLOCK)
             .fetch_all(self.world.pool())

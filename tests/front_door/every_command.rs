@@ -1,6 +1,7 @@
 //! What every command that prints a table, a list or a page shows in one fixed world: in a
 //! pipe, and on terminals of 80 and 120 columns.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use advisoryd::job::feeds::feed::LookBack;
@@ -73,7 +74,7 @@ fn shown(world: &World, command: &str, arguments: &[&str]) -> String {
         command_line.env("NO_COLOR", "1");
         let (page, code) = on_terminal(command_line, columns);
         assert_eq!(code, told.code, "{command}: {page}");
-        text.push_str(&format!("\n{columns} columns\n{page}"));
+        let _ = write!(text, "\n{columns} columns\n{page}");
     }
     let text = without(&text, r"\b[0-9a-f]{12,}\b", "[hash]");
     let lines = text.lines().filter(|line| !line.contains("psql "));
@@ -101,10 +102,10 @@ async fn every_command_reads_well_in_a_pipe_and_on_terminals() {
     for command in COMMANDS {
         let typed: Vec<&str> = command
             .split(' ')
-            .map(|word| match word {
+            .map(|part| match part {
                 "SAID" => said.as_str(),
                 "DIR" => folder.as_str(),
-                word => word,
+                other => other,
             })
             .collect();
         let text = shown(&world, command, &typed);

@@ -126,10 +126,7 @@ async fn every_fact_of_one_alert_is_in_what_each_preset_sends() {
         let values = sent(preset, &message).await;
         let text = serde_json::to_string(&Value::Array(values)).unwrap();
         // Escapes of markup, and what breaks addresses, cannot be seen.
-        let text = text
-            .replace("\\\"", "\"")
-            .replace('\\', "")
-            .replace('\u{200b}', "");
+        let text = text.replace("\\\"", "\"").replace(['\\', '\u{200b}'], "");
         for (key, needles) in FACTS.iter().chain(&EXPLOITATION) {
             if !needles.iter().any(|needle| text.contains(needle)) {
                 missing.push(format!("{}: {key}", preset.name));

@@ -256,6 +256,8 @@ pub async fn schema_state(pool: &PgPool) -> Result<SchemaState, sqlx::Error> {
 pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
     /// The table is missing (or its schema). Source: PostgreSQL documentation, appendix A.
     const UNDEFINED_TABLE: &str = "42P01";
+    // Before the list: another process may apply a migration in between.
+    let has_views = has_schema(connection, "advisoryd_v1").await?;
     let applied = sqlx::query_as::<_, (i64, Vec<u8>)>(
         "select version, checksum from advisoryd._sqlx_migrations where success",
     )
@@ -284,7 +286,7 @@ pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaSt
     {
         return Ok(SchemaState::Foreign(found));
     }
-    if !applied.contains_key(&MAKES_VIEWS) && has_schema(connection, "advisoryd_v1").await? {
+    if has_views && !applied.contains_key(&MAKES_VIEWS) {
         return Ok(SchemaState::Foreign(ForeignSchema::ViewsAlone));
     }
     Ok(match missing {
