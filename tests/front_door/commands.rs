@@ -198,8 +198,8 @@ async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one(
     assert_reads!(lines.join("\n"));
     assert_eq!(
         documents.asked(),
-        3,
-        "each feed, and the names of the lists"
+        5,
+        "each feed, the names of the lists, and whether a list exists without a feed"
     );
 }
 

@@ -17,7 +17,6 @@ const COMMANDS: [&str; 22] = [
     "ack --list",
     "advisories --limit 4 --sort severity",
     "alerts list",
-    "budget",
     "changes --limit 4",
     "check",
     "explain SAID",
