@@ -13,7 +13,7 @@ use crate::support::settings::{Rule, WatchList};
 use crate::support::{Receiver, World, on_terminal, without, words};
 
 /// The commands; `SAID` is an advisory with two versions and an alert, `DIR` a fleet.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 21] = [
     "ack --list",
     "advisories --limit 4 --sort severity",
     "alerts list",
