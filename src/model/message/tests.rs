@@ -151,13 +151,14 @@ fn the_json_form_of_version_1_keeps_its_keys() {
         "kev_due",
         "ransomware",
         "epss",
+        "further_events",
     ] {
         assert!(
             alert.iter().any(|name| name == key),
             "{key} is always there"
         );
     }
-    assert_eq!(alert.len(), 43, "document a new key and list it here");
+    assert_eq!(alert.len(), 44, "document a new key and list it here");
     assert_eq!(json["purpose"], json!(MessagePurpose::Alert.name()));
     let back: Message = serde_json::from_value(json).unwrap();
     assert_eq!(back, message);
