@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions, Role, Shared};
-use crate::config::{ApiToken, Config, Upstream};
+use crate::config::{ApiToken, Config, SinkSettings, Upstream};
 use crate::http::{Client, SavedResponses, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
@@ -232,10 +232,12 @@ async fn configure_alerts(
 
 /// Opens every configured sink: reads secrets, certificates and templates.
 pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
-    let open = |settings| {
-        Sink::open(settings).with_context(|| format!("sink `{}` cannot be used", settings.name))
-    };
-    config.alerts.sinks.iter().map(open).collect()
+    config.alerts.sinks.iter().map(open_sink).collect()
+}
+
+/// The same for one.
+pub(crate) fn open_sink(settings: &SinkSettings) -> anyhow::Result<Sink> {
+    Sink::open(settings).with_context(|| format!("sink `{}` cannot be used", settings.name))
 }
 
 /// What a context is made of.

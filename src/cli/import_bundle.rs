@@ -88,14 +88,14 @@ pub(super) async fn run(
         }
         print_end(&bundle, good);
         drop(context);
-        let is_told = tell_sinks(&config, opened, (&sinks, json), stop).await?;
-        Ok(good && nothing_new && is_told && usable)
+        let is_delivered = deliver(&config, opened, (&sinks, json), stop).await?;
+        Ok(good && nothing_new && is_delivered && usable)
     })
     .await
 }
 
 /// Evaluates the rules and delivers, as `sync` does, unless a daemon does it.
-async fn tell_sinks(
+async fn deliver(
     config: &Config,
     opened: &Opened,
     (sinks, json): (&[Sink], bool),
@@ -112,11 +112,11 @@ async fn tell_sinks(
     }
     let (config, pool) = (config.clone(), opened.pool.clone());
     let context = startup::context(config, ApiToken::unused(), pool, Clock::system(), stop).await?;
-    let told = AlertOutput {
+    let output = AlertOutput {
         backlog: false,
         json,
     };
-    alert(&context, sinks, told).await
+    alert(&context, sinks, output).await
 }
 
 fn print_end(bundle: &VerifiedBundle, good: bool) {

@@ -295,6 +295,10 @@ impl Generation {
     }
 
     /// Warns about changed settings that need a restart, and if nothing is followed any more.
+    pub(super) fn config(&self) -> &Config {
+        &self.context.config
+    }
+
     pub(super) fn warn_about_changes(&self, next: &Config) {
         let current = &self.context.config;
         if current.follows_advisories() && !next.follows_advisories() {

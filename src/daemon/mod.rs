@@ -286,8 +286,8 @@ impl Daemon {
     ) -> anyhow::Result<Reloaded> {
         let accepting = Box::pin(reload::accept(
             &self.load,
-            &self.pool,
-            presence,
+            current.config(),
+            (&self.pool, presence),
             &self.clock,
         ));
         let accepted = attending.beside(|| current.stuck(), accepting).await;

@@ -18,6 +18,12 @@ use crate::store::database;
 use crate::store::ledger::account;
 use crate::store::ledger::daemon::{self, Announced};
 
+/// How long the database may take to store the configuration of a reload, for example because
+/// another session holds a lock.
+pub(super) const STORED_WITHIN: Duration = Duration::from_secs(20);
+/// How long the server waits for each lock: longer, since its error would say less. Without a
+/// limit, a statement that was given up would keep its connection until the lock is free.
+const LOCKED_WITHIN: Duration = Duration::from_secs(25);
 /// How often the row is renewed. A daemon counts as ended when three renewals are missing.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 /// An unreachable database must not delay the end.
@@ -63,31 +69,41 @@ impl Presence {
 
     /// Records another configuration, and that this daemon works with it from now on, in one
     /// transaction: a command that compares its own with it sees both or neither. It also waits
-    /// for what the start that follows would wait for; `within` limits the wait for each lock.
+    /// for what the start that follows would wait for. False if the database takes longer
+    /// than [`STORED_WITHIN`] before the commit: then nothing is recorded.
     pub(super) async fn reconfigure(
         &self,
         pool: &PgPool,
         announced: Announced,
         config: &Config,
-        (now, within): (DateTime<Utc>, Duration),
-    ) -> Result<(), sqlx::Error> {
-        coverage::cut_back(pool, now).await?;
+        now: DateTime<Utc>,
+    ) -> Result<bool, sqlx::Error> {
         let _turn = self.turn.lock().await;
-        let mut transaction = database::begin(pool).await?;
-        // Whoever waits for this no longer is not waited for by the server either.
-        database::limit_locks(&mut transaction, within).await?;
-        daemon::lock(&mut transaction).await?;
-        if announced.account.is_some() {
-            account::lock_current(&mut transaction).await?;
-        }
-        daemon::reconfigured(&mut transaction, &announced.configuration).await?;
-        startup::record(&mut transaction, config, now).await?;
+        let recording = async {
+            let mut transaction = database::begin(pool).await?;
+            // Whoever waits for this no longer is not waited for by the server either.
+            database::limit_locks(&mut transaction, LOCKED_WITHIN).await?;
+            let cut = coverage::cut(&mut transaction, now).await?;
+            daemon::lock(&mut transaction).await?;
+            if announced.account.is_some() {
+                account::lock_current(&mut transaction).await?;
+            }
+            daemon::reconfigured(&mut transaction, &announced.configuration).await?;
+            startup::record(&mut transaction, config, now).await?;
+            Ok::<_, sqlx::Error>((transaction, cut))
+        };
+        let Ok(recorded) = timeout(STORED_WITHIN, recording).await else {
+            return Ok(false);
+        };
+        let (transaction, cut) = recorded?;
+        // It is not given up: what is committed would be in force all the same.
         transaction.commit().await?;
+        coverage::report(cut, now);
         self.announced.send_modify(|current| {
             current.configuration = announced.configuration;
             current.account = announced.account;
         });
-        Ok(())
+        Ok(true)
     }
 
     /// Records that this daemon has stopped.

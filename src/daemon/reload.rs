@@ -1,28 +1,19 @@
 //! What a reload does before anything is replaced: it loads the configuration, checks that all
 //! that it names can be used, and lets the database store it.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, anyhow};
 use sqlx::PgPool;
-use tokio::time::timeout;
 use tracing::{error, warn};
 
-use super::presence::Presence;
+use super::presence::{Presence, STORED_WITHIN};
 use crate::clock::Clock;
-use crate::config::{ApiToken, Config, ConfigError, ListNames};
+use crate::config::{ApiToken, Config, ConfigError, ListNames, SinkSettings};
 use crate::http::{Client, account};
 use crate::measures;
 use crate::model::{chain, shortened};
 use crate::startup;
 use crate::store::ledger::daemon::Announced;
 
-/// How long the database may take to store the configuration of a reload, for example because
-/// another session holds a lock.
-const STORED_WITHIN: Duration = Duration::from_secs(20);
-/// How long the server waits for each lock: longer, since its error would say less. Without a
-/// limit, a statement that was given up would keep its connection until the lock is free.
-const LOCKED_WITHIN: Duration = Duration::from_secs(25);
 /// Maximum length of the reason of a refused reload in the status line, in characters.
 const MAX_REFUSAL_CHARS: usize = 300;
 
@@ -44,34 +35,29 @@ impl Usable {
     }
 }
 
-/// The configuration as it is now, stored in the database. The error says why the former one
-/// stays.
+/// The configuration as it is now, stored in the database. The error says why the `former`
+/// one stays.
 pub(super) async fn accept(
     load: impl Fn() -> Result<Config, ConfigError>,
-    pool: &PgPool,
-    presence: &Presence,
+    former: &Config,
+    (pool, presence): (&PgPool, &Presence),
     clock: &Clock,
 ) -> anyhow::Result<Usable> {
     let config = load()?;
     config.require_something()?;
-    // The former configuration has sinks that can be used.
-    startup::open_sinks(&config)?;
+    // One that could not be used before must not keep lists from being read.
+    let is_new = |sink: &&SinkSettings| !former.alerts.sinks.contains(*sink);
+    for sink in config.alerts.sinks.iter().filter(is_new) {
+        startup::open_sink(sink)?;
+    }
     let usable = Usable::new(config, clock)?;
     let announced = announced_with(&usable.config, &usable.token);
-    let storing = presence.reconfigure(
-        pool,
-        announced,
-        &usable.config,
-        (clock.now(), LOCKED_WITHIN),
-    );
-    match timeout(STORED_WITHIN, storing).await {
-        Ok(stored) => stored.context("database error")?,
-        Err(_) => {
-            return Err(anyhow!(
-                "the database did not store it within {} s; another session may hold a lock",
-                STORED_WITHIN.as_secs()
-            ));
-        }
+    let storing = presence.reconfigure(pool, announced, &usable.config, clock.now());
+    if !storing.await.context("database error")? {
+        return Err(anyhow!(
+            "the database did not store it within {} s; another session may hold a lock",
+            STORED_WITHIN.as_secs()
+        ));
     }
     warn_about(&usable.config);
     Ok(usable)

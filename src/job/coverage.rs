@@ -1,7 +1,7 @@
 //! Coverage that ends in the future: it was recorded while a clock was wrong.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tracing::warn;
 
 use crate::model::MAX_COVERAGE_AHEAD;
@@ -12,11 +12,26 @@ use crate::store::tickets::reading;
 /// Cuts back coverage that ends in the future of `now`. Left alone, what happens until then
 /// would never be read.
 pub(crate) async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let latest = now + MAX_COVERAGE_AHEAD;
     let mut transaction = database::begin(pool).await?;
-    let cut = cursor::cut_back(&mut transaction, latest).await?;
-    reading::cut_back(&mut transaction, latest).await?;
+    let cut = cut(&mut transaction, now).await?;
     transaction.commit().await?;
+    report(cut, now);
+    Ok(())
+}
+
+/// The same within a transaction; what was cut is to be reported when it is committed.
+pub(crate) async fn cut(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<CutBack>, sqlx::Error> {
+    let latest = now + MAX_COVERAGE_AHEAD;
+    let cut = cursor::cut_back(connection, latest).await?;
+    reading::cut_back(connection, latest).await?;
+    Ok(cut)
+}
+
+/// Logs what was cut back.
+pub(crate) fn report(cut: Vec<CutBack>, now: DateTime<Utc>) {
     for CutBack {
         key,
         ended_at,
@@ -29,5 +44,4 @@ pub(crate) async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sq
             "{key}: the coverage ended in the future, at {ended_at}; now is {now}; a clock was wrong. It is cut back to {to} and what is missing is requested again"
         );
     }
-    Ok(())
 }

@@ -5,7 +5,7 @@
 pub enum QuarantineKind {
     /// A record of a feed, in XML.
     FeedRecord,
-    /// The beginning of one: the database refused all of it.
+    /// The beginning of one: it was too large, or the database refused all of it.
     FeedRecordBeginning,
     /// A row of a collection of the JSON API, or a response with details.
     Json,

@@ -226,7 +226,7 @@ impl Post {
             }
             StatusCode::NOT_FOUND => "; check the URL of this sink",
             StatusCode::PAYLOAD_TOO_LARGE => {
-                "; the message is too large for the receiver; several alerts are sent in smaller requests, a single alert becomes a dead letter"
+                "; the message is too large for the receiver; several alerts are sent in smaller requests, a single one in fewer words"
             }
             StatusCode::GONE => "; the receiver accepts no more messages at this URL",
             _ => "",

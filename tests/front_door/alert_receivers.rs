@@ -289,7 +289,7 @@ async fn an_alert_that_is_too_large_keeps_none_behind_it_waiting() {
     for status in [413, 413, 413, 200, 413, 413, 200] {
         receiver.answer(status, None);
     }
-    // All, two of them, the first, the first abridged; then two, the second, abridged, the third.
+    // All, two of them, the first, the first abridged; then the second, abridged, the third.
     world.alert().await;
     let sizes: Vec<usize> = receiver
         .received()
@@ -310,4 +310,28 @@ async fn an_alert_that_is_too_large_keeps_none_behind_it_waiting() {
     let error = "select last_error from advisoryd_v1.deliveries";
     let error = world.texts(error).await.remove(0);
     assert!(error.contains("alert 2 of 3 is too large"), "{error}");
+}
+
+/// What was passed over is not recorded as accepted by a failure behind it.
+#[tokio::test]
+async fn an_alert_that_is_too_large_is_not_lost_by_a_failure_behind_it() {
+    let receiver = Receiver::start().await;
+    let mut world = told(&receiver.url).await;
+    world.settings.alerts.rules[0].group = Some("5m");
+    publish(&world, 3).await;
+    // All, two of them, the first; then the second, abridged, the third.
+    for status in [413, 413, 200, 413, 413, 503] {
+        receiver.answer(status, None);
+    }
+    world.alert().await;
+    let first = receiver.received();
+    assert_eq!(first.len(), 6);
+    let second = first[3].facts()[0].1.clone();
+    world.later(TimeDelta::minutes(30));
+    world.alert().await;
+    let again = receiver.received().split_off(first.len());
+    let keys = again.iter().flat_map(|one| one.facts());
+    let keys: Vec<String> = keys.map(|fact| fact.1).collect();
+    assert!(keys.contains(&second), "{keys:?}");
+    assert_eq!(deliveries(&world).await[0].0, "delivered");
 }

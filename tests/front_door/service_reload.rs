@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use sqlx::{PgPool, PgTransaction};
 
 use crate::support::settings::Schedule;
-use crate::support::{Daemon, PATIENCE, PgServer, Running, World, eventually};
+use crate::support::{Daemon, PATIENCE, PgServer, Receiver, Running, World, eventually};
 
 /// The longest that operators and service managers expect a stop to take.
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
@@ -165,6 +165,31 @@ async fn a_reload_that_follows_nothing_any_more_is_an_error_in_the_log() {
     ] {
         assert!(said.contains(part), "{part}:\n{said}");
     }
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+/// A sink whose secret was missing at the start keeps no other change from being followed; one
+/// that the reload adds must be usable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_could_not_be_used_before_is_no_reason_to_refuse_a_reload() {
+    let receiver = Receiver::start().await;
+    let mut world = world().await;
+    world.add_webhook("hook", &receiver);
+    std::fs::remove_file(world.dir().join("hook-secret")).unwrap();
+    let mut daemon = world.run().await;
+    world.lists = Some(Vec::new());
+    std::fs::write(config(&world), world.toml()).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.manager.hears("STATUS=following 0 watch lists").await;
+    world.add_webhook("other", &receiver);
+    std::fs::remove_file(world.dir().join("hook-secret")).unwrap();
+    std::fs::write(config(&world), world.toml()).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon
+        .manager
+        .hears("STATUS=the configuration was not reloaded: sink `other` cannot be used")
+        .await;
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());
 }

@@ -121,6 +121,8 @@ async fn replace(opened: Opened, next: Cluster) -> anyhow::Result<std::path::Pat
 /// configuration is compared with theirs: none of them works with the copy.
 async fn settle(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;
-    daemon::forget_all(&mut *opened.pool.acquire().await?).await?;
+    let mut transaction = database::begin(&opened.pool).await?;
+    daemon::forget_all(&mut transaction).await?;
+    transaction.commit().await?;
     ask::migrate(config, opened).await
 }

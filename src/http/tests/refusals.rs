@@ -1,5 +1,8 @@
 //! Error responses and unexpected types.
 
+use async_compression::tokio::write::GzipEncoder;
+use tokio::io::AsyncWriteExt;
+
 use super::super::ClientError;
 use super::server::{Act, ByteServer, answer, json};
 use super::{TOKEN, client, feed, page};
@@ -39,6 +42,28 @@ async fn a_rejected_token_is_recognised_and_not_tried_again() {
             "{error}"
         );
         assert_eq!((requests, error.is_transient()), (1, false));
+    }
+}
+
+/// Every response may be compressed, since each request says that it may.
+#[tokio::test]
+async fn the_reason_of_a_compressed_refusal_is_read() {
+    // More than is read of it: the reason is at the beginning.
+    let body = format!("{{\"detail\": \"Invalid token.\"}}{}", " ".repeat(1 << 20));
+    let mut encoder = GzipEncoder::new(Vec::new());
+    encoder.write_all(body.as_bytes()).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    let packed = encoder.into_inner();
+    for cut in [packed.len(), packed.len() - 1] {
+        let body = packed[..cut].to_vec();
+        let headers = ["Content-Type: application/json", "Content-Encoding: gzip"];
+        let reply = move |_: usize, _: &str| Act::Say(answer("403 Forbidden", &headers, &body));
+        let server = ByteServer::start(reply).await;
+        let error = client(&server.base).get(&page()).await.unwrap_err();
+        assert!(
+            matches!(&error, ClientError::TokenRejected { detail, .. } if detail == "Invalid token."),
+            "{error}"
+        );
     }
 }
 

@@ -18,8 +18,9 @@ use crate::store::database;
 /// An object outside, with rule and key.
 pub type Learned = ((String, String), RemoteObject);
 
-/// Sends the parts that are left. Returns the result of the last attempt, and the object
-/// outside that the last part belongs to, which is not stored yet.
+/// Sends the parts that are left. Returns the result of the last attempt, or of the first part
+/// that the receiver does not take, and the object outside that the last part belongs to,
+/// which is not stored yet.
 pub(super) async fn send(
     context: &Context,
     sink: &Sink,
@@ -28,6 +29,9 @@ pub(super) async fn send(
 ) -> Result<(Result<DeliveryReceipt, Refused>, Option<Learned>), Failure> {
     let mut division = sink.division(&claim.message, claim.parts_done);
     let mut passed_over = None;
+    // What is too large is not recorded as accepted, nor what comes behind it: if a later part
+    // fails, it must not be taken for sent. Parts that come again have the same id.
+    let mut accepted = None;
     let mut message = Cow::Borrowed(&claim.message);
     let mut abridged = None;
     loop {
@@ -38,11 +42,7 @@ pub(super) async fn send(
         let (learned, receipt) = match sink.send_part(part, known.as_ref(), now).await {
             Ok(Sent { receipt, object }) => (object, receipt),
             Err(refused) if refused.is_created => {
-                let is_resolved = known.is_some_and(|known| known.is_resolved);
-                let learned = RemoteObject {
-                    id: None,
-                    is_resolved,
-                };
+                let learned = without_id(known);
                 if refused.can_repeat {
                     return Ok((Err(refused), object.zip(Some(learned))));
                 }
@@ -63,7 +63,8 @@ pub(super) async fn send(
                     || abridge(&refused, &mut message, (&mut abridged, parts.start)) =>
             {
                 // The lease must not end while smaller and smaller ones are tried.
-                if !record(context, claim, (division.accepted(), None)).await? {
+                let done = accepted.unwrap_or_else(|| division.accepted());
+                if !record(context, claim, (done, None)).await? {
                     return Ok((Err(Refused::lost()), None));
                 }
                 continue;
@@ -71,6 +72,7 @@ pub(super) async fn send(
             // Those behind it do not wait.
             Err(refused) if refused.is_too_large && claim.message.alerts.len() > 1 => {
                 let place = (parts.end, claim.message.alerts.len());
+                accepted = accepted.or(Some(division.accepted()));
                 passed_over = passed_over.or(Some(placed(refused, place)));
                 (None, DeliveryReceipt::default())
             }
@@ -81,10 +83,19 @@ pub(super) async fn send(
         if division.is_done() {
             return Ok((passed_over.map_or(Ok(receipt), Err), learned));
         }
-        if !record(context, claim, (division.accepted(), learned.as_ref())).await? {
+        let done = accepted.unwrap_or_else(|| division.accepted());
+        if !record(context, claim, (done, learned.as_ref())).await? {
             let lost = Refused::lost();
             return Ok((Err(lost), None));
         }
+    }
+}
+
+/// What is known of an object outside whose id the receiver did not send.
+fn without_id(known: Option<RemoteObject>) -> RemoteObject {
+    RemoteObject {
+        id: None,
+        is_resolved: known.is_some_and(|known| known.is_resolved),
     }
 }
 
@@ -144,10 +155,10 @@ async fn record_once(
     Ok(ours)
 }
 
-/// Says which alert of the message is too large: the others were sent.
+/// Says which alert of the message is too large: those behind it are sent.
 fn placed(refused: Refused, (at, all): (usize, usize)) -> Refused {
     let reason = format!(
-        "{} (alert {at} of {all} is too large, also abridged; the others were sent)",
+        "{} (alert {at} of {all} is too large, also abridged)",
         refused.reason
     );
     Refused { reason, ..refused }

@@ -173,9 +173,10 @@ pub async fn take(
 
 /// Records that all of a bundle was imported.
 pub async fn complete(context: &Context, bundle: &VerifiedBundle) -> Result<(), Failure> {
-    let mut connection = context.pool.acquire().await?;
+    let mut transaction = database::begin(&context.pool).await?;
     let now = context.clock.now();
-    Ok(store::complete(&mut connection, bundle.created_at, now).await?)
+    store::complete(&mut transaction, bundle.created_at, now).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// The context with the watch lists of the bundle, where they are discovered.

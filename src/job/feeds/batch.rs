@@ -118,7 +118,10 @@ fn quarantined(record: &[u8], unreadable: xml::UnreadableRecord) -> Vec<Quaranti
         reason,
         hints,
         others,
+        is_beginning,
     } = unreadable;
+    let kind = QuarantineKind::FeedRecord;
+    let kind = if is_beginning { kind.beginning() } else { kind };
     let others = others.into_iter().map(|other| QuarantineEntry {
         kind: QuarantineKind::FeedRecord,
         byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
@@ -129,7 +132,7 @@ fn quarantined(record: &[u8], unreadable: xml::UnreadableRecord) -> Vec<Quaranti
     });
     let others: Vec<QuarantineEntry> = others.collect();
     let own = QuarantineEntry {
-        kind: QuarantineKind::FeedRecord,
+        kind,
         key,
         hints,
         reason,

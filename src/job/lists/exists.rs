@@ -50,7 +50,7 @@ pub(crate) async fn find(
             id,
             known: names(&listing.lists),
         }),
-        Err(failure @ (Failure::Stopped | Failure::Lost)) => Err(failure),
+        Err(failure) if !is_about_lists(&failure) => Err(failure),
         // The account had it: perhaps there are no entries of lists any more.
         Err(failure) if was_shown => {
             debug!(
@@ -64,6 +64,28 @@ pub(crate) async fn find(
             known: format!("the account's lists cannot be read ({})", failure.chain()),
         }),
     }
+}
+
+/// Whether a failure says something about the list of lists, and not about the token, the
+/// budget, the network or the database.
+fn is_about_lists(failure: &Failure) -> bool {
+    let Failure::Upstream(error) = failure else {
+        return !matches!(
+            failure,
+            Failure::Stopped | Failure::Lost | Failure::Store(_)
+        );
+    };
+    !matches!(
+        error,
+        ClientError::TokenRejected { .. }
+            | ClientError::Throttled { .. }
+            | ClientError::DailyBudget { .. }
+            | ClientError::Network { .. }
+            | ClientError::Timeout { .. }
+            | ClientError::TooSlow { .. }
+            | ClientError::Certificates { .. }
+            | ClientError::ClockSkew { .. }
+    )
 }
 
 /// The account's lists, for an error.

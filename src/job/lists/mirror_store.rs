@@ -65,7 +65,9 @@ pub(super) async fn store(
         unreadable,
         staleness,
     } = received;
-    let is_proof = *unreadable == 0 && staleness.proves_absence(now, state.read_at);
+    // A bundle may be older than what was read before.
+    let is_newest = state.read_at.is_none_or(|last| last <= read_at);
+    let is_proof = is_newest && *unreadable == 0 && staleness.proves_absence(now, state.read_at);
     let key = state.key;
     let mut transaction = guard.begin().await?;
     let present = content::present(&mut transaction, key).await?;
@@ -95,7 +97,7 @@ pub(super) async fn store(
     let next = MirrorState {
         attempted_at: Some(now),
         read_at: if doubted_at.is_none() {
-            Some(read_at)
+            state.read_at.max(Some(read_at))
         } else {
             state.read_at
         },

@@ -1,5 +1,5 @@
 //! Names of the watch lists that the configuration names by id only: upstream's, asked for
-//! once a day. Discovery brings them by itself.
+//! once a day, and again with the list contents if upstream did not answer. Discovery brings them by itself.
 
 use chrono::TimeDelta;
 use tracing::debug;

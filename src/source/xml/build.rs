@@ -323,6 +323,7 @@ impl<'r> Builder<'r, '_> {
         };
         self.note_blanks(&text);
         if is_kept && let Some(node) = self.open.last_mut() {
+            node.has_text |= !is_blank;
             if node.text.is_empty() {
                 node.text = text;
             } else {

@@ -152,6 +152,8 @@ pub struct UnreadableRecord {
     /// Further advisories that it may hold, where it is not certain where one
     /// ends and another begins.
     pub others: Vec<Other>,
+    /// Whether only its beginning was kept, because it is too large.
+    pub is_beginning: bool,
 }
 
 /// A further advisory that a record holds, or that an unreadable one may hold.
@@ -171,6 +173,7 @@ impl UnreadableRecord {
             reason: reason.into(),
             hints: Vec::new(),
             others: Vec::new(),
+            is_beginning: false,
         }
     }
 }

@@ -76,7 +76,10 @@ pub(super) fn text<'r>(
     if record.len() > limit {
         let head = storable(&record[..limit.min(LONGEST_HEAD_BYTES)]);
         let reason = format!("larger than {limit} bytes");
-        return Err(unidentified(reason, made_out(rules, &head, None), &head));
+        return Err(UnreadableRecord {
+            is_beginning: true,
+            ..unidentified(reason, made_out(rules, &head, None), &head)
+        });
     }
     Ok(match storable(record.trim_ascii()) {
         Cow::Borrowed(text) => Cow::Borrowed(text),

@@ -50,6 +50,8 @@ pub(super) struct XmlNode<'r> {
     pub attributes: Vec<Attribute<'r>>,
     /// The element's own text, without that of its children.
     pub text: Cow<'r, str>,
+    /// Whether that is more than white space.
+    pub has_text: bool,
     pub children: Vec<XmlNode<'r>>,
     /// Where it stands in the own text of its parent.
     pub at: usize,

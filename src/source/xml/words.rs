@@ -21,7 +21,7 @@ const FIELDS: [AliasField; 3] = [
 /// The end tags of a record, as far as they were needed.
 #[derive(Default)]
 pub(super) struct EndTags<'r> {
-    /// Where they stand, by their names as written, ascending.
+    /// Where they stand, by their names as written, ascending. Empty if there are too many.
     positions: Option<HashMap<&'r str, Vec<usize>>>,
     /// How often a start tag was looked for.
     searches: usize,
@@ -72,7 +72,11 @@ impl<'r> EndTags<'r> {
         const MOST_SEARCHES: usize = 32;
         self.searches += 1;
         let start = format!("<{name}");
-        self.searches > MOST_SEARCHES || record[..to].contains(&start)
+        let is_whole = |(at, _): (usize, &str)| {
+            let behind = record.as_bytes().get(at + start.len());
+            behind.is_none_or(|byte| matches!(byte, b'>' | b'/') || byte.is_ascii_whitespace())
+        };
+        self.searches > MOST_SEARCHES || record[..to].match_indices(&start).any(is_whole)
     }
 
     /// Where the next end tag of that name stands.
@@ -91,12 +95,19 @@ fn is_text(rules: &ParserRules, node: &XmlNode<'_>) -> bool {
         paths.any(|path| path.last == node.key)
     };
     let is_named = TEXTS.contains(&node.key) || FIELDS.iter().any(is_field);
-    is_named || !node.text.trim_ascii().is_empty()
+    is_named || node.has_text
 }
+
+/// Positions take more memory than the tags themselves: of a record with more of them,
+/// nothing is taken as a word.
+const MOST_END_TAGS: usize = 100_000;
 
 fn positions(record: &str) -> HashMap<&str, Vec<usize>> {
     let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
-    for at in memchr::memmem::find_iter(record.as_bytes(), b"</") {
+    for (count, at) in memchr::memmem::find_iter(record.as_bytes(), b"</").enumerate() {
+        if count == MOST_END_TAGS {
+            return HashMap::new();
+        }
         let behind = &record[at + 2..];
         let is_end = |byte: &u8| matches!(byte, b'>' | b'<' | b' ' | b'\t' | b'\n' | b'\r');
         let Some(end) = behind.bytes().position(|byte| is_end(&byte)) else {

@@ -107,8 +107,8 @@ pub struct AckQuestion {
 pub struct AckLine {
     /// Identifier of the advisory.
     pub said: String,
-    /// Whether it is `withdrawn`; `assigned` for an advisory that is assigned and not
-    /// acknowledged.
+    /// Whether it is in force, has expired or was withdrawn; `Assigned` for an advisory that
+    /// is assigned and not acknowledged.
     pub state: AcknowledgementState,
     /// Login name of who acknowledged, or assigned.
     pub by: String,

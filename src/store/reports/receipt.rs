@@ -70,12 +70,6 @@ pub async fn unreplaced(
                              from detail d
                              where d.said = q.key
                                and d.fetched_at > q.at)
-                         and (q.mentioned = '{}'
-                              or exists (
-                                  select
-                                  from unnest(q.mentioned) as m (said)
-                                  left join detail d on d.said = m.said and d.fetched_at > q.at
-                                  where d.said is null))
                  end
            order by q.id
            limit $4"#,
@@ -203,13 +197,7 @@ pub async fn unlisted(
                    join source s on s.id = q.source_id
                    where s.kind <> 'tickets'
                      and not exists (select from advisory a where a.said = q.key)
-                     and not exists (select from detail d where d.said = q.key)
-                     and (q.mentioned = '{}'
-                          or exists (
-                              select
-                              from unnest(q.mentioned) as m (said)
-                              left join detail d on d.said = m.said and d.fetched_at > q.at
-                              where d.said is null))) as "quarantined!",
+                     and not exists (select from detail d where d.said = q.key)) as "quarantined!",
                   (select count(*)
                    from wanted_detail w
                    where ($1 or w.reason in ('sweep', 'json'))

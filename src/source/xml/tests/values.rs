@@ -369,6 +369,12 @@ fn words_in_angle_brackets_stay_in_the_text() {
         assert_eq!(advisory.is_repaired(), !text.contains("</x>"), "{text}");
         assert_eq!(advisory.attack_vector, Some(AttackVector::Remote));
     }
+    // What would have to be remembered of a record is limited.
+    let ends = (0..100_000).map(|number| format!("</e{number}>"));
+    let hostile = format!("<fix>vector<int>{}</fix>", ends.collect::<String>());
+    let read_in = std::time::Instant::now();
+    assert_eq!(read(&hostile).solution.as_deref(), Some("vector"));
+    assert!(read_in.elapsed().as_secs() < 20, "{:?}", read_in.elapsed());
     // More words than elements may be nested.
     let many = "vector<int> ".repeat(200);
     assert_eq!(
