@@ -330,7 +330,7 @@ async fn an_alert_that_is_too_large_is_not_lost_by_a_failure_behind_it() {
     world.later(TimeDelta::minutes(30));
     world.alert().await;
     let again = receiver.received().split_off(first.len());
-    let keys = again.iter().flat_map(|one| one.facts());
+    let keys = again.iter().flat_map(super::support::Received::facts);
     let keys: Vec<String> = keys.map(|fact| fact.1).collect();
     assert!(keys.contains(&second), "{keys:?}");
     assert_eq!(deliveries(&world).await[0].0, "delivered");
