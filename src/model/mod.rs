@@ -95,7 +95,7 @@ pub use outgoing::{
     MAX_OUTGOING_CHARS, contains_secret, keep_login, keep_secret, keep_token, outgoing,
     outgoing_beginning, outgoing_page, outgoing_within, without_secrets,
 };
-pub use overdue::{ClockClauses, Overdue};
+pub use overdue::{ClockClauses, ClockKind, Overdue};
 pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
 pub use quarantine_kind::QuarantineKind;
 pub use receipt::{PendingFetch, QuarantinedRecord, RecordReceipt, SourceCoverage};

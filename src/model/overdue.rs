@@ -8,6 +8,53 @@ use uuid::Uuid;
 use super::fact::{NAMESPACE, alert_of};
 use super::{Alert, Subject, counted};
 
+/// Kind of an alert of a rule that is evaluated by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockKind {
+    /// A ticket is open for too long.
+    TicketOpen,
+    /// An advisory has no ticket for too long.
+    WithoutTicket,
+    /// An advisory has no solution for too long.
+    NoSolution,
+    /// Nobody has acknowledged an advisory in time.
+    Unacknowledged,
+    /// An alert is repeated until somebody acknowledges the advisory.
+    Reminder,
+}
+
+impl ClockKind {
+    pub(super) const ALL: [Self; 5] = [
+        Self::TicketOpen,
+        Self::WithoutTicket,
+        Self::NoSolution,
+        Self::Unacknowledged,
+        Self::Reminder,
+    ];
+
+    /// The name in `what` of alerts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TicketOpen => "ticket_open",
+            Self::WithoutTicket => "without_ticket",
+            Self::NoSolution => "no_solution",
+            Self::Unacknowledged => "unacknowledged",
+            Self::Reminder => "reminder",
+        }
+    }
+
+    /// What has not happened for `length`, in words.
+    fn summary(self, length: &str) -> String {
+        match self {
+            Self::TicketOpen => format!("ticket open for {length}"),
+            Self::WithoutTicket => format!("no ticket for {length}"),
+            Self::NoSolution => format!("no solution for {length}"),
+            Self::Unacknowledged => format!("not acknowledged for {length}"),
+            Self::Reminder => "reminder: not acknowledged".to_owned(),
+        }
+    }
+}
+
 /// The clauses of a rule that are evaluated by the clock, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,15 +80,15 @@ impl ClockClauses {
     }
 
     /// The kind of its alerts.
-    pub fn what(&self) -> &'static str {
+    pub fn kind(&self) -> ClockKind {
         if self.ticket_open_for.is_some() {
-            "ticket_open"
+            ClockKind::TicketOpen
         } else if self.without_ticket_for.is_some() {
-            "without_ticket"
+            ClockKind::WithoutTicket
         } else if self.no_solution_for.is_some() {
-            "no_solution"
+            ClockKind::NoSolution
         } else {
-            "unacknowledged"
+            ClockKind::Unacknowledged
         }
     }
 
@@ -76,27 +123,21 @@ pub struct Overdue {
 impl Overdue {
     /// The id of its alert: one for each rule and period, however often and however late it
     /// is evaluated.
-    pub fn alert_id(&self, rule: &str, what: &str) -> Uuid {
+    pub fn alert_id(&self, rule: &str, kind: ClockKind) -> Uuid {
+        let what = kind.name();
         let name = format!("{rule}\n{}\n{what}\n{}", self.key, self.since.to_rfc3339());
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
     /// The alert. `subject` has the content of that time.
-    pub fn alert(&self, rule: &str, what: &str, subject: &Subject) -> Alert {
-        let length = length(subject.at - self.since);
-        let mut summary = match what {
-            "ticket_open" => format!("ticket open for {length}"),
-            "without_ticket" => format!("no ticket for {length}"),
-            "no_solution" => format!("no solution for {length}"),
-            "reminder" => "reminder: not acknowledged".to_owned(),
-            _ => format!("not acknowledged for {length}"),
-        };
+    pub fn alert(&self, rule: &str, kind: ClockKind, subject: &Subject) -> Alert {
+        let mut summary = kind.summary(&length(subject.at - self.since));
         if let Some(severity) = subject.advisory.as_ref().and_then(|one| one.severity) {
             summary = format!("{summary}, {}", severity.name().replace('_', " "));
         }
         Alert {
-            id: self.alert_id(rule, what).to_string(),
-            what: what.to_owned(),
+            id: self.alert_id(rule, kind).to_string(),
+            what: kind.name().to_owned(),
             summary,
             resolved: false,
             severity_before: None,

@@ -5,16 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::filter::severity_from_name;
-use super::{Alert, ChangeKind, Condition, CveNumber, Globs, OWN_RULE, Severity, Subject};
-
-/// Kinds of alerts of rules that are evaluated by the clock.
-const CLOCK_KINDS: [&str; 5] = [
-    "ticket_open",
-    "without_ticket",
-    "no_solution",
-    "unacknowledged",
-    "reminder",
-];
+use super::{
+    Alert, ChangeKind, ClockKind, Condition, CveNumber, Globs, OWN_RULE, Severity, Subject,
+};
 
 /// The field that a matcher of a silence compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +89,8 @@ impl Field {
             Self::What => {
                 let kinds = ChangeKind::ALL.map(ChangeKind::name);
                 let conditions = Condition::ALL.map(Condition::name);
-                let all = kinds.iter().chain(&conditions).chain(&CLOCK_KINDS);
+                let clock = ClockKind::ALL.map(ClockKind::name);
+                let all = kinds.iter().chain(&conditions).chain(&clock);
                 all.map(ToString::to_string).collect()
             }
             Self::Kind => owned(&["advisory", "ticket", OWN_RULE]),

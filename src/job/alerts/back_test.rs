@@ -17,7 +17,9 @@ use super::silenced::{self, Silenced};
 use super::timing::Timing;
 use super::unknown::Unknown;
 use crate::config::MuteTime;
-use crate::model::{Alert, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of, joint};
+use crate::model::{
+    Alert, ClockKind, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of, joint,
+};
 use crate::store::alerts::by_clock::{self, Acknowledged, CandidateFilter};
 use crate::store::alerts::subject::{self, ChangeSpan};
 
@@ -281,7 +283,7 @@ impl BackTest {
                 .extend(times.take(MAX_REMINDERS).map(|at| BackTestAlert {
                     seq: None,
                     at,
-                    what: "reminder".to_owned(),
+                    what: ClockKind::Reminder.name().to_owned(),
                     summary: "reminder: not acknowledged".to_owned(),
                     ..line.clone()
                 }));

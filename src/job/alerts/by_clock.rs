@@ -10,7 +10,8 @@ use super::evaluate::RuleSet;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, Matcher, MessagePurpose, Overdue, RecordKind, Rule, Silence, Subject, Verdict, counted,
+    Alert, ClockKind, Matcher, MessagePurpose, Overdue, RecordKind, Rule, Silence, Subject,
+    Verdict, counted,
 };
 use crate::store::alerts::by_clock::{self, CandidateFilter};
 use crate::store::alerts::raised::Raised;
@@ -80,11 +81,11 @@ pub fn is_timed(rule: &Rule) -> bool {
 }
 
 /// The kind of the alerts of such a rule.
-pub(super) fn kind_of_alert(rule: &Rule) -> &'static str {
+pub(super) fn kind_of_alert(rule: &Rule) -> ClockKind {
     if rule.clock.is_empty() {
-        "reminder"
+        ClockKind::Reminder
     } else {
-        rule.clock.what()
+        rule.clock.kind()
     }
 }
 
@@ -241,9 +242,9 @@ impl Page<'_> {
         now: DateTime<Utc>,
     ) -> Raised {
         let rule = self.matcher.rule();
-        let what = kind_of_alert(rule);
-        let alert: Alert = overdue.alert(&rule.name, what, subject);
-        let id: Uuid = overdue.alert_id(&rule.name, what);
+        let kind = kind_of_alert(rule);
+        let alert: Alert = overdue.alert(&rule.name, kind, subject);
+        let id: Uuid = overdue.alert_id(&rule.name, kind);
         let mut raised = Raised {
             id,
             rule: rule.name.clone(),

@@ -10,8 +10,8 @@ use super::not_due;
 use super::published::sample;
 use super::would::{Quiet, WouldAlert};
 use crate::model::{
-    Alert, ChangeKind, LinkTemplates, Matcher, Message, Overdue, RecordKind, Silence, Subject,
-    alert_of,
+    Alert, ChangeKind, ClockKind, LinkTemplates, Matcher, Message, Overdue, RecordKind, Silence,
+    Subject, alert_of,
 };
 use crate::store::alerts::by_clock::CandidateFilter;
 use crate::store::alerts::clock_baseline;
@@ -99,7 +99,7 @@ fn alert(matcher: &Matcher, subject: &Subject) -> Alert {
     let what = if rule.clock.is_empty() {
         subject.what.name()
     } else {
-        kind_of_alert(rule)
+        kind_of_alert(rule).name()
     };
     Alert {
         what: what.to_owned(),
@@ -202,6 +202,6 @@ async fn quiet(
 }
 
 /// The kind of alert of a rule that is evaluated by the clock.
-pub(super) fn clock_kind(matcher: &Matcher) -> &'static str {
+pub(super) fn clock_kind(matcher: &Matcher) -> ClockKind {
     kind_of_alert(matcher.rule())
 }

@@ -319,7 +319,7 @@ impl History {
                 (RuleAnswer::Raised(outcomes.clone()), what.as_str())
             } else {
                 let newest = self.newest(rule);
-                let what = newest.map_or(what.as_str(), |one| kind_of_alert(&one.rule));
+                let what = newest.map_or(what.as_str(), |one| kind_of_alert(&one.rule).name());
                 (RuleAnswer::NoLongerKept, what)
             };
             ExplainedChange {
@@ -352,7 +352,7 @@ impl History {
         Ok(would.map(|would| ExplainedChange {
             seq: None,
             at: Some(now),
-            what: Some(clock_kind(&matcher).to_owned()),
+            what: Some(clock_kind(&matcher).name().to_owned()),
             version: None,
             rule: name.to_owned(),
             answer: "by_clock",
