@@ -105,7 +105,7 @@ pub use remote_object::{DeliveryOrder, RemoteObject, object_id};
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
-pub use silence::{KnownNames, Silence, StoredTexts};
+pub use silence::{CLOCK_KINDS, KnownNames, Silence, StoredTexts};
 pub use source_key::{SourceKey, label_of};
 pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;

@@ -8,7 +8,7 @@ use super::filter::severity_from_name;
 use super::{Alert, ChangeKind, Condition, CveNumber, Globs, OWN_RULE, Severity, Subject};
 
 /// Kinds of alerts of rules that are evaluated by the clock.
-const CLOCK_KINDS: [&str; 5] = [
+pub const CLOCK_KINDS: [&str; 5] = [
     "ticket_open",
     "without_ticket",
     "no_solution",
