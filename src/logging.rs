@@ -1,6 +1,8 @@
 //! Logging setup: journald, pretty or JSON output, and the filter.
 
+mod notes;
 mod outgoing_layer;
+mod pretty;
 
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
@@ -11,7 +13,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt, registry};
 
+use self::notes::Notes;
 use self::outgoing_layer::OutgoingLayer;
+use self::pretty::{PrettyLines, SpanFields};
 use crate::config::LogFormat;
 
 /// Quieter defaults for libraries. The scheduler logs every tick at `info`.
@@ -59,7 +63,8 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
         LogFormat::Pretty | LogFormat::Auto => fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(console::colors_enabled_stderr())
-            .with_target(false)
+            .fmt_fields(SpanFields)
+            .event_format(PrettyLines)
             .boxed(),
         LogFormat::Json => fmt::layer()
             .json()
@@ -75,6 +80,16 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let _ = registry()
         .with(filter)
         .with(OutgoingLayer(layer))
+        .try_init();
+    Ok(())
+}
+
+/// Sets up a command that has no log: what would be logged is printed as its own lines.
+pub fn start_notes(filter: &str, print: fn(&str)) -> Result<(), LogError> {
+    // Fails only when logging is set up already.
+    let _ = registry()
+        .with(env_filter(filter)?)
+        .with(OutgoingLayer(Notes::new(print)))
         .try_init();
     Ok(())
 }

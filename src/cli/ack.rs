@@ -94,7 +94,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Ack) -> anyhow::Result<bool>
         let message = "--limit, --columns, --json and --csv need --list";
         return Err(WrongUsage(message.to_owned()).into());
     }
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     ask::with_database(&config, async |opened| {
         ack(opened, &wanted, shared.times()).await
     })

@@ -19,7 +19,7 @@ pub(super) async fn run(
     (all, form): (bool, &ListFormat),
 ) -> anyhow::Result<bool> {
     form.check::<AckLine>()?;
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let (now, times) = (Clock::system().now(), shared.times());
     let question = AckQuestion {
         said: said.map(|said| said.trim().to_uppercase()),

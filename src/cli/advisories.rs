@@ -3,22 +3,26 @@
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
+use super::advisory_counts::{CountBy, print_counts};
 use super::advisory_question::{Advisories, TimeContext};
 use super::advisory_rows::{Line, Shown, rows};
-use super::list::print;
+use super::list::{ListFormat, print};
 use super::output::print_note;
 use super::shared::GlobalArgs;
+use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::model::filter::{Field, Filter, FlagField, NumberField, Test, WatchListTest};
 use crate::model::{Catalogue, counted};
 use crate::store::enrichment::state;
+use crate::store::reports::counts::{self, CountQuestion};
 use crate::store::reports::question::{self, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
 
 pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::Result<bool> {
     wanted.form.check::<Line>()?;
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let id_pattern = whole(config.feeds.id_pattern.as_str())?;
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
@@ -29,6 +33,7 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     let (sort, is_reversed) = wanted.order();
     let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
     let lists = std::mem::take(&mut wanted.watch_list);
+    let count_by = wanted.count_by.take();
     let shown = Shown {
         sort,
         // Who looks for a CVE wants to know where it is.
@@ -44,13 +49,12 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
         is_reversed,
         limit: form.rows(),
     };
+    if let Some(by) = count_by {
+        return count(&config, asked, &lists, (form, &by, times)).await;
+    }
     let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
-        chosen_list::check_filter(connection, &asked.filter).await?;
-        if !lists.is_empty() {
-            let lists = chosen(connection, &lists).await?;
-            asked.filter = Filter::All(vec![asked.filter, lists]);
-        }
+        asked.filter = with_lists(connection, asked.filter, &lists).await?;
         let found = question::advisories(connection, &asked, details).await?;
         let unread = unread(connection, &asked).await?;
         let unlisted = receipt::unlisted(connection, details).await?;
@@ -65,6 +69,43 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     print_unlisted(unlisted);
     print_unread(unread);
     Ok(true)
+}
+
+/// Counts what matches instead of listing it.
+async fn count(
+    config: &Config,
+    asked: AdvisoryQuestion,
+    lists: &[String],
+    (form, by, times): (ListFormat, &CountBy, Times),
+) -> anyhow::Result<bool> {
+    let counting = ask::with_connection(config, async |connection| {
+        let question = CountQuestion {
+            filter: with_lists(connection, asked.filter, lists).await?,
+            now: asked.now,
+            changed_since: asked.changed_since,
+            changed_until: asked.changed_until,
+            keys: by.keys().to_vec(),
+            zone: times.zone(),
+            limit: asked.limit,
+        };
+        Ok(counts::counts(connection, &question).await?)
+    });
+    print_counts(form, by, counting.await?, times)?;
+    Ok(true)
+}
+
+/// The filter, and one of the watch lists that were given beside it.
+async fn with_lists(
+    connection: &mut PgConnection,
+    filter: Filter,
+    lists: &[String],
+) -> anyhow::Result<Filter> {
+    chosen_list::check_filter(connection, &filter).await?;
+    if lists.is_empty() {
+        return Ok(filter);
+    }
+    let lists = chosen(connection, lists).await?;
+    Ok(Filter::All(vec![filter, lists]))
 }
 
 /// One of these watch lists. What was written may be a part of a name.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::Args;
 
+use super::advisory_counts::CountBy;
 use super::advisory_options::{
     cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
 };
@@ -16,19 +17,14 @@ use crate::model::filter::{
 };
 use crate::store::reports::question::Sort;
 
-const EXAMPLES: &str = r#"All options together must match. An option that is repeated matches any of its values;
+const NOTES: &str =
+    "All options together must match. An option that is repeated matches any of its values;
 --search, --sort and the options with a time can be given once.
-docs/filter.md describes the language of --where.
-
-Examples:
-  advisoryd advisories --severity high+ --released yesterday
-  advisoryd advisories --watch-list "Office clients" --sort severity
-  advisoryd advisories --where 'cvss >= 9 and not product ~ "windows"'
-  advisoryd advisories --released 2026-10 --csv --bom > october.csv"#;
+docs/filter.md describes the language of --where.";
 
 /// Which advisories.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = NOTES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Advisories {
     /// Words to search for, as with --search; a CVE as with --cve; an advisory (SA87735)
@@ -123,6 +119,10 @@ pub(super) struct Advisories {
     /// Sort by this, newest or highest first; `:asc` reverses it [default: modified]
     #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
     pub(super) sort: Option<(Sort, bool)>,
+    /// Count them instead: by severity, month (of the release), product or watch_list, or by
+    /// two of these separated by a comma
+    #[arg(long, value_name = "NAME[,NAME]", value_parser = CountBy::parse, conflicts_with = "sort")]
+    pub(super) count_by: Option<CountBy>,
     #[command(flatten)]
     pub(super) form: ListFormat,
 }

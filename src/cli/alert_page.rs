@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 use serde_json::Value;
 
+use super::table::limit;
 use super::times::Times;
 use crate::model::{one_line, outgoing_within};
 
@@ -91,7 +92,7 @@ fn line(attempt: &Value, times: Times) -> String {
 
 /// Why an attempt failed, and what the receiver answered: the reason is often only there.
 fn reason(error: Option<String>, answer: &str) -> String {
-    let answer = outgoing_within(answer, ANSWER_CHARS);
+    let answer = outgoing_within(answer, limit(ANSWER_CHARS));
     match error {
         None => answer,
         Some(error) if answer.is_empty() || error.contains(&answer) => error,

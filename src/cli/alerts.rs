@@ -83,7 +83,7 @@ impl Resend {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: AlertsArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let what = match wanted.what {
         AlertsCommand::Test { sink, json } => return test(&config, &sink, json).await,
         AlertsCommand::List(wanted) => {

@@ -12,14 +12,16 @@ use super::times::Times;
 use super::wrap::wrapped;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{AlertState, Matcher, OWN_RULE, counted, legible, one_line, shortened};
+use crate::model::filter::nearest;
+use crate::model::{
+    AlertState, ChangeKind, ClockKind, Condition, Matcher, OWN_RULE, counted, legible, one_line,
+    shortened,
+};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 
-/// Summaries are cut here in tables; `show` and `--json` print them in full.
+/// Summaries are cut here on a terminal; everything else gets them in full.
 const SUMMARY_LETTERS: usize = 60;
-/// So are errors: the status and the beginning of the reason.
-const ERROR_LETTERS: usize = 120;
 /// Digits of an id in tables.
 const SHORT_ID: usize = 8;
 
@@ -34,6 +36,13 @@ pub(super) struct AlertsListArgs {
     /// Only alerts in this state; without it, all but those whose dead letters were dismissed
     #[arg(long, value_parser = state())]
     state: Option<AlertState>,
+    /// Only alerts about these events, separated by commas, for example escalated,kev_added;
+    /// of alerts about advisoryd itself the condition, such as data_stale
+    #[arg(long, value_name = "EVENT", value_delimiter = ',', value_parser = event)]
+    what: Vec<String>,
+    /// Only alerts that are sent to this sink
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
     /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
@@ -61,6 +70,23 @@ fn state() -> impl TypedValueParser<Value = AlertState> {
     })
 }
 
+/// An event of alerts by its name.
+fn event(text: &str) -> Result<String, String> {
+    let changes = ChangeKind::ALL.iter().map(|kind| kind.name());
+    let conditions = Condition::ALL.iter().map(|condition| condition.name());
+    let names: Vec<&str> = changes
+        .chain(ClockKind::ALL.map(ClockKind::name))
+        .chain(conditions)
+        .collect();
+    let name = text.trim();
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let close = nearest(name, &names);
+    let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+    Err(format!("expected one of {}{close}", names.join(", ")))
+}
+
 impl AlertsListArgs {
     /// Checks `--columns` before anything is requested.
     pub(super) fn check(&self) -> anyhow::Result<()> {
@@ -79,6 +105,8 @@ pub(super) async fn list(
         name == OWN_RULE || rules.any(|rule| rule.name == name)
     };
     let unknown = wanted.rule.clone().filter(|name| !is_rule(name));
+    let is_sink = |name: &str| config.alerts.sinks.iter().any(|sink| sink.name == name);
+    let unknown_sink = wanted.sink.clone().filter(|name| !is_sink(name));
     let mut connection = ask::up_to_date(opened).await?;
     let since = wanted.since;
     let question = AlertQuestion {
@@ -86,6 +114,8 @@ pub(super) async fn list(
         key: wanted.key,
         state: wanted.state,
         since: since.map(|since| since.time(Clock::system().now(), times)),
+        what: wanted.what,
+        sink: wanted.sink,
         limit: wanted.form.rows(),
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
@@ -103,6 +133,11 @@ pub(super) async fn list(
         if let Some(rule) = unknown {
             print_note(&format!(
                 "there is no rule `{rule}`; see `advisoryd rules list`"
+            ));
+        }
+        if let Some(sink) = unknown_sink {
+            print_note(&format!(
+                "there is no sink `{sink}`; see `advisoryd sinks list`"
             ));
         }
         note_left_out();
@@ -129,8 +164,7 @@ fn as_table(lines: &[AlertLine], times: Times) -> String {
         .iter()
         .map(|line| {
             let [created, rule, key, sink, state, id, summary] = row(line, times);
-            let error = line.error.as_deref().unwrap_or_default();
-            let error = shortened(error, ERROR_LETTERS);
+            let error = line.error.clone().unwrap_or_default();
             [created, rule, key, sink, state, id, summary, error]
         })
         .collect();
@@ -151,6 +185,7 @@ fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
         .iter()
         .map(|line| {
             let [_, rule, key, sink, state, id, summary] = row(line, times);
+            let summary = shortened(&summary, SUMMARY_LETTERS);
             let alert = match &line.title {
                 Some(title) => format!("{title} ({summary})"),
                 None => summary,
@@ -217,6 +252,6 @@ fn row(line: &AlertLine, times: Times) -> [String; 7] {
         line.sinks.join(", "),
         line.state.clone(),
         line.id.to_string().chars().take(SHORT_ID).collect(),
-        shortened(summary, SUMMARY_LETTERS),
+        summary.to_owned(),
     ]
 }

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use super::colour::When;
 use super::demo;
 use super::since::length_of_time;
-use crate::config::LogFormat;
+use crate::config::{LogFormat, listen_address};
 use crate::daemon::StartOptions;
 use crate::simulate;
 
@@ -25,29 +25,29 @@ const GLOBAL: &str = "Global options";
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 77 this user may not (see stderr), 78 invalid configuration or token."
+    after_long_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 77 this user may not (see stderr), 78 invalid configuration or token."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, help_heading = GLOBAL, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// More output (-vv for debug)
-    #[arg(short, long, global = true, help_heading = GLOBAL, action = ArgAction::Count)]
+    #[arg(short, long, global = true, hide_short_help = true, help_heading = GLOBAL, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print only data and errors
-    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, hide_short_help = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log format
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "auto|pretty|json|journald", value_parser = log_format)]
+    #[arg(long, global = true, hide_short_help = true, help_heading = GLOBAL, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
     /// Read and print times in UTC instead of the local time zone
-    #[arg(long, global = true, help_heading = GLOBAL)]
+    #[arg(long, global = true, hide_short_help = true, help_heading = GLOBAL)]
     pub utc: bool,
     /// When to use colours: auto (on a terminal), always or never [default: auto]
     #[arg(
         long,
-        global = true, help_heading = GLOBAL,
+        global = true, hide_short_help = true, help_heading = GLOBAL,
         value_name = "WHEN",
         value_enum,
         default_value_t,
@@ -56,10 +56,10 @@ pub(super) struct Arguments {
     )]
     pub color: When,
     /// Do not start a pager for output that is longer than the terminal
-    #[arg(long, global = true, help_heading = GLOBAL)]
+    #[arg(long, global = true, hide_short_help = true, help_heading = GLOBAL)]
     pub no_pager: bool,
     /// Read from the primary, not from the read replica (`read_url`)
-    #[arg(long, global = true, help_heading = GLOBAL)]
+    #[arg(long, global = true, hide_short_help = true, help_heading = GLOBAL)]
     pub primary: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -67,6 +67,13 @@ pub(super) struct Arguments {
 
 fn log_format(name: &str) -> Result<LogFormat, String> {
     LogFormat::from_name(name).ok_or_else(|| "expected auto, pretty, json or journald".to_owned())
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    listen_address(text).ok_or_else(|| {
+        "expected an address and port such as `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`"
+            .to_owned()
+    })
 }
 
 /// What `run` was asked.
@@ -106,6 +113,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show which settings are in effect, and where each comes from
+    Config(super::config::ConfigArgs),
     /// Show whether a daemon runs, problems, data freshness and next runs
     Status(super::status::StatusArgs),
     /// List advisories that match a filter, most recently modified first
@@ -214,8 +223,8 @@ impl From<Demo> for demo::DemoOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Address to listen on, for example localhost:8080
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub listen: SocketAddr,
     /// Number of advisories
     #[arg(long, default_value_t = 1000)]

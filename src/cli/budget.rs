@@ -15,9 +15,6 @@ use crate::startup::{self, Opened};
 use crate::store::reports::budget::{BudgetReport, BudgetUser, budgets, users};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  advisoryd budget\n  advisoryd budget --json | jq '.[0].remaining_today'\n  advisoryd budget take 1 && curl -H \"Authorization: Token $(cat token)\" \\\n    https://api.app.secunia.com/api/tickets/"
-)]
 pub(super) struct BudgetArgs {
     #[command(subcommand)]
     what: Option<BudgetCommand>,
@@ -29,9 +26,7 @@ pub(super) struct BudgetArgs {
 #[derive(Debug, Subcommand)]
 enum BudgetCommand {
     /// Reserve requests for a script that uses the same account, and wait until they may be sent
-    #[command(
-        after_help = "Send the requests within one second after the command ends.\n\nExamples:\n  advisoryd budget take 1\n  advisoryd budget take 5 --no-wait || exit 0"
-    )]
+    #[command(after_long_help = "Send the requests within one second after the command ends.")]
     Take(Take),
 }
 
@@ -49,7 +44,7 @@ struct Take {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: BudgetArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         match wanted.what {

@@ -51,7 +51,7 @@ fn max_body(text: &str) -> Result<usize, String> {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Capture) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let token = config.upstream.token()?;
     let lists = lists(&config, &wanted).await?;
     if !announce(&config, lists.len(), &wanted)? {

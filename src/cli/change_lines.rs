@@ -1,6 +1,8 @@
 //! Lines of `advisoryd changes`.
 
 use console::style;
+use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::list::field;
@@ -9,7 +11,7 @@ use super::times::Times;
 use super::{difference, table};
 use crate::model::{ChangeKind, legible, one_line};
 use crate::store::change::Change;
-use crate::store::reports::question;
+use crate::store::reports::question::{self, FieldChange};
 
 /// Columns of CSV, with the names of JSON.
 const COLUMNS: [&str; 10] = [
@@ -24,6 +26,9 @@ const COLUMNS: [&str; 10] = [
     "watch_list",
     "kind",
 ];
+
+/// Kind, key and version.
+type ChangedVersion = (String, String, i32);
 
 /// How changes are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +46,38 @@ fn print_row(cells: [String; COLUMNS.len()]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A change as JSON, with what the version changed that it comes from.
+#[derive(Serialize)]
+struct ChangeObject<'a> {
+    #[serde(flatten)]
+    change: &'a Change,
+    fields: Vec<FieldObject<'a>>,
+}
+
+/// A changed field, with the names of the view `field_changes`.
+#[derive(Serialize)]
+struct FieldObject<'a> {
+    field: &'a str,
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
+}
+
+impl<'a> FieldObject<'a> {
+    fn of(changed: &'a FieldChange) -> Self {
+        Self {
+            field: &changed.field,
+            old: changed.old.as_ref(),
+            new: changed.new.as_ref(),
+        }
+    }
+}
+
 /// Prints changes; what a version changed is printed once, below its first event.
 pub(super) struct Printer {
     form: ChangeFormat,
     times: Times,
-    /// The version whose changes were printed last.
-    printed: Option<(String, i32)>,
+    /// The version that was read last, and its changes.
+    read: Option<(ChangedVersion, Vec<FieldChange>)>,
 }
 
 impl Printer {
@@ -58,7 +89,7 @@ impl Printer {
         Ok(Self {
             form,
             times,
-            printed: None,
+            read: None,
         })
     }
 
@@ -68,7 +99,15 @@ impl Printer {
         change: &Change,
     ) -> anyhow::Result<()> {
         match self.form {
-            ChangeFormat::Json => return print_json(change),
+            ChangeFormat::Json => {
+                let fields = if is_of_version(&change.what) {
+                    self.fields(connection, change).await?.1
+                } else {
+                    &[]
+                };
+                let fields = fields.iter().map(FieldObject::of).collect();
+                return print_json(&ChangeObject { change, fields });
+            }
             ChangeFormat::Csv => {
                 let document = serde_json::to_value(change)?;
                 return print_row(COLUMNS.map(|name| field(name, &document[name])));
@@ -76,18 +115,36 @@ impl Printer {
             ChangeFormat::Lines => {}
         }
         print_styled(&line(change, self.times));
-        let version = (change.key.clone(), change.version);
-        if !is_of_version(&change.what) || self.printed.as_ref() == Some(&version) {
+        if !is_of_version(&change.what) {
             return Ok(());
         }
-        let (kind, key) = (change.kind.as_str(), change.key.as_str());
-        let changes = question::field_changes_of(connection, (kind, key), change.version).await?;
-        let shown = changes.iter().filter(|one| one.field != "modified_at");
-        for line in difference::page(shown, self.times) {
-            print_styled(&format!("           {line}"));
+        let times = self.times;
+        let (is_first, changes) = self.fields(connection, change).await?;
+        if is_first {
+            let shown = changes.iter().filter(|one| one.field != "modified_at");
+            for line in difference::page(shown, times) {
+                print_styled(&format!("           {line}"));
+            }
         }
-        self.printed = Some(version);
         Ok(())
+    }
+
+    /// What the version of a change changed, and whether it is another version than that of
+    /// the change before.
+    async fn fields(
+        &mut self,
+        connection: &mut PgConnection,
+        change: &Change,
+    ) -> anyhow::Result<(bool, &[FieldChange])> {
+        let version = (change.kind.clone(), change.key.clone(), change.version);
+        let is_read = matches!(&self.read, Some((read, _)) if *read == version);
+        if !is_read {
+            let (kind, key, number) = (&version.0, &version.1, version.2);
+            let fields = question::field_changes_of(connection, (kind, key), number).await?;
+            self.read = Some((version, fields));
+        }
+        let fields = self.read.as_ref().map_or(&[][..], |(_, fields)| fields);
+        Ok((!is_read, fields))
     }
 }
 

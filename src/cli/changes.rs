@@ -122,7 +122,7 @@ fn event(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Changes) -> anyhow::Result<bool> {
-    let mut config = shared.load_and_log(Some("warn"))?;
+    let mut config = shared.load_and_note()?;
     if wanted.follow {
         // A standby sends no notifications.
         config.database.read_url = None;

@@ -18,7 +18,7 @@ use crate::store::database::{self, Requirement, SchemaState, TransactionPooling}
 use crate::store::reports::named_list;
 
 pub(super) async fn run(shared: GlobalArgs, offline: bool, json: bool) -> anyhow::Result<bool> {
-    let loaded = shared.load_and_log(Some("warn")).and_then(|config| {
+    let loaded = shared.load_and_note().and_then(|config| {
         config.require_something()?;
         Ok(config)
     });

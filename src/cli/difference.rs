@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
 
 use super::output::plain;
+use super::table::limit;
 use super::times::Times;
 use crate::model::{Severity, is_documented, legible, one_line};
 use crate::store::reports::question::FieldChange;
@@ -106,9 +107,9 @@ fn of_paths(change: &FieldChange, times: Times) -> Vec<String> {
     if differing.is_empty() {
         return Vec::new();
     }
-    let more = differing.len().saturating_sub(MANY);
+    let more = differing.len().saturating_sub(limit(MANY));
     let mut all = vec!["unrecognised:".to_owned()];
-    for one in differing.iter().take(MANY) {
+    for one in differing.iter().take(limit(MANY)) {
         all.extend(lines(one, times).iter().map(|line| format!("  {line}")));
     }
     if more > 0 {
@@ -127,8 +128,8 @@ fn of_lists(field: &str, old: &[Value], new: &[Value]) -> Vec<String> {
     if items.is_empty() {
         return vec![format!("{field}: in another order")];
     }
-    let more = items.len().saturating_sub(MANY);
-    items.truncate(MANY);
+    let more = items.len().saturating_sub(limit(MANY));
+    items.truncate(limit(MANY));
     let mut lines = vec![format!("{field}:")];
     lines.extend(items.into_iter().map(|item| format!("  {item}")));
     if more > 0 {

@@ -13,10 +13,6 @@ use crate::model::{chain, outgoing};
 
 /// What `enrich` reads.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  advisoryd enrich known_exploited_vulnerabilities.json
-  advisoryd enrich epss_scores-2026-11-28.csv.gz
-  advisoryd enrich --json /mnt/transfer/*")]
 pub(super) struct Enrich {
     /// KEV catalogues (JSON) and files of EPSS scores (CSV), plain or compressed (gzip, zstd)
     #[arg(required = true, value_name = "FILE")]
@@ -30,7 +26,7 @@ pub(super) struct Enrich {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Enrich) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     ask::with_new_database(&config, async |opened| {
         ask::migrate(&config, opened).await?;
         let terms = Terms {

@@ -61,7 +61,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Erase) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let who = login();
     let by = By {
         who: &who,

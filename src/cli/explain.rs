@@ -34,7 +34,7 @@ pub(super) struct Explain {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Explain) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     ask::with_connection(&config, async |connection| {
         let written = wanted.key.trim().to_uppercase();
         let keys = if is_cve(&written) {

@@ -32,7 +32,7 @@ pub(super) struct Fleet {
 enum FleetCommand {
     /// Show one line for each configuration (*.toml) in a directory
     #[command(
-        after_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance.\n\nExamples:\n  advisoryd fleet status /etc/advisoryd\n  advisoryd fleet status /etc/advisoryd --json | jq -c 'select(.status > 0)'"
+        after_long_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance."
     )]
     Status(Status),
 }
@@ -50,7 +50,7 @@ struct Status {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Fleet) -> anyhow::Result<bool> {
-    shared.log(None, "error")?;
+    shared.note_at("advisoryd=error")?;
     let FleetCommand::Status(wanted) = wanted.what;
     wanted.shape.check::<InstanceLine>()?;
     let files = files(&wanted.folder)?;

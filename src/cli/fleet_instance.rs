@@ -9,11 +9,12 @@ use tokio::time::timeout;
 
 use super::ask;
 use super::output::rough;
+use super::table::short;
 use crate::cluster::Role;
 use crate::config::Config;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
-use crate::model::{ConditionState, one_line, shortened};
+use crate::model::{ConditionState, one_line};
 use crate::startup::Opened;
 use crate::store::health::condition;
 use crate::store::ledger::daemon;
@@ -116,7 +117,7 @@ impl FleetInstance {
     /// Adds something that is wrong; only the worst is shown.
     pub(super) fn with(mut self, state: InstanceState, what: &str) -> Self {
         if state > self.state || self.worst.is_none() {
-            self.worst = Some(shortened(what, MAX_WORST_CHARS));
+            self.worst = Some(what.to_owned());
             self.state = state;
         }
         self
@@ -142,7 +143,7 @@ impl FleetInstance {
 
     /// What is wrong with it, in a line of its own: no column is wide enough for it.
     pub(super) fn problem(&self) -> Option<String> {
-        let worst = one_line(self.worst.as_ref()?);
+        let worst = short(&one_line(self.worst.as_ref()?), MAX_WORST_CHARS);
         Some(format!("  {}: {worst}", one_line(&self.name)))
     }
 

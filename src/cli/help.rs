@@ -13,7 +13,10 @@ use super::{examples, table};
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Daemon", &["run", "sync", "check", "status", "migrate"]),
+    (
+        "Daemon",
+        &["run", "sync", "check", "config", "status", "migrate"],
+    ),
     (
         "Queries",
         &["advisories", "tickets", "products", "show", "changes"],
@@ -124,7 +127,8 @@ pub(super) fn command() -> Command {
             let _ = writeln!(groups, "{}", wrapped(&line, INDENT, table::width()));
         }
     }
-    let after = "`advisoryd COMMAND --help` describes a command.";
+    let after = "`advisoryd COMMAND -h` lists the options of a command; `--help` describes them, with the global options and examples.";
+    let after = wrapped(after, 0, table::width());
     command.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{heading}Global options:{heading:#}\n{{options}}\n\n{after}{{after-help}}\n"
     ))

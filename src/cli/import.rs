@@ -9,7 +9,7 @@ use tokio::io::AsyncRead;
 use super::import_bundle::{self, is_bundle};
 use super::import_unread::UnreadLine;
 use super::output::{print_error, print_json};
-use super::report::{LOG_OF_RUNS, not_followed, print_ended, print_run};
+use super::report::{not_followed, print_ended, print_run};
 use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use super::sync_report::nothing_new_of;
@@ -56,7 +56,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Import) -> anyhow::Result<bo
         let bundle = bundle.display();
         anyhow::bail!("{bundle} is a bundle; import it with --key-file FILE");
     }
-    let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
+    let config = shared.load_and_note()?;
     ask::with_new_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;

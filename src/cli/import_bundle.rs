@@ -38,7 +38,7 @@ pub(super) async fn run(
     key: &Path,
     (accept_removals, json): (bool, bool),
 ) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     anyhow::ensure!(
         config.upstream.offline,
         "a bundle is imported where nothing is requested; set [upstream] offline = true"

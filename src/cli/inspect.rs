@@ -58,7 +58,7 @@ struct Inspected {
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Inspect) -> anyhow::Result<bool> {
     let config = shared.load_or_default()?;
-    shared.log_as(&config, Some("warn"))?;
+    shared.note(&config)?;
     let rules = startup::rules(&config)?;
     let mut good = true;
     for file in &wanted.files {

@@ -67,6 +67,17 @@ impl ListFormat {
         self.limit.is_some() || !self.shape.columns.is_empty() || self.is_for_programs()
     }
 
+    /// Whether columns were chosen.
+    pub(super) fn has_columns(&self) -> bool {
+        !self.shape.columns.is_empty()
+    }
+
+    /// The same with these columns.
+    pub(super) fn with_columns(mut self, names: impl Iterator<Item = &'static str>) -> Self {
+        self.shape.columns = names.map(str::to_owned).collect();
+        self
+    }
+
     /// Whether a program reads it.
     pub(super) fn is_for_programs(&self) -> bool {
         self.shape.is_for_programs()

@@ -10,7 +10,7 @@ use crate::job::trust::retention::{Dropped, maintain};
 use crate::model::counted;
 
 pub(super) async fn run(shared: GlobalArgs, json: bool) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let never = CancellationToken::new();
     let dropped = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);

@@ -20,7 +20,7 @@ pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = out else {
         let mut page = Vec::new();
         clap_mangen::Man::new(help::documented()).render(&mut page)?;
-        output::print_line(in_sections(&String::from_utf8_lossy(&page)).trim_end());
+        output::print_line(in_sections(&String::from_utf8_lossy(&page), true).trim_end());
         return Ok(());
     };
     let failed = || {
@@ -49,13 +49,51 @@ fn write_pages(command: &clap::Command, folder: &Path) -> std::io::Result<()> {
     let man = clap_mangen::Man::new(command.clone());
     let mut page = Vec::new();
     man.render(&mut page)?;
-    let page = in_sections(&String::from_utf8_lossy(&page));
+    let is_main = command.get_name() == "advisoryd";
+    let page = in_sections(&String::from_utf8_lossy(&page), is_main);
     replace(&folder.join(man.get_filename()), page.as_bytes(), READABLE)
 }
 
-/// A page with the usual sections instead of what the library calls EXTRA: EXAMPLES, line by
-/// line, and EXIT STATUS, NOTES for the rest.
-fn in_sections(page: &str) -> String {
+/// Sections of the main page behind EXIT STATUS.
+const ENVIRONMENT: &str = r#".SH ENVIRONMENT
+.TP
+.B ADVISORYD_CONFIG
+The configuration file, unless \fB\-\-config\fR names one.
+.TP
+.BI ADVISORYD_ SECTION __ KEY
+A key of the configuration; it overrides the file. Example: ADVISORYD_LOG__FILTER=debug.
+.TP
+.B ADVISORYD_UPSTREAM__TOKEN
+The token of the API, if there is neither a credential nor a file.
+.TP
+.B CREDENTIALS_DIRECTORY
+Set by systemd: the directory with the credentials of the unit. The token is its file upstream\-token.
+.TP
+.BR ADVISORYD_PAGER ", " PAGER
+The pager of long output on a terminal. If empty or \fBcat\fR, there is none.
+.TP
+.BR NO_COLOR ", " CLICOLOR_FORCE ", " TERM
+Whether output has colours, unless \fB\-\-color\fR is given.
+.TP
+.B TZ
+The time zone in which times are read and printed, unless \fB\-\-utc\fR is given.
+.SH FILES
+.TP
+.I /etc/advisoryd/config.toml
+The configuration, see
+.BR advisoryd.toml (5).
+Of the instance NAME (advisoryd@NAME.service): \fI/etc/advisoryd/NAME.toml\fR.
+.TP
+.I /etc/advisoryd/token
+The token of the API, unless the configuration names another file.
+.TP
+.I /var/lib/advisoryd
+The state directory, with the private PostgreSQL if \fB[database] url\fR is not set.
+"#;
+
+/// A page with the usual sections, in their usual order, instead of what the library calls
+/// EXTRA.
+fn in_sections(page: &str, is_main: bool) -> String {
     const EXTRA: &str = ".SH EXTRA\n";
     const EXIT: &str = "Exit status";
     if page.contains("EXIT STATUS") {
@@ -67,19 +105,28 @@ fn in_sections(page: &str) -> String {
     let (mut examples, mut notes, mut exit) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_example = false;
     for line in extra.lines().filter(|line| !line.is_empty()) {
-        if line.starts_with("Example") {
+        if line.starts_with("Examples:") {
             is_example = true;
         } else if let Some(example) = line.strip_prefix("  ").filter(|_| is_example) {
             examples.push(example);
-        } else if line.starts_with(EXIT) {
-            exit.push(line);
+        } else if let Some(text) = line.strip_prefix(EXIT) {
+            exit.push(text.trim_start_matches([':', ',', ' ']));
         } else if !line.starts_with(".ie") && !line.starts_with(".el") {
             is_example = false;
             notes.push(line);
         }
     }
     let mut sections = String::new();
+    let exit = if exit.is_empty() {
+        "0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.".to_owned()
+    } else {
+        exit.join("\n")
+    };
     // Writing to a string cannot fail.
+    let _ = write!(sections, ".SH \"EXIT STATUS\"\n{exit}\n");
+    if is_main {
+        sections.push_str(ENVIRONMENT);
+    }
     if !notes.is_empty() {
         let _ = write!(sections, ".SH NOTES\n{}\n", notes.join("\n"));
     }
@@ -90,12 +137,11 @@ fn in_sections(page: &str) -> String {
             examples.join("\n")
         );
     }
-    let exit = if exit.is_empty() {
-        "0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.".to_owned()
+    sections.push_str(if is_main {
+        ".SH \"SEE ALSO\"\n.BR psql (1),\n.BR systemd (1),\n.BR advisoryd.toml (5)\n"
     } else {
-        exit.join("\n")
-    };
-    let _ = write!(sections, ".SH \"EXIT STATUS\"\n{exit}\n");
+        ".SH \"SEE ALSO\"\n.BR advisoryd (1),\n.BR advisoryd.toml (5)\n"
+    });
     // VERSION and AUTHORS come last.
     match before.rfind("\n.SH VERSION").filter(|_| behind.is_empty()) {
         Some(at) => format!("{}{sections}{}", &before[..=at], &before[at + 1..]),
@@ -147,16 +193,13 @@ mod tests {
     #[test]
     fn examples_and_the_exit_status_have_sections_of_their_own() {
         let page = ".SH NAME\nx\n.SH EXTRA\nAll match.\n\nExamples:\n  x \\-a\n  x \\-b\n.SH VERSION\nv1\n";
-        let sections = in_sections(page);
+        let sections = in_sections(page, false);
         assert_eq!(
             sections,
-            ".SH NAME\nx\n.SH NOTES\nAll match.\n.SH EXAMPLES\n.nf\nx \\-a\nx \\-b\n.fi\n.SH \"EXIT STATUS\"\n0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.\n.SH VERSION\nv1\n"
+            ".SH NAME\nx\n.SH \"EXIT STATUS\"\n0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.\n.SH NOTES\nAll match.\n.SH EXAMPLES\n.nf\nx \\-a\nx \\-b\n.fi\n.SH \"SEE ALSO\"\n.BR advisoryd (1),\n.BR advisoryd.toml (5)\n.SH VERSION\nv1\n"
         );
-        assert_eq!(in_sections(&sections), sections, "twice is once");
-        let own = in_sections(".SH NAME\nx\n.SH EXTRA\nExit status: 0 good.\n");
-        assert!(
-            own.ends_with(".SH \"EXIT STATUS\"\nExit status: 0 good.\n"),
-            "{own}"
-        );
+        assert_eq!(in_sections(&sections, false), sections, "twice is once");
+        let own = in_sections(".SH NAME\nx\n.SH EXTRA\nExit status: 0 good.\n", false);
+        assert!(own.contains(".SH \"EXIT STATUS\"\n0 good.\n"), "{own}");
     }
 }

@@ -16,10 +16,9 @@ use crate::startup;
 
 /// What `mirror` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  head -c 32 /dev/urandom | base64 > bundle-key
-  advisoryd mirror --out /mnt/stick/2026-11-30 --key-file bundle-key
-An interrupted command is continued by the same command.")]
+#[command(
+    after_long_help = "Make a key with `head -c 32 /dev/urandom | base64 > bundle.key`. An interrupted command is continued by the same command."
+)]
 pub(super) struct MirrorArgs {
     /// Directory to write to; must be new, empty or an unfinished bundle
     #[arg(long, value_name = "DIR")]
@@ -36,7 +35,7 @@ pub(super) struct MirrorArgs {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: MirrorArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     anyhow::ensure!(
         !config.upstream.offline,
         "`mirror` requests everything from upstream, but [upstream] offline = true; run it where upstream can be reached"

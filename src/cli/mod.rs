@@ -3,6 +3,7 @@
 mod ack;
 mod ack_list;
 mod advisories;
+mod advisory_counts;
 mod advisory_options;
 mod advisory_question;
 mod advisory_rows;
@@ -26,11 +27,13 @@ mod check_rules;
 mod check_upstream;
 mod chosen_list;
 mod colour;
+mod config;
 mod confirm;
 mod database;
 mod dead_letters;
 mod demo;
 mod difference;
+mod drawn;
 mod enrich;
 mod erase;
 mod examples;
@@ -274,6 +277,7 @@ fn has_page(command: &Command) -> bool {
         | Command::Tickets(_)
         | Command::Products(_)
         | Command::Sinks(_)
+        | Command::Config(_)
         | Command::Show(_)
         | Command::Quarantine(_)
         | Command::Alerts(_)
@@ -303,6 +307,7 @@ fn work(shared: GlobalArgs, command: Command) -> anyhow::Result<bool> {
         Command::Sinks(wanted) => block_on(sinks::run(shared, wanted)),
         Command::Run(wanted) => block_on(run(shared, wanted.options())),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
+        Command::Config(wanted) => config::run(&shared, wanted),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status(wanted) => block_on(status::run(shared, &wanted)),
         Command::Advisories(wanted) => block_on(advisories::run(shared, *wanted)),
@@ -334,11 +339,11 @@ fn work(shared: GlobalArgs, command: Command) -> anyhow::Result<bool> {
         Command::Migrate => block_on(migrate(shared)),
         Command::Database(wanted) => block_on(database::run(shared, wanted)),
         Command::Demo(wanted) => {
-            shared.log(None, if shared.quiet { "error" } else { "warn" })?;
+            shared.note_at("advisoryd=warn")?;
             block_on(crate::cli::demo::run(wanted.into()))
         }
         Command::Simulate(wanted) => {
-            shared.log(None, if shared.quiet { "error" } else { "info" })?;
+            shared.note_at("advisoryd=warn")?;
             block_on(simulate::run(wanted))
         }
     }
@@ -357,7 +362,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 }
 
 async fn run(shared: GlobalArgs, start_options: StartOptions) -> anyhow::Result<bool> {
-    if let Some(otlp) = shared.load_and_log(None)?.log.otlp {
+    if let Some(otlp) = shared.load_and_log()?.log.otlp {
         otlp.headers()?;
         #[cfg(feature = "otlp")]
         crate::traces::start()?;
@@ -369,7 +374,7 @@ async fn run(shared: GlobalArgs, start_options: StartOptions) -> anyhow::Result<
 }
 
 async fn migrate(shared: GlobalArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(None)?;
+    let config = shared.load_and_note()?;
     let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
     ask::with_new_database(&config, migrate).await?;
     output::print_done("the database is up to date");

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) use super::table::{columns, table};
 use super::table::{width, width_of};
 use super::wrap::wrapped;
-use super::{pager, wrap};
+use super::{drawn, pager, wrap};
 use crate::model::{is_unsafe, legible, outgoing_page, without_secrets};
 
 /// Why some of the data did not reach stdout.
@@ -128,7 +128,9 @@ pub(crate) fn print_error(text: &str) {
     for line in outgoing_page(text).lines() {
         let line = wrapped(&format!("{NAME}{line}"), NAME.len(), width);
         if !pager::keep_note(&line) {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            drawn::above(|| {
+                let _ = writeln!(std::io::stderr(), "{line}");
+            });
         }
     }
 }

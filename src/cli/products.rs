@@ -39,7 +39,7 @@ pub(super) struct Products {
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Products) -> anyhow::Result<bool> {
     wanted.form.check::<ProductLine>()?;
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let (now, times) = (Clock::system().now(), shared.times());
     let words = wanted.words.iter().flat_map(|text| text.split_whitespace());
     let mut asked = ProductQuestion {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
+use super::drawn::{is_left_to_log, set_drawn};
 use super::output::is_quiet;
 use crate::http::{Client, Retrying};
 use crate::job::context::{Context, Progress};
@@ -17,7 +18,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
 /// A bar that follows the counters of a run until it is finished. On anything
-/// but a terminal, and with `--quiet`, it draws nothing.
+/// but a terminal, with `--quiet`, and beside a log, it draws nothing.
 pub(super) struct Bar {
     bar: ProgressBar,
     drawing: tokio::task::JoinHandle<()>,
@@ -38,14 +39,15 @@ enum Shown {
 
 impl Bar {
     pub(super) fn start(context: &Context, what: &str) -> Self {
-        let target = if is_quiet() {
+        let target = if is_quiet() || is_left_to_log() {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style(Shown::Received, false));
-        bar.set_message(what.to_owned());
+        bar.set_prefix(what.to_owned());
+        set_drawn(Some(bar.clone()));
         let before = Counts::now(&context.progress);
         let drawing = tokio::spawn(follow(bar.clone(), context.clone(), before));
         Self { bar, drawing }
@@ -53,6 +55,7 @@ impl Bar {
 
     pub(super) fn finish(self) {
         self.drawing.abort();
+        set_drawn(None);
         self.bar.finish_and_clear();
     }
 }
@@ -109,7 +112,7 @@ async fn follow(bar: ProgressBar, context: Context, before: Counts) {
             }
             Shown::Received | Shown::Waiting => bar.set_position(progress.bytes() - before.bytes),
         }
-        bar.set_prefix(waiting.unwrap_or_else(|| counted(came, "record")));
+        bar.set_message(waiting.unwrap_or_else(|| counted(came, "record")));
     }
 }
 
@@ -135,14 +138,15 @@ fn waiting(client: &Client, now: Instant) -> Option<String> {
 fn style(shown: Shown, is_begun: bool) -> ProgressStyle {
     let template = match shown {
         // Nothing came, so nobody knows how long it takes.
-        Shown::Records(_) if !is_begun => "{msg}  [{bar:30}] {pos}/{len}",
-        Shown::Bytes(_) if !is_begun => "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}",
+        Shown::Records(_) if !is_begun => "{prefix}  [{bar:30}] {pos}/{len}",
+        Shown::Bytes(_) if !is_begun => "{prefix}  [{bar:30}] {bytes}/{total_bytes}  {msg}",
         Shown::Bytes(_) => {
-            "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}  {bytes_per_sec}  {eta} left"
+            "{prefix}  [{bar:30}] {bytes}/{total_bytes}  {msg}  {bytes_per_sec}  {eta} left"
         }
-        Shown::Records(_) => "{msg}  [{bar:30}] {pos}/{len}  {eta} left",
-        Shown::Received => "{msg}  {spinner} {bytes}  {prefix}  {bytes_per_sec}  {elapsed}",
-        Shown::Waiting => "{msg}  {spinner} {prefix}",
+        Shown::Records(_) => "{prefix}  [{bar:30}] {pos}/{len}  {eta} left",
+        Shown::Received => "{prefix}  {spinner} {bytes}  {msg}  {bytes_per_sec}  {elapsed}",
+        // The reason ends where the line does: further lines would stay when it goes.
+        Shown::Waiting => "{prefix}  {spinner} {wide_msg}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

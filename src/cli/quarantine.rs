@@ -7,11 +7,12 @@ use super::confirm::confirm;
 use super::list::{ListFormat as ListForm, print};
 use super::output::{print_done, print_error, print_json, print_line, print_note, table};
 use super::shared::GlobalArgs;
+use super::table::short;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
-use crate::model::{counted, legible, shortened};
+use crate::model::{counted, legible};
 use crate::source::xml;
 use crate::startup::{self, Opened};
 use crate::store::database;
@@ -67,7 +68,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Quarantine) -> anyhow::Resul
     if let QuarantineCommand::List { form } = &wanted.what {
         form.check::<ListedQuarantine>()?;
     }
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let times = shared.times();
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
@@ -111,7 +112,7 @@ fn as_table(lines: &[ListedQuarantine], times: Times) -> String {
             times.exact(line.at),
             line.source.clone(),
             line.key.clone().unwrap_or_default(),
-            shortened(&times.in_sentence(&line.reason), REASON_LETTERS),
+            short(&times.in_sentence(&line.reason), REASON_LETTERS),
         ]
     };
     let rows: Vec<[String; 5]> = lines.iter().map(row).collect();

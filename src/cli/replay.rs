@@ -3,14 +3,14 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::ask;
 use super::confirm::confirm;
 use super::output::{print_done, print_json, print_line};
 use super::shared::GlobalArgs;
 use super::since::{Since, since};
+use super::{ask, table};
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, ReplayReport, ReplayScope};
-use crate::model::{counted, one_line, shortened};
+use crate::model::{counted, one_line};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
@@ -34,7 +34,7 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: ReplayArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let rules = startup::rules(&config)?;
     let clock = Clock::system();
     let since = wanted
@@ -156,7 +156,7 @@ fn print_report(report: &ReplayReport, json: bool) -> anyhow::Result<()> {
 fn short(value: Option<&Value>) -> String {
     match value {
         None => "nothing".to_owned(),
-        Some(Value::String(text)) => shortened(&one_line(text), VALUE_LETTERS),
-        Some(other) => shortened(&other.to_string(), VALUE_LETTERS),
+        Some(Value::String(text)) => table::short(&one_line(text), VALUE_LETTERS),
+        Some(other) => table::short(&other.to_string(), VALUE_LETTERS),
     }
 }

@@ -7,9 +7,6 @@ use crate::config::Config;
 use crate::job::run::{Ran, RunReport};
 use crate::model::{Outcome, SourceKey, Tally, counted};
 
-/// The log of commands that print a line per run: it would say the same again.
-pub(super) const LOG_OF_RUNS: &str = "warn,advisoryd::job::run::report=off";
-
 /// What to do about a watch list that a command names and nothing follows.
 pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
     let advice = if config.unfollowed.contains(&id) {

@@ -9,7 +9,7 @@ use super::output::{print_json, print_line};
 use super::rules_test::{self, PRINTED_MESSAGES};
 use super::shared::GlobalArgs;
 use super::since::{Since, since};
-use super::table::cut;
+use super::table::{cut, limit};
 use super::times::Times;
 use super::{ask, rules_list};
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ struct Test {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: RulesArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     match wanted.what {
         RulesCommand::List { shape } => rules_list::list(&config, &shape, shared.times()),
         RulesCommand::Test(wanted) => match wanted.advisory.clone() {
@@ -152,22 +152,28 @@ fn page(tried: &BackTest, config: &Config, times: Times) -> String {
     let notes = rules_test::unknown(&tried.unknown, config).into_iter();
     let notes = notes.chain(rules_test::silenced(&tried.silenced, times));
     lines.extend(notes.map(|note| format!("  {note}")));
-    for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
+    for message in tried
+        .messages
+        .iter()
+        .rev()
+        .take(limit(PRINTED_MESSAGES))
+        .rev()
+    {
         let at = times.exact(message.at);
         lines.push(format!(
             "  {at}  {}",
             counted(message.alerts.len(), "alert")
         ));
-        for one in message.alerts.iter().take(PRINTED_ALERTS) {
+        for one in message.alerts.iter().take(limit(PRINTED_ALERTS)) {
             let line = format!("    {}  {} ({})", one.key, one.title, one.summary);
             lines.push(cut(&line));
         }
-        if message.alerts.len() > PRINTED_ALERTS {
+        if message.alerts.len() > limit(PRINTED_ALERTS) {
             let more = message.alerts.len() - PRINTED_ALERTS;
             lines.push(format!("    and {more} more"));
         }
     }
-    if tried.messages.len() > PRINTED_MESSAGES {
+    if tried.messages.len() > limit(PRINTED_MESSAGES) {
         lines.push(format!(
             "  (the last {PRINTED_MESSAGES} messages; --json prints all)"
         ));

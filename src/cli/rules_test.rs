@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line};
-use super::table::cut;
+use super::table::{cut, limit};
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
@@ -73,10 +73,10 @@ pub(super) fn difference(
         lines.push(format!("{what}: {}", counted(all.len(), "alert")));
         lines.extend(
             all.iter()
-                .take(PRINTED_MESSAGES)
+                .take(limit(PRINTED_MESSAGES))
                 .map(|one| line(one, times)),
         );
-        if all.len() > PRINTED_MESSAGES {
+        if all.len() > limit(PRINTED_MESSAGES) {
             let more = all.len() - PRINTED_MESSAGES;
             lines.push(format!("  and {more} more (--json prints all)"));
         }

@@ -41,7 +41,7 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: ShowArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     ask::with_connection(&config, async |connection| {
         show(&config, connection, &wanted, shared.times()).await
     })

@@ -4,6 +4,7 @@ use console::measure_text_width;
 use serde_json::{Map, Value};
 
 use super::output::plain;
+use super::table::limit;
 use super::times::Times;
 use super::wrap::wrapped;
 use crate::model::{RecordKind, RecordReceipt, is_documented, legible, one_line};
@@ -230,7 +231,7 @@ fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
         String::new(),
         format!("{} ({})", capital(field), items.len()),
     ];
-    lines.extend(items.iter().take(MANY).map(|item| {
+    lines.extend(items.iter().take(limit(MANY)).map(|item| {
         let text = parts.iter().map(|part| match *part {
             "called" => called(item),
             "product_id" if !item[*part].is_null() => {
@@ -241,7 +242,7 @@ fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
         let text: Vec<String> = text.collect();
         format!("  {}", text.join("  ").trim())
     }));
-    if items.len() > MANY {
+    if items.len() > limit(MANY) {
         lines.push(format!("  and {} more", items.len() - MANY));
     }
     lines

@@ -12,10 +12,11 @@ use super::output::{print_done, print_error, print_line, print_note};
 use super::shared::GlobalArgs;
 use super::silence_list::{ACTIVE, SilenceLine, list};
 use super::since::{Since, since};
+use super::table::{limit, short};
 use super::times::Times;
 use crate::clock::Clock;
 use crate::model::filter::severity_from_name;
-use crate::model::{Alert, Silence as Compiled, outgoing, shortened};
+use crate::model::{Alert, Silence as Compiled, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::silence;
 use crate::store::database;
@@ -95,7 +96,7 @@ fn matcher(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: SilenceArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let now = Clock::system().now();
     let times = shared.times();
     if let SilenceCommand::List { shape, .. } = &wanted.what {
@@ -179,11 +180,11 @@ fn would_have(silence: &Compiled, past: &[(String, Alert)]) -> String {
     if held.is_empty() {
         return format!("of the {all} alerts of the last 30 days it would have suppressed none");
     }
-    let named = held.iter().take(NAMED);
+    let named = held.iter().take(limit(NAMED));
     let mut named: Vec<String> = named
-        .map(|alert| format!("{} {}", alert.key, shortened(&alert.title, TITLE_CHARS)))
+        .map(|alert| format!("{} {}", alert.key, short(&alert.title, TITLE_CHARS)))
         .collect();
-    if held.len() > NAMED {
+    if held.len() > limit(NAMED) {
         named.push(format!("and {} more", held.len() - NAMED));
     }
     format!(

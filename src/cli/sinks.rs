@@ -12,13 +12,9 @@ use crate::config::{Preset, presets};
 use crate::model::filter::nearest;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  advisoryd sinks list
-  advisoryd sinks presets
-  advisoryd sinks preset jira
-  advisoryd sinks preset pagerduty >>/etc/advisoryd/config.toml
-
-Afterwards, `advisoryd alerts test NAME` sends a test message.")]
+#[command(
+    after_long_help = "When a sink is configured, `advisoryd alerts test NAME` sends a test message."
+)]
 pub(super) struct Sinks {
     #[command(subcommand)]
     what: SinksCommand,

@@ -118,7 +118,7 @@ fn other_uses(config: &Config, name: &String) -> Vec<&'static str> {
 
 pub(super) async fn run(shared: GlobalArgs, shape: &Shape) -> anyhow::Result<bool> {
     shape.check::<Line>()?;
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let times = shared.times();
     let states =
         async |connection: &mut PgConnection| anyhow::Ok(outcome::sinks(connection).await?);

@@ -62,7 +62,7 @@ impl StatusArgs {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: &StatusArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let now = Clock::system().now();
     ask::with_reader(&config, async |opened| {
         show(&config, opened, &shared, (wanted.json, now)).await

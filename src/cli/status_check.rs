@@ -118,7 +118,7 @@ pub(super) async fn run(shared: GlobalArgs, check: Check) -> anyhow::Result<u8> 
 
 async fn inspect(shared: &GlobalArgs, check: Check) -> anyhow::Result<Verdict> {
     let config = shared.load()?;
-    shared.log(Some(config.log.format), "error")?;
+    shared.note_at("advisoryd=error")?;
     let (now, times) = (Clock::system().now(), shared.times());
     ask::with_reader(&config, async |opened| {
         let mut connection = ask::up_to_date(opened).await?;

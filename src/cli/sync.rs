@@ -4,7 +4,6 @@ use clap::{Args, ValueEnum};
 
 use super::exit::WrongUsage;
 use super::output::{print_error, print_note};
-use super::report::LOG_OF_RUNS;
 use super::shared::GlobalArgs;
 use super::stop::stop_on_signals;
 use super::sync_alerts::{AlertOutput, alert, usable_sinks};
@@ -63,7 +62,7 @@ pub(super) enum SyncPart {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Sync) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
+    let config = shared.load_and_note()?;
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);

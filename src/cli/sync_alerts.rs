@@ -59,6 +59,7 @@ pub(super) async fn alert(
         delivered,
         postponed,
         abandoned,
+        failures,
     } = passed.delivered;
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !alert_output.json {
@@ -69,15 +70,24 @@ pub(super) async fn alert(
     }
     if postponed > 0 {
         print_error(&format!(
-            "alerts: {} failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`",
-            counted(postponed, "delivery")
+            "alerts: {} failed and will be retried by the next `sync` or the daemon ({}); see `advisoryd alerts list`",
+            counted(postponed, "delivery"),
+            reasons(&failures)
         ));
     }
     if abandoned > 0 {
         print_error(&format!(
-            "alerts: {} became dead letters; see `advisoryd alerts list --state dead_letter`",
-            counted(abandoned, "message")
+            "alerts: {} became dead letters ({}); see `advisoryd alerts list --state dead_letter`",
+            counted(abandoned, "message"),
+            reasons(&failures)
         ));
     }
     Ok(postponed + abandoned == 0)
+}
+
+/// Why sinks failed, each with its last reason.
+fn reasons(failures: &[(String, String)]) -> String {
+    let reasons = failures.iter();
+    let reasons = reasons.map(|(sink, error)| format!("sink `{sink}`: {error}"));
+    reasons.collect::<Vec<_>>().join("; ")
 }

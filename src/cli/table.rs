@@ -6,7 +6,7 @@ use console::{Term, measure_text_width, truncate_str};
 use super::colour;
 use super::hyperlink::hyperlink;
 use super::wrap::wrapped;
-use crate::model::one_line;
+use crate::model::{one_line, shortened};
 
 /// Rows under a heading, in columns as wide as their widest cell. On a terminal the last
 /// column is cut where the terminal ends.
@@ -61,6 +61,17 @@ pub(super) fn width_of(terminal: &Term) -> Option<usize> {
         .then(|| terminal.size_checked())
         .flatten();
     size.map(|(_, columns)| usize::from(columns))
+}
+
+/// At most so many characters of a text on a terminal. Whatever reads a pipe gets all.
+pub(super) fn short(text: &str, most_chars: usize) -> String {
+    shortened(text, limit(most_chars))
+}
+
+/// How many of a number of items, or characters, are shown: so many on a terminal, all in a
+/// pipe.
+pub(super) fn limit(most: usize) -> usize {
+    if width().is_some() { most } else { usize::MAX }
 }
 
 /// A line that is not longer than the terminal is wide.

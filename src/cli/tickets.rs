@@ -73,7 +73,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: TicketsArgs) -> anyhow::Resu
     let (now, times) = (Clock::system().now(), shared.times());
     let until = Until::of(&wanted, (now, times));
     wanted.form.check::<TicketLine>()?;
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let closed = wanted.closed(&config)?;
     let ((mut asked, list), form) = wanted.question(now, times);
     let shown = Shown::of(&asked);

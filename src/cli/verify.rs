@@ -23,7 +23,7 @@ pub(super) struct Verify {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: Verify) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     let now = Clock::system().now();
     let times = shared.times();
     let since = wanted.since.map(|since| since.time(now, times));

@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Config;
+use serde_json::Value;
+
 use super::secret_file::SecretFile;
 use super::setting_error::{ConfigError, SettingError};
+use super::setting_source::EffectiveSetting;
+use super::{Config, process_environment};
 use crate::model::contains_secret;
 
 /// Others may read.
@@ -79,10 +82,15 @@ impl Config {
             })
             .collect();
         if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { errors })
+            return Ok(());
         }
+        let settings = self.effective(process_environment()).unwrap_or_default();
+        let placed = errors.into_iter().map(|error| SettingError {
+            origin: place_of(&error.key, &settings).unwrap_or(error.origin),
+            ..error
+        });
+        let errors = placed.collect();
+        Err(ConfigError { errors })
     }
 
     /// Values that are not secret, by their keys.
@@ -139,6 +147,26 @@ impl Config {
             )
         })
     }
+}
+
+/// Where a key, or the first one below it, is written.
+fn place_of(key: &str, settings: &[EffectiveSetting]) -> Option<Arc<str>> {
+    // `watch_lists (id 4).name`: its number is not known.
+    let of_list = key.split_once(" (id ").and_then(|(lists, rest)| {
+        let (id, rest) = rest.split_once(')')?;
+        let id: Value = id.parse::<i64>().ok()?.into();
+        let mut ids = settings.iter().filter_map(|one| {
+            let entry = one.key.strip_suffix(".id")?;
+            (entry.starts_with(lists) && one.value == id).then_some(entry)
+        });
+        Some(format!("{}{rest}", ids.next()?))
+    });
+    let key = of_list.as_deref().unwrap_or(key);
+    let found = settings.iter().find(|one| {
+        let rest = one.key.strip_prefix(key);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    found.and_then(|one| one.origin.as_deref()).map(Arc::from)
 }
 
 fn pairs<'c>(key: &str, query: &'c [(String, String)]) -> Vec<(String, &'c str)> {

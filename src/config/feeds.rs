@@ -82,7 +82,7 @@ fn details(node: &SettingNode) -> Result<DetailsMode, Advice> {
         "auto" => Ok(DetailsMode::Auto),
         "always" => Ok(DetailsMode::Always),
         "never" => Ok(DetailsMode::Never),
-        _ => Err(Advice::choice("expected `auto`, `always` or `never`")),
+        other => Err(Advice::one_of(other, &["auto", "always", "never"])),
     }
 }
 

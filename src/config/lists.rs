@@ -193,7 +193,7 @@ fn list_source(node: &super::tree::SettingNode) -> Result<ListSource, Advice> {
         "auto" => Ok(ListSource::Auto),
         "feed" => Ok(ListSource::Feed),
         "json" => Ok(ListSource::Json),
-        _ => Err(Advice::choice("expected `auto`, `feed` or `json`")),
+        other => Err(Advice::one_of(other, &["auto", "feed", "json"])),
     }
 }
 

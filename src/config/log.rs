@@ -49,6 +49,9 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
+    /// The names.
+    pub(crate) const NAMES: [&str; 4] = ["auto", "pretty", "json", "journald"];
+
     /// Parses the name used in the configuration and on the command line.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -140,10 +143,8 @@ fn endpoint(node: &SettingNode) -> Result<Url, Advice> {
 }
 
 fn format(node: &SettingNode) -> Result<LogFormat, Advice> {
-    any_text(node)
-        .ok()
-        .and_then(|name| LogFormat::from_name(&name))
-        .ok_or_else(|| Advice::choice("expected `auto`, `pretty`, `json` or `journald`"))
+    let name = any_text(node).unwrap_or_default();
+    LogFormat::from_name(&name).ok_or_else(|| Advice::one_of(&name, &LogFormat::NAMES))
 }
 
 fn filter(node: &SettingNode) -> Result<String, Advice> {

@@ -9,6 +9,7 @@ mod database;
 mod database_hosts;
 mod database_url;
 mod discovery;
+mod effective;
 mod enrichment;
 mod environment;
 mod exposed;
@@ -24,6 +25,7 @@ mod lists;
 mod log;
 mod mute;
 mod occurrence;
+mod places;
 mod quotes;
 mod reconcile;
 mod recorded;
@@ -37,6 +39,7 @@ mod secret;
 mod secret_file;
 mod section;
 mod setting_error;
+mod setting_source;
 mod sinks;
 mod source;
 mod splay;
@@ -73,6 +76,7 @@ pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
 pub use setting_error::{ConfigError, SettingError, shown_path};
+pub use setting_source::{EffectiveSetting, SettingSource};
 pub use sinks::{
     Address, AlertmanagerSettings, Auth, ClientCert, CommandSettings, EmailSettings, Framing,
     HookRequest, HookSettings, Login, Lookup, Method, Oauth2, Oauth2Login, Per, PostTarget, Preset,
@@ -82,7 +86,7 @@ pub use sinks::{
 };
 pub use token::{ApiToken, TokenError, TokenSources};
 pub use upstream::{BackoffSettings, Upstream};
-pub use values::is_loopback;
+pub use values::{is_loopback, listen_address};
 
 use crate::model::DetailsMode;
 use environment::Environment;
@@ -195,6 +199,14 @@ impl Config {
     pub fn from_text(origin: &str, text: &str) -> Result<Self, ConfigError> {
         let root = SettingNode::parse(&Arc::from(origin), text).map_err(one)?;
         Self::read(root, Environment::default())
+    }
+
+    /// The settings of a file that was loaded before.
+    fn parsed(path: &Path) -> Result<SettingNode, ConfigError> {
+        let origin: Arc<str> = Arc::from(shown_path(path));
+        let text = read_file(path)
+            .map_err(|error| one(SettingError::whole(Arc::clone(&origin), unreadable(&error))))?;
+        SettingNode::parse(&origin, &text).map_err(one)
     }
 
     /// Whether advisory details are requested: because of `[feeds] details`, or because

@@ -10,7 +10,7 @@ use super::cron::timezone;
 use super::lists;
 use super::section::Section;
 use super::tree::SettingNode;
-use super::values::{text, texts};
+use super::values::{each_item, text, texts};
 use crate::config::advice::Advice;
 
 /// Maximum number of mute times, and of entries of each key.
@@ -244,10 +244,9 @@ fn ranges(
                 format!("`{text}` is not one; expected a list of entries such as {example}");
             Advice::from(advice)
         };
-        entries
-            .iter()
-            .map(|text| range(text).ok_or_else(|| wrong(text)))
-            .collect()
+        each_item(node, &entries, |text| {
+            range(text).ok_or_else(|| wrong(text))
+        })
     }
 }
 
@@ -270,10 +269,9 @@ fn times(node: &SettingNode) -> Result<Vec<(u32, u32)>, Advice> {
             "`{text}` is not one; expected a list of times within a day such as `20:00-24:00`; for a night write two entries"
         ))
     };
-    entries
-        .iter()
-        .map(|text| range(text).ok_or_else(|| wrong(text)))
-        .collect()
+    each_item(node, &entries, |text| {
+        range(text).ok_or_else(|| wrong(text))
+    })
 }
 
 /// The schedule of a digest.

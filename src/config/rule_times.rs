@@ -7,6 +7,7 @@ use super::enrichment::EnrichmentSettings;
 use super::mute::{MuteTime, leave_no_gap};
 use super::section::Section;
 use super::values::duration;
+use crate::config::advice::did_you_mean;
 use crate::model::{ChangeKind, ClockClauses, Matcher, Missing, Rule};
 
 /// Rules are evaluated by the clock every ten minutes.
@@ -107,7 +108,9 @@ pub(super) fn check_times(section: &mut Section<'_>, rule: &Rule, mutes: &[MuteT
         section.unusable("mute_times", why);
     }
     for name in rule.mute_times.iter().filter(|name| !is_known(name)) {
-        let advice = "unknown mute time; add it under [[alerts.mute_times]]";
-        section.wrong("mute_times", name, advice);
+        let known: Vec<&str> = mutes.iter().map(|mute| mute.name.as_str()).collect();
+        let close = did_you_mean(name, &known);
+        let advice = format!("unknown mute time; add it under [[alerts.mute_times]]{close}");
+        section.wrong("mute_times", name, &advice);
     }
 }

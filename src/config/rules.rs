@@ -8,11 +8,11 @@ use super::lists;
 use super::mute::{MuteTime, schedule};
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, configured_value};
-use super::setting_error::{close_to, has_secret_word, may_be_secret};
+use super::setting_error::{has_secret_word, may_be_secret};
 use super::tree::{SettingNode, SettingValue};
-use super::values::{boolean, duration, number, text, texts};
-use crate::config::advice::Advice;
-use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
+use super::values::{boolean, duration, each_item, number, text, texts};
+use crate::config::advice::{Advice, did_you_mean};
+use crate::model::filter::{parse_filter, severity_from_name, vector_from_name};
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
     WorkState,
@@ -211,7 +211,7 @@ fn state(node: &SettingNode) -> Result<WorkState, Advice> {
     let mut known = WorkState::ALL.into_iter();
     known
         .find(|state| state.name() == text)
-        .ok_or_else(|| Advice::choice("expected `open` or `acknowledged`"))
+        .ok_or_else(|| Advice::one_of(&text, &WorkState::ALL.map(WorkState::name)))
 }
 
 fn kinds(node: &SettingNode) -> Result<Vec<ChangeKind>, Advice> {
@@ -229,8 +229,7 @@ fn severity(node: &SettingNode) -> Result<Severity, Advice> {
     };
     let text = text(node).map_err(|_| Advice::choice(format!("expected one of {}", names())))?;
     severity_from_name(&text).ok_or_else(|| {
-        let close = nearest(&text, &Severity::ALL.map(Severity::name));
-        let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+        let close = did_you_mean(&text, &Severity::ALL.map(Severity::name));
         Advice::choice(format!("expected one of {}{close}", names()))
     })
 }
@@ -260,10 +259,10 @@ fn solution_statuses(node: &SettingNode) -> Result<Vec<String>, Advice> {
 }
 
 fn missing(node: &SettingNode) -> Result<Missing, Advice> {
-    match text(node).as_deref() {
-        Ok("match") => Ok(Missing::Match),
-        Ok("skip") => Ok(Missing::Skip),
-        _ => Err(Advice::choice("expected `match` or `skip`")),
+    match text(node).unwrap_or_default().as_str() {
+        "match" => Ok(Missing::Match),
+        "skip" => Ok(Missing::Skip),
+        other => Err(Advice::one_of(other, &["match", "skip"])),
     }
 }
 
@@ -273,18 +272,13 @@ fn each_of<T>(
     all: impl Fn() -> String,
 ) -> Result<Vec<T>, Advice> {
     let names = bounded_texts(node)?;
-    names
-        .iter()
-        .map(|name| {
-            known(name).ok_or_else(|| {
-                let all = all();
-                let close = close_to(name, all.split(", "));
-                let close =
-                    close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
-                format!("unknown value `{name}`; expected one or more of {all}{close}").into()
-            })
+    each_item(node, &names, |name| {
+        known(name).ok_or_else(|| {
+            let all = all();
+            let close = did_you_mean(name, &all.split(", ").collect::<Vec<_>>());
+            format!("unknown value `{name}`; expected one or more of {all}{close}").into()
         })
-        .collect()
+    })
 }
 
 fn bounded_texts(node: &SettingNode) -> Result<Vec<String>, Advice> {
@@ -333,7 +327,7 @@ fn named_lists(node: &SettingNode) -> Result<Vec<ListName>, Advice> {
         if let Ok(id) = id(node) {
             return Ok(ListName::Id(id));
         }
-        let name = lists::name(node).map_err(|_| advice())?;
+        let name = lists::name(node).map_err(|_| Advice::from(advice()).of_item(node))?;
         Ok(match name.parse() {
             Ok(id) => ListName::Id(id),
             Err(_) => ListName::Name(name),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::quotes::as_written;
+use super::places::{ReadKey, elsewhere};
+pub(super) use super::quotes::configured_value;
+use super::quotes::{as_written, without_parts};
 use super::setting_error::{
     NOT_SHOWN, SettingError, close_to, may_be_secret, quoted, quoted_choice, quoted_name,
     without_secrets,
@@ -24,8 +26,8 @@ pub(super) struct Section<'m> {
     /// Whether the value is a table; if not, that is the only error worth reporting.
     is_table: bool,
     known: Vec<&'static str>,
-    /// Origin of the keys that were read, for errors that are found later.
-    origins: BTreeMap<&'static str, Arc<str>>,
+    /// The keys that were read, for errors that are found later.
+    read: BTreeMap<&'static str, ReadKey>,
     errors: &'m mut Vec<SettingError>,
 }
 
@@ -43,7 +45,7 @@ impl<'m> Section<'m> {
             nodes: BTreeMap::new(),
             is_table: true,
             known: Vec::new(),
-            origins: BTreeMap::new(),
+            read: BTreeMap::new(),
             errors,
         };
         if let Some(SettingValue::Table(nodes)) = node.expanded().map(|node| node.value) {
@@ -77,7 +79,7 @@ impl<'m> Section<'m> {
     fn take(&mut self, key: &'static str) -> Option<SettingNode> {
         self.known.push(key);
         let node = self.nodes.remove(key)?;
-        self.origins.insert(key, Arc::clone(&node.origin));
+        self.read.insert(key, ReadKey::of(&node));
         Some(node)
     }
 
@@ -91,18 +93,35 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                if advice.text.contains('\n') {
-                    self.invalid(&node.origin, key, &advice.text);
-                    return None;
-                }
-                let advice = advice.with(without_parts(&advice.text, &node));
-                let given = configured_value(&node);
-                let written = as_written(&node, &given, &advice);
-                let (given, advice) = written.unwrap_or((given, advice));
-                self.wrong_at(&node.origin, key, &given, &advice);
+                self.refuse_value(&node, key, &advice);
                 None
             }
         }
+    }
+
+    /// Reports a value, or the entry of a list that is wrong in it.
+    fn refuse_value(&mut self, node: &SettingNode, key: &str, advice: &Advice) {
+        let origin = advice.at.as_ref().unwrap_or(&node.origin);
+        if advice.text.contains('\n') {
+            self.invalid(origin, key, &advice.text);
+            return;
+        }
+        let origin = Arc::clone(origin);
+        let advice = advice.with(without_parts(&advice.text, node));
+        let given = configured_value(node);
+        let written = as_written(node, &given, &advice);
+        let (given, advice) = written.unwrap_or((given, advice));
+        self.wrong_at(&origin, key, &given, &advice);
+    }
+
+    /// Where a key is written; where the table is, if it is not. Of a list, the entry that
+    /// has this text.
+    fn place(&self, key: &str, item: Option<&str>) -> Arc<str> {
+        let Some(read) = self.read.get(key) else {
+            return Arc::clone(&self.origin);
+        };
+        let item = item.and_then(|item| read.items.iter().find(|(text, _)| text == item));
+        Arc::clone(item.map_or(&read.origin, |(_, origin)| origin))
     }
 
     /// Reads a key that has a default.
@@ -194,13 +213,13 @@ impl<'m> Section<'m> {
     /// Reports a key that is not allowed here, with the reason.
     pub(super) fn refuse(&mut self, key: &'static str, why: &str) {
         if let Some(node) = self.nodes.remove(key) {
-            self.push(&node.origin, key, why.into());
+            self.push(&node.key_origin, key, why.into());
         }
     }
 
     /// Reports a value that was parsed but is invalid.
     pub(super) fn wrong(&mut self, key: &str, given: &str, advice: &str) {
-        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
+        let origin = self.place(key, Some(given));
         self.wrong_at(&origin, key, given, &advice.into());
     }
 
@@ -221,7 +240,7 @@ impl<'m> Section<'m> {
 
     /// Reports an invalid value without showing it.
     pub(super) fn unusable(&mut self, key: &str, why: &str) {
-        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
+        let origin = self.place(key, None);
         let text = match &self.label {
             Some(label) => format!("{label} has a {} that {why}", self.shown(key)),
             None => why.to_owned(),
@@ -240,13 +259,13 @@ impl<'m> Section<'m> {
 
     /// Reports in the words of `text`, without the name of this table.
     pub(super) fn say(&mut self, key: &str, text: String) {
-        let origin = Arc::clone(self.origins.get(key).unwrap_or(&self.origin));
+        let origin = self.place(key, None);
         self.push(&origin, key, text);
     }
 
     /// Reports an unknown key.
     pub(super) fn unknown(&mut self, node: &SettingNode, key: &str, advice: &str) {
-        self.push(&node.origin, key, format!("unknown key; {advice}"));
+        self.push(&node.key_origin, key, format!("unknown key; {advice}"));
     }
 
     /// Reports a missing required key.
@@ -321,43 +340,14 @@ impl<'m> Section<'m> {
         for (key, node) in self.rest() {
             let text = match close_to(&key, self.known.iter().copied()) {
                 Some(name) => format!("unknown key; did you mean `{name}`?"),
+                None if self.path.is_empty() && elsewhere(&key).is_some() => {
+                    let place = elsewhere(&key).unwrap_or_default();
+                    format!("unknown key; did you mean `{place}`?")
+                }
                 None if self.known.is_empty() => "unknown key".into(),
                 None => format!("unknown key; expected one of: {}", self.known.join(", ")),
             };
-            self.push(&node.origin, &key, text);
+            self.push(&node.key_origin, &key, text);
         }
-    }
-}
-
-/// What is expected instead of a value, without the parts of the value that may be
-/// secrets: it may quote an entry of a list.
-fn without_parts(advice: &str, node: &SettingNode) -> String {
-    match &node.value {
-        SettingValue::Table(table) => {
-            table.iter().fold(advice.to_owned(), |advice, (key, node)| {
-                without_secrets(&without_parts(&advice, node), key)
-            })
-        }
-        SettingValue::List(list) => list.iter().fold(advice.to_owned(), |advice, node| {
-            without_parts(&advice, node)
-        }),
-        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
-            // A variable may hold a whole list: none of it is shown.
-            if matches!(node.value, SettingValue::Raw(_)) && may_be_secret(text) {
-                return "expected another value".to_owned();
-            }
-            without_secrets(advice, text)
-        }
-        SettingValue::Plain(_) => advice.to_owned(),
-    }
-}
-
-/// A value as configured, abbreviated for error messages.
-pub(super) fn configured_value(node: &SettingNode) -> String {
-    match &node.value {
-        SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => text.clone(),
-        SettingValue::Plain(value) => value.to_string(),
-        SettingValue::Table(_) => "{…}".into(),
-        SettingValue::List(_) => "[…]".into(),
     }
 }

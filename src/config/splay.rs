@@ -51,7 +51,7 @@ pub(super) fn splay(node: &SettingNode) -> Result<Splay, Advice> {
     match text(node)?.as_str() {
         "auto" => Ok(Splay::Auto),
         "none" => Ok(Splay::None),
-        _ => Err(Advice::choice("expected `auto` or `none`")),
+        other => Err(Advice::one_of(other, &["auto", "none"])),
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
 use super::setting_error::shown_path;
+use super::setting_source::SettingSource;
 use crate::model::keep_secret;
 
 /// Maximum length of a token, in characters. Known tokens have 40 (contract §2).
@@ -189,6 +190,33 @@ impl TokenSources {
                 why: if why == EMPTY { EMPTY_OR_MISSING } else { why },
             },
             (error, _) => error,
+        }
+    }
+
+    /// Where [`TokenSources::read`] reads the token from, for people.
+    pub(super) fn origin(&self) -> (SettingSource, Option<String>) {
+        let shown = |path: &Path| Some(shown_path(path));
+        if let Some(file) = &self.file {
+            return (SettingSource::File, shown(file));
+        }
+        let credential = |dir: &Option<PathBuf>| {
+            let path = dir.as_ref()?.join(CREDENTIAL);
+            path.exists().then_some(path)
+        };
+        if let Some(path) = credential(&self.credentials_dir) {
+            return (SettingSource::Credential, shown(&path));
+        }
+        if self.variable.is_some() {
+            return (SettingSource::Environment, Some(TOKEN_VARIABLE.to_owned()));
+        }
+        if let Some(path) = self.fallback.as_ref().filter(|path| path.exists()) {
+            return (SettingSource::File, shown(path));
+        }
+        match credential(&self.unit_credentials) {
+            Some(path) if self.credentials_dir.is_none() => {
+                (SettingSource::Credential, shown(&path))
+            }
+            _ => (SettingSource::Default, None),
         }
     }
 

@@ -12,6 +12,8 @@ use super::setting_error::{SettingError, quoted_name};
 #[derive(Debug, Clone)]
 pub(super) struct SettingNode {
     pub(super) origin: Arc<str>,
+    /// Where its key is written; that of the value where there is none.
+    pub(super) key_origin: Arc<str>,
     pub(super) value: SettingValue,
 }
 
@@ -25,20 +27,28 @@ pub(super) enum SettingValue {
     Raw(String),
 }
 
-/// Where values come from, and where the lines of that end.
+/// Where values come from, its text, and where the lines of that end.
 struct Place<'a> {
     name: &'a Arc<str>,
+    text: &'a str,
     ends: Vec<usize>,
 }
 
 impl Place<'_> {
-    /// The line of a value, counted from 1, if it is known.
-    fn of(&self, value: Option<&Spanned<DeValue<'_>>>) -> Arc<str> {
+    /// The line and column of a value or key, counted from 1, if they are known.
+    fn of<T>(&self, value: Option<&Spanned<T>>) -> Arc<str> {
         let Some(start) = value.map(|value| value.span().start) else {
             return Arc::clone(self.name);
         };
-        let line = self.ends.partition_point(|end| *end < start) + 1;
-        Arc::from(format!("{}:{line}", self.name))
+        let line = self.ends.partition_point(|end| *end < start);
+        let begin = line
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] + 1);
+        let column = self
+            .text
+            .get(begin..start)
+            .map_or(0, |text| text.chars().count());
+        Arc::from(format!("{}:{}:{}", self.name, line + 1, column + 1))
     }
 }
 
@@ -50,14 +60,11 @@ impl SettingNode {
         let inner = span.map(Spanned::get_ref);
         let shown = origin.of(span);
         let value = match value {
-            toml::Value::Table(table) => {
-                let table = table.into_iter().map(|(key, value)| {
-                    let span = inner.and_then(DeValue::as_table);
-                    let node = Self::new(origin, value, span.and_then(|table| table.get(&*key)));
-                    (key, node)
-                });
-                SettingValue::Table(table.collect())
-            }
+            toml::Value::Table(table) => SettingValue::Table(Self::entries(
+                origin,
+                table,
+                inner.and_then(DeValue::as_table),
+            )),
             toml::Value::Array(list) => {
                 let list = list.into_iter().enumerate().map(|(at, value)| {
                     let span = inner.and_then(DeValue::as_array);
@@ -68,15 +75,33 @@ impl SettingNode {
             plain => SettingValue::Plain(plain),
         };
         Self {
+            key_origin: Arc::clone(&shown),
             origin: shown,
             value,
         }
+    }
+
+    fn entries(
+        origin: &Place<'_>,
+        table: toml::Table,
+        spans: Option<&DeTable<'_>>,
+    ) -> BTreeMap<String, Self> {
+        let entries = table.into_iter().map(|(key, value)| {
+            let span = spans.and_then(|spans| spans.get_key_value(&*key));
+            let mut node = Self::new(origin, value, span.map(|(_, value)| value));
+            if let Some((name, _)) = span {
+                node.key_origin = origin.of(Some(name));
+            }
+            (key, node)
+        });
+        entries.collect()
     }
 
     /// An empty table.
     pub(super) fn empty(origin: &Arc<str>) -> Self {
         Self {
             origin: Arc::clone(origin),
+            key_origin: Arc::clone(origin),
             value: SettingValue::Table(BTreeMap::new()),
         }
     }
@@ -111,18 +136,16 @@ impl SettingNode {
     fn of_file(origin: &Arc<str>, text: &str, table: toml::Table) -> Self {
         let lines = Place {
             name: origin,
+            text,
             ends: text.match_indices('\n').map(|(at, _)| at).collect(),
         };
         // The same text was parsed before.
         let spans = DeTable::parse(text).ok();
-        let entries = table.into_iter().map(|(key, value)| {
-            let span = spans.as_ref().and_then(|all| all.get_ref().get(&*key));
-            let node = Self::new(&lines, value, span);
-            (key, node)
-        });
+        let entries = Self::entries(&lines, table, spans.as_ref().map(Spanned::get_ref));
         Self {
             origin: Arc::clone(origin),
-            value: SettingValue::Table(entries.collect()),
+            key_origin: Arc::clone(origin),
+            value: SettingValue::Table(entries),
         }
     }
 
@@ -135,6 +158,7 @@ impl SettingNode {
         let value = table.remove("it").filter(|_| table.is_empty())?;
         let origin = Place {
             name: &self.origin,
+            text: "",
             ends: Vec::new(),
         };
         Some(Self::new(&origin, value, None))
@@ -167,8 +191,10 @@ impl SettingNode {
                 let path = name.strip_prefix(PREFIX)?;
                 let shown = format!("{PREFIX}{}", quoted_name(path));
                 let path = path.split("__").map(str::to_ascii_lowercase).collect();
+                let shown: Arc<str> = Arc::from(shown);
                 let node = Self {
-                    origin: Arc::from(shown),
+                    key_origin: Arc::clone(&shown),
+                    origin: shown,
                     value: SettingValue::Raw(text.clone()),
                 };
                 Some((path, node))

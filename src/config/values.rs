@@ -2,7 +2,7 @@
 //! what is expected.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -133,12 +133,22 @@ pub(super) fn listen(node: &SettingNode) -> Result<Option<SocketAddr>, Advice> {
     if text.is_empty() {
         return Ok(None);
     }
-    let address = text.replacen(
-        "localhost:",
-        "127.0.0.1:",
-        usize::from(text.starts_with("localhost:")),
-    );
-    address.parse().map(Some).map_err(|_| advice.into())
+    listen_address(&text).map(Some).ok_or_else(|| advice.into())
+}
+
+/// An address and port to listen on. `localhost` is 127.0.0.1: asking for its address could
+/// give another one.
+pub fn listen_address(text: &str) -> Option<SocketAddr> {
+    const LOCALHOST: &str = "localhost:";
+    let text = text.trim();
+    let port = text
+        .get(..LOCALHOST.len())
+        .filter(|start| start.eq_ignore_ascii_case(LOCALHOST))
+        .map(|_| &text[LOCALHOST.len()..]);
+    match port {
+        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+        None => text.parse().ok(),
+    }
 }
 
 /// A list of strings.
@@ -147,10 +157,29 @@ pub(super) fn texts(node: &SettingNode) -> Result<Vec<String>, Advice> {
     match node.expanded().map(|node| node.value) {
         Some(SettingValue::List(list)) => list
             .iter()
-            .map(|node| text(node).map_err(|_| advice()))
+            .map(|node| text(node).map_err(|_| advice().of_item(node)))
             .collect(),
         _ => Err(advice()),
     }
+}
+
+/// Reads each text of a list. An error is at its entry.
+pub(super) fn each_item<T>(
+    node: &SettingNode,
+    texts: &[String],
+    read: impl Fn(&String) -> Result<T, Advice>,
+) -> Result<Vec<T>, Advice> {
+    let items = match node.expanded().map(|node| node.value) {
+        Some(SettingValue::List(items)) => items,
+        _ => Vec::new(),
+    };
+    let each = texts.iter().enumerate().map(|(at, text)| {
+        read(text).map_err(|advice| match items.get(at) {
+            Some(item) => advice.of_item(item),
+            None => advice,
+        })
+    });
+    each.collect()
 }
 
 /// A string, number or boolean value for a query string.

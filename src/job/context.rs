@@ -19,6 +19,10 @@ use crate::job::problems::ActiveProblems;
 use crate::model::SourceKey;
 use crate::source::xml::ParserRules;
 
+/// The target of log lines about failures that a command prints as lines of its own output, or
+/// that it mends by asking again.
+pub(crate) const OUTCOME: &str = "advisoryd::outcome";
+
 /// The dependencies of a job. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {

@@ -24,7 +24,8 @@ pub enum ClockKind {
 }
 
 impl ClockKind {
-    pub(super) const ALL: [Self; 5] = [
+    /// All of them.
+    pub const ALL: [Self; 5] = [
         Self::TicketOpen,
         Self::WithoutTicket,
         Self::NoSolution,

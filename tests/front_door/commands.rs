@@ -263,7 +263,7 @@ async fn a_reader_that_goes_away_is_no_failure() {
 async fn simulate_serves_until_it_is_stopped() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut command = binary();
-        command.args(["simulate", "--listen", "127.0.0.1:0", "--advisories", "5"]);
+        command.args(["simulate", "--listen", "localhost:0", "--advisories", "5"]);
         let mut simulator = Running::start(&mut command);
         let line = simulator.line("base_url").await;
         assert!(line.contains("http://127.0.0.1:"), "{line}");

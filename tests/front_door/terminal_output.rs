@@ -214,6 +214,15 @@ async fn a_wait_says_how_long_and_how_often() {
     assert_eq!(code, 1, "{shown}");
     let retry = regex::Regex::new(r"watch list 1  \S+ retrying in \d+ s \([234] of 4\): ").unwrap();
     assert!(retry.is_match(&shown), "{shown:?}");
+    // On a narrow terminal, too, it is one line: what does not fit is left out.
+    let (narrow, _) = on_terminal(world.command(&["sync", "feeds"]), 60);
+    let drawn = regex::Regex::new(r"watch list 1  \S+ retrying in [^\r\x1b]*").unwrap();
+    let mut drawn = drawn.find_iter(&narrow).peekable();
+    assert!(drawn.peek().is_some(), "{narrow:?}");
+    for line in drawn {
+        let width = measure_text_width(line.as_str());
+        assert!(width <= 60, "{width}: {line:?}");
+    }
 }
 
 #[tokio::test]

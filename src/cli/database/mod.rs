@@ -25,9 +25,6 @@ enum DatabaseCommand {
     ///
     /// The daemon can keep running. The file is an archive of pg_dump in custom format. It is
     /// written as FILE.partial and renamed when it is complete.
-    #[command(after_help = "Examples:
-  advisoryd database backup /var/backups/advisoryd-$(date +%F).dump
-  advisoryd database backup - | gpg --encrypt -r ops > advisoryd.dump.gpg")]
     Backup {
         /// File to write, or - for stdout
         file: PathBuf,
@@ -39,9 +36,6 @@ enum DatabaseCommand {
     ///
     /// The daemon must be stopped. The whole backup is read first, then restored in one
     /// transaction.
-    #[command(after_help = "Examples:
-  advisoryd database restore /var/backups/advisoryd-2026-11-28.dump
-  advisoryd database restore --replace advisoryd.dump   (the private database has data)")]
     Restore {
         /// Backup file, as written by `database backup`
         file: PathBuf,
@@ -56,10 +50,6 @@ enum DatabaseCommand {
     ///
     /// The daemon must be stopped. All tables are compared after the copy. Then `url` under
     /// `[database]` is changed in the configuration file.
-    #[command(after_help = "Examples:
-  advisoryd database move 'postgres:///advisoryd?host=/run/postgresql'
-  advisoryd database move --password-file /etc/advisoryd/database-password \\
-      postgres://advisoryd@db.example.com/advisoryd")]
     Move {
         /// The new value of `[database] url`, without a password
         url: String,
@@ -74,10 +64,6 @@ enum DatabaseCommand {
     ///
     /// The daemon must be stopped. Both versions must be installed. All tables are compared
     /// after the copy; the old data is kept in data.old.
-    #[command(after_help = "Example, after an upgrade of Debian:
-  systemctl stop advisoryd
-  advisoryd database upgrade
-  systemctl start advisoryd")]
     Upgrade {
         /// Copy even if the version stays the same, for example after an upgrade of the C library
         #[arg(long)]
@@ -86,7 +72,7 @@ enum DatabaseCommand {
 }
 
 pub(super) async fn run(shared: GlobalArgs, wanted: DatabaseArgs) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_note()?;
     match wanted.what {
         DatabaseCommand::Backup { file, overwrite } => backup::run(&config, &file, overwrite).await,
         DatabaseCommand::Restore { file, replace, yes } => {

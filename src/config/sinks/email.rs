@@ -138,7 +138,7 @@ fn tls(node: &SettingNode) -> Result<SmtpTls, Advice> {
         "starttls" => Ok(SmtpTls::StartTls),
         "tls" => Ok(SmtpTls::Tls),
         "none" => Ok(SmtpTls::None),
-        _ => Err(Advice::choice("expected `starttls`, `tls` or `none`")),
+        other => Err(Advice::one_of(other, &["starttls", "tls", "none"])),
     }
 }
 

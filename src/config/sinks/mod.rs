@@ -214,7 +214,7 @@ fn sink(
 
 fn kinds() -> String {
     format!(
-        "one of {}, or to the name of a preset (see `advisoryd sinks presets`)",
+        "one of {}, or the name of a preset (see `advisoryd sinks presets`)",
         KINDS.join(", ")
     )
 }
@@ -225,7 +225,7 @@ fn kind(node: &SettingNode) -> Result<&'static str, Advice> {
     all()
         .find(|kind| *kind == word)
         .ok_or_else(|| match close_to(&word, all()) {
-            Some(kind) => format!("did you mean `{kind}`?").into(),
+            Some(kind) => Advice::choice(format!("expected {}; did you mean `{kind}`?", kinds())),
             None => Advice::choice(format!("expected {}", kinds())),
         })
 }

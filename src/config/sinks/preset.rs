@@ -1,12 +1,11 @@
 //! Presets of hooks: shipped sinks for Slack, PagerDuty, Jira and others. Each is a TOML
 //! file that can be appended to the configuration as it is.
 
-use crate::config::advice::Advice;
+use crate::config::advice::{Advice, did_you_mean};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::section::Section;
-use super::super::setting_error::close_to;
 use super::super::tree::{SettingNode, SettingValue};
 use super::super::values::text;
 
@@ -62,9 +61,9 @@ impl Preset {
             section.optional("preset", |node| {
                 let all: Vec<&str> = presets().map(|preset| preset.name).collect();
                 let name = text(node)?;
-                named(&name).ok_or_else(|| match close_to(&name, all.iter().copied()) {
-                    Some(close) => format!("did you mean `{close}`?").into(),
-                    None => Advice::choice(format!("expected one of {}", all.join(", "))),
+                named(&name).ok_or_else(|| {
+                    let close = did_you_mean(&name, &all);
+                    Advice::choice(format!("expected one of {}{close}", all.join(", ")))
                 })
             })?
         } else {

@@ -10,7 +10,7 @@ use super::super::section::Section;
 use super::super::tree::SettingNode;
 use super::super::values::{absolute_path, boolean, duration, is_loopback_host, number, text};
 use super::target::ClientCert;
-use crate::config::advice::Advice;
+use crate::config::advice::{Advice, did_you_mean};
 use url::{Host, Url};
 
 /// Names of facilities that are not the operating system's own, and their numbers.
@@ -186,7 +186,7 @@ fn format(node: &SettingNode) -> Result<SyslogFormat, Advice> {
     match text(node)?.as_str() {
         "rfc5424" => Ok(SyslogFormat::Rfc5424),
         "cef" => Ok(SyslogFormat::Cef),
-        _ => Err(Advice::choice("expected `rfc5424` or `cef`")),
+        other => Err(Advice::one_of(other, &["rfc5424", "cef"])),
     }
 }
 
@@ -195,7 +195,8 @@ fn facility(node: &SettingNode) -> Result<u8, Advice> {
     let known = FACILITIES.iter().find(|(name, _)| *name == given);
     known.map(|(_, number)| *number).ok_or_else(|| {
         let names: Vec<&str> = FACILITIES.iter().map(|(name, _)| *name).collect();
-        Advice::choice(format!("expected one of {}", names.join(", ")))
+        let close = did_you_mean(&given, &names);
+        Advice::choice(format!("expected one of {}{close}", names.join(", ")))
     })
 }
 

@@ -35,6 +35,7 @@ fn addresses_that_other_machines_reach_need_permission_and_a_password() {
     for address in [
         "127.0.0.1:1",
         "localhost:1",
+        "LocalHost:1",
         "[::1]:1",
         "[::ffff:127.0.0.1]:1",
         "127.9.9.9:1",

@@ -96,7 +96,7 @@ fn lists_with_the_same_id_name_each_other_and_the_same_name_is_a_warning() {
 }
 
 #[test]
-fn errors_name_the_line_of_their_setting() {
+fn errors_name_the_line_and_column_of_their_setting() {
     let text = "[log]\nformat = \"xml\"\n\n[[watch_lists]]\nid = 1\n[[watch_lists]]\n# none\nname = \"x\"\n[http]\ncolour = 1\n";
     let error = Config::from_text("c.toml", text).unwrap_err();
     let places: Vec<String> = error
@@ -107,10 +107,98 @@ fn errors_name_the_line_of_their_setting() {
     assert_eq!(
         places,
         [
-            "c.toml:6 watch_lists[2].id",
-            "c.toml:10 http.colour",
-            "c.toml:2 log.format"
+            "c.toml:6:1 watch_lists[2].id",
+            "c.toml:10:1 http.colour",
+            "c.toml:2:10 log.format"
         ]
+    );
+}
+
+/// The lines of the errors, with their places.
+fn placed(text: &str) -> Vec<String> {
+    let error = Config::from_text("c.toml", text).unwrap_err();
+    error.errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn errors_within_lists_and_tables_have_a_place_of_their_own() {
+    let text = r#"[[alerts.sinks]]
+name = "soc"
+kind = "webhok"
+
+[[alerts.sinks]]
+name = "log"
+kind = "log"
+
+[[alerts.rules]]
+name = "r"
+on = [
+    "appeared",
+    "escalatd",
+]
+severity = "higly_critical"
+state = "opne"
+missing = "skp"
+sinks = ["log", "lgo"]
+not = { severty = "high" }
+[alerts.helth]
+[[watch_lists]]
+id = 1
+    query = { a = 1, days = 3 }
+[[watch_lists]]
+id = 1
+"#;
+    let all = placed(text);
+    for expected in [
+        "c.toml:3:8: `alerts.sinks[1].kind`: sink `soc` has kind `webhok`; expected one of webhook, ",
+        "c.toml:13:5: `alerts.rules[1].on`: ",
+        "c.toml:15:12: `alerts.rules[1].severity`: rule `r` has severity `higly_critical`; expected one of ",
+        "c.toml:16:9: `alerts.rules[1].state`: rule `r` has state `opne`; expected `open` or `acknowledged`; did you mean `open`?",
+        "c.toml:17:11: `alerts.rules[1].missing`: rule `r` has missing `skp`; expected `match` or `skip`; did you mean `skip`?",
+        "c.toml:18:17: `alerts.rules[1].sinks`: rule `r` has sinks `lgo`; unknown sink; did you mean `log`?",
+        "c.toml:19:9: `alerts.rules[1].not.severty`: unknown key; did you mean `severity`?",
+        "c.toml:20:9: `alerts.helth`: unknown key; did you mean `health`?",
+        "c.toml:23:29: `watch_lists[1].query.days`: ",
+        "c.toml:25:6: `watch_lists[2].id`: entries 1 and 2 have the same id 1",
+    ] {
+        let found = all.iter().any(|line| line.starts_with(expected));
+        assert!(found, "{expected}\nis not in\n{}", all.join("\n"));
+    }
+    assert_eq!(all.len(), 10, "{}", all.join("\n"));
+    for (key, close) in [
+        ("kind", "webhook"),
+        ("severity", "highly_critical"),
+        ("on", "escalated"),
+    ] {
+        let line = all.iter().find(|line| line.contains(&format!(".{key}`")));
+        let end = format!("; did you mean `{close}`?");
+        assert!(line.is_some_and(|line| line.ends_with(&end)), "{line:?}");
+    }
+}
+
+#[test]
+fn words_are_suggested_for_words_and_sections_for_keys() {
+    for (text, close) in [
+        ("[log]\nformat = \"jsn\"", "json"),
+        ("[feeds]\ndetails = \"alwys\"", "always"),
+        ("[schedule]\nsplay = \"nonee\"", "none"),
+        ("[[watch_lists]]\nid = 1\nsource = \"fed\"", "feed"),
+        ("[[rules]]\nname = \"x\"", "[[alerts.rules]]"),
+        ("listen = \"localhost:1\"", "[http] listen"),
+    ] {
+        let error = error(text);
+        assert!(
+            error.ends_with(&format!("; did you mean `{close}`?")),
+            "{error}"
+        );
+    }
+    assert!(!error("[log]\nformat = \"xml\"").contains("did you mean"));
+    // A column counts characters, not bytes.
+    let all = placed("feeds = { details = \"äöü\", id_patern = \"x\" }");
+    assert!(
+        all.iter()
+            .any(|line| line.starts_with("c.toml:1:28: `feeds.id_patern`")),
+        "{all:?}"
     );
 }
 

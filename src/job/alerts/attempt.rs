@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::lease::within_lease;
 use super::parts::{self, Learned};
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::failure::Failure;
 use crate::model::Ending;
 #[cfg(feature = "otlp")]
@@ -122,11 +122,11 @@ fn log_outcome(claim: &ClaimedDelivery, ending: &Ending) {
             "delivered to sink `{sink}`: {title}"
         ),
         Ending::Postponed { until, error } => warn!(
-            sink = %sink, message.id = %id, %error,
+            target: OUTCOME, sink = %sink, message.id = %id, %error,
             "sink `{sink}`: delivery of message {id} failed, next attempt at {} UTC: {error}", until.format("%Y-%m-%d %H:%M:%S")
         ),
         Ending::Abandoned { error } => error!(
-            sink = %sink, message.id = %id, %error,
+            target: OUTCOME, sink = %sink, message.id = %id, %error,
             "sink `{sink}`: delivery of message {id} failed and is a dead letter: {error}; correct the sink, then use `advisoryd alerts resend --state dead_letter` or `advisoryd alerts dismiss --state dead_letter`"
         ),
     }

@@ -31,7 +31,7 @@ const POLL_EVERY: Duration = Duration::from_secs(5);
 const MIN_PAUSE: Duration = Duration::from_millis(20);
 
 /// The outcomes of one pass over the due deliveries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// Messages that were delivered.
     pub delivered: u64,
@@ -39,6 +39,8 @@ pub struct Delivered {
     pub postponed: u64,
     /// Messages that became dead letters.
     pub abandoned: u64,
+    /// Each sink that failed, with the reason of its last failure.
+    pub failures: Vec<(String, String)>,
 }
 
 impl Delivered {
@@ -47,6 +49,7 @@ impl Delivered {
         self.delivered += other.delivered;
         self.postponed += other.postponed;
         self.abandoned += other.abandoned;
+        self.failures.extend(other.failures);
     }
 
     fn count(&mut self, ending: &Ending) {
@@ -187,6 +190,9 @@ pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Fa
                 retry_after,
             } = attempted?;
             all.count(&ending);
+            if let Ending::Postponed { error, .. } | Ending::Abandoned { error } = &ending {
+                all.failures = vec![(sink.name().to_owned(), error.clone())];
+            }
             breaker.record(&ending, retry_after, Instant::now());
         }
     }

@@ -18,7 +18,7 @@ use crate::job::collection::next_page::{next_document, require_same_feed};
 use crate::job::collection::page::Pages;
 use crate::job::collection::repeats::Repeats;
 use crate::job::collection::unnamed::Unnamed;
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::details::fetch;
 use crate::job::details::identifier::is_plain;
 use crate::job::enrichment::{NotEnriched, pull};
@@ -218,7 +218,7 @@ impl Recording<'_> {
                     self.forget()?;
                     attempts += 1;
                     let error = chain(&error);
-                    warn!(source = %feed.key, error, "{}: requested again: {error}", feed.key);
+                    warn!(target: OUTCOME, source = %feed.key, error, "{}: requested again: {error}", feed.key);
                 }
                 Err(failure @ (Failure::Feed(_) | Failure::Disagree { .. })) => {
                     self.forget()?;

@@ -13,7 +13,7 @@ use super::failure::NotEnriched;
 use super::file::{MAX_FILE_BYTES, ReadFile, read, read_file};
 use crate::config::{Config, FileLocation};
 use crate::http::{FetchedFile, ResponseBody, Seal, fetch_file, saved};
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::failure::Failure;
 use crate::model::{Catalogue, chain, outgoing};
 use crate::store::database;
@@ -112,7 +112,7 @@ async fn settle(
             state::failed(&mut transaction, catalogue, &error, now).await?;
             transaction.commit().await?;
             let label = catalogue.label();
-            warn!(enrichment = catalogue.name(), %error, "{label}: {error}");
+            warn!(target: OUTCOME, enrichment = catalogue.name(), %error, "{label}: {error}");
             Ok(PullOutcome::Failed(error))
         }
     }

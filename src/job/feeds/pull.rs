@@ -14,7 +14,7 @@ use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::caught::caught;
 use crate::job::collection::links::VisitedPages;
 use crate::job::collection::next_page::{next_document, require_same_feed};
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
@@ -254,7 +254,7 @@ async fn attempt_document(
             Err(failure) => return Err(failure),
         }
         warn!(
-            source = %run.source_name(), seen = stored.tally.seen,
+            target: OUTCOME, source = %run.source_name(), seen = stored.tally.seen,
             "{}: the response was cut short and is requested again", run.source_name()
         );
         response = run

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::scan::Listing;
 pub use super::scan::ask;
 use crate::config::Config;
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{LeaseHolder, ListChange, ListedList, Outcome, compare, counted, lost};
@@ -174,6 +174,7 @@ fn log_discovered(discovered: &Discovered) {
             discovered.followed
         ),
         Outcome::Failed(error) => error!(
+            target: OUTCOME,
             requests = discovered.requests,
             error = %error,
             "discovery failed, will retry; following what is known so far ({}): {error}",

@@ -14,7 +14,7 @@ use super::names;
 use super::scan::PATH;
 use crate::http::ClientError;
 use crate::job::collection::whole::{self, Whole};
-use crate::job::context::Context;
+use crate::job::context::{Context, OUTCOME};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{MirrorKey, MirrorKind};
@@ -262,7 +262,7 @@ impl Tick<'_> {
         error: String,
         retry_at: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
-        warn!(error, "{} could not be read: {error}", state.key);
+        warn!(target: OUTCOME, error, "{} could not be read: {error}", state.key);
         self.mirrored.error.get_or_insert_with(|| error.clone());
         let failed = MirrorState {
             refused_since: None,

@@ -53,6 +53,10 @@ pub struct AlertQuestion {
     pub state: Option<AlertState>,
     /// Created since.
     pub since: Option<DateTime<Utc>>,
+    /// Of one of these events; if empty, of any.
+    pub what: Vec<String>,
+    /// Sent, or to be sent, to this sink.
+    pub sink: Option<String>,
     /// Maximum number.
     pub limit: i64,
 }
@@ -96,13 +100,20 @@ pub async fn alerts(
                         and d.state = $3))
              and ($3 is not null or a.state <> 'dismissed')
              and ($4::timestamptz is null or a.raised_at >= $4)
+             and ($6::text[] = '{}' or a.what = any($6))
+             and ($7::text is null or exists (
+                      select from delivery d
+                      where d.message_id = a.message_id
+                        and d.sink = $7))
            order by a.raised_at desc, a.seq desc, a.id
            limit $5"#,
         question.rule,
         question.key,
         question.state.map(AlertState::name),
         question.since,
-        question.limit
+        question.limit,
+        &question.what,
+        question.sink
     )
     .fetch_all(connection)
     .await
@@ -124,10 +135,17 @@ pub async fn dismissed(
              and ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2
                   or a.kind = 'ticket' and a.body ->> 'ticket_number' = ltrim($2, '#'))
-             and ($3::timestamptz is null or a.raised_at >= $3)"#,
+             and ($3::timestamptz is null or a.raised_at >= $3)
+             and ($4::text[] = '{}' or a.what = any($4))
+             and ($5::text is null or exists (
+                      select from delivery d
+                      where d.message_id = a.message_id
+                        and d.sink = $5))"#,
         question.rule,
         question.key,
-        question.since
+        question.since,
+        &question.what,
+        question.sink
     )
     .fetch_one(connection)
     .await

@@ -1,6 +1,7 @@
 //! Reports: queries for commands, health endpoints and metrics.
 
 pub(crate) mod budget;
+pub(crate) mod counts;
 mod filter;
 pub(crate) mod full_reads;
 pub(crate) mod missing;

@@ -23,7 +23,7 @@ const VARIES: [(&str, &str); 18] = [
         "[time]",
     ),
     (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
-    (r"\b\d\d:\d\d(:\d\d(\.\d+)?)?\b", "[time]"),
+    (r"\b[0-2]\d:[0-5]\d(:\d\d(\.\d+)?)?\b", "[time]"),
     (r"process \d+ on [\w.-]+", "process [pid] on [host]"),
     (r"pid \d+ on [\w.-]+", "pid [pid] on [host]"),
     (r"(acknowledged +by) [\w.-]+", "$1 [user]"),

@@ -220,7 +220,7 @@ fn per(node: &SettingNode) -> Result<Per, Advice> {
     match text(node)?.as_str() {
         "message" => Ok(Per::Message),
         "alert" => Ok(Per::Alert),
-        _ => Err(Advice::choice("expected `message` or `alert`")),
+        other => Err(Advice::one_of(other, &["message", "alert"])),
     }
 }
 
@@ -228,7 +228,7 @@ fn compress(node: &SettingNode) -> Result<bool, Advice> {
     match text(node)?.as_str() {
         "none" => Ok(false),
         "gzip" => Ok(true),
-        _ => Err(Advice::choice("expected `gzip` or `none`")),
+        other => Err(Advice::one_of(other, &["gzip", "none"])),
     }
 }
 
@@ -238,9 +238,7 @@ fn framing(section: &mut Section<'_>) -> (Framing, String) {
         "ndjson" => Ok(Framing::Ndjson),
         "form" => Ok(Framing::Form),
         "text" => Ok(Framing::Text),
-        _ => Err(Advice::choice(
-            "expected `json`, `ndjson`, `form` or `text`",
-        )),
+        other => Err(Advice::one_of(other, &["json", "ndjson", "form", "text"])),
     });
     let media = section.optional("content_type", content_type);
     let framing = framing

@@ -89,6 +89,6 @@ fn login(node: &SettingNode) -> Result<Oauth2Login, Advice> {
     match text(node)?.as_str() {
         "body" => Ok(Oauth2Login::Body),
         "basic" => Ok(Oauth2Login::Basic),
-        _ => Err(Advice::choice("expected `body` or `basic`")),
+        other => Err(Advice::one_of(other, &["body", "basic"])),
     }
 }

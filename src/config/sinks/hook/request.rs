@@ -143,7 +143,7 @@ fn method(node: &SettingNode) -> Result<Method, Advice> {
     let known = METHODS.iter().find(|(name, _)| *name == given);
     known
         .map(|(_, method)| *method)
-        .ok_or_else(|| Advice::choice("expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`"))
+        .ok_or_else(|| Advice::one_of(&given, &METHODS.map(|(name, _)| name)))
 }
 
 fn path(name: &str, node: &SettingNode) -> Result<TemplateSettings, Advice> {

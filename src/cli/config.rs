@@ -1,0 +1,118 @@
+//! `advisoryd config show`: which settings are in effect, and where each comes from.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::exit::WrongUsage;
+use super::list::{Shape, print_all};
+use super::output::{print_note, table};
+use super::shared::GlobalArgs;
+use super::table::width;
+use crate::config::{EffectiveSetting, SettingSource, process_environment, shown_path};
+use crate::model::legible;
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Show the settings in effect, and where each comes from: default, file or variable
+    Show {
+        /// Only this section or key, such as upstream or schedule.feeds
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+        /// Only what is set, without defaults
+        #[arg(long)]
+        set: bool,
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+pub(super) fn run(shared: &GlobalArgs, wanted: ConfigArgs) -> anyhow::Result<bool> {
+    let ConfigCommand::Show { key, set, shape } = wanted.what;
+    shape.check::<EffectiveSetting>()?;
+    let config = shared.load_or_default()?;
+    shared.note(&config)?;
+    let mut settings = config.effective(process_environment())?;
+    if let Some(key) = key.as_deref() {
+        settings.retain(|setting| is_in(&setting.key, key));
+        if settings.is_empty() {
+            let message = format!(
+                "nothing is set or has a default below `{key}`; `advisoryd config show` lists all settings"
+            );
+            return Err(WrongUsage(message).into());
+        }
+    }
+    if set {
+        settings.retain(|setting| setting.origin.is_some());
+    }
+    let file = config.file.as_deref().map(shown_path);
+    print_all(&shape, &settings, shared.times(), |settings| {
+        as_table(settings, file.as_deref())
+    })?;
+    if file.is_none() && !shape.is_for_programs() {
+        print_note("no configuration file is used; --config FILE names one");
+    }
+    Ok(true)
+}
+
+/// Whether a key is another one, or below it.
+fn is_in(key: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim().trim_matches(['[', ']']);
+    let rest = key.strip_prefix(wanted);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The table. On a terminal the file is named once, and of its settings only the line.
+fn as_table(settings: &[EffectiveSetting], file: Option<&str>) -> String {
+    let file = file.filter(|_| width().is_some());
+    let place = |origin: &str| {
+        let rest = origin.strip_prefix(file?)?.strip_prefix(':')?;
+        let line = rest.split(':').next()?;
+        Some(format!("line {line}"))
+    };
+    let row = |setting: &EffectiveSetting| {
+        let EffectiveSetting {
+            key,
+            value,
+            source,
+            origin,
+        } = setting;
+        let value = match (value, source) {
+            (Value::Null, SettingSource::Default) => "(not set)".to_owned(),
+            (Value::Null, _) => "(not shown)".to_owned(),
+            (value, _) => value.to_string(),
+        };
+        let origin = origin.as_deref().unwrap_or("default");
+        let origin = place(origin).unwrap_or_else(|| origin.to_owned());
+        [key.clone(), value, origin]
+    };
+    let rows: Vec<[String; 3]> = settings.iter().map(row).collect();
+    let rows = table(["setting", "value", "from"], &rows);
+    match file {
+        Some(file) => format!("file: {}\n{rows}", legible(file)),
+        None => rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in;
+
+    #[test]
+    fn a_section_has_its_keys_and_no_others() {
+        for (key, wanted) in [
+            ("upstream.base_url", "upstream"),
+            ("upstream.base_url", "[upstream]"),
+            ("upstream.base_url", "upstream.base_url"),
+            ("alerts.sinks[1].url", "alerts.sinks"),
+        ] {
+            assert!(is_in(key, wanted), "{key} {wanted}");
+        }
+        assert!(!is_in("feeds.max_days", "feed"));
+    }
+}
