@@ -59,11 +59,33 @@ pub(super) fn page(document: &Value, list: Option<&str>, times: Times) -> String
         let due = due.map_or_else(String::new, |due| format!(", next attempt {due}"));
         let dismissed = dismissed(delivery, times);
         let _ = writeln!(page, "\nsink `{sink}`: {state}{due}{dismissed}");
+        for one in delivery["passed_over"].as_array().into_iter().flatten() {
+            let _ = writeln!(page, "  {}", passed_over(one, &id));
+        }
         for attempt in delivery["attempts"].as_array().into_iter().flatten() {
             let _ = writeln!(page, "  {}", line(attempt, times));
         }
     }
     page
+}
+
+/// An alert of the message that the receiver did not take; `this` is the one that is shown.
+fn passed_over(one: &Value, this: &str) -> String {
+    let alert = text(&one["alert_id"]).unwrap_or_default();
+    let key = text(&one["key"]).unwrap_or_default();
+    let which = if alert == this {
+        "this alert".to_owned()
+    } else {
+        format!("alert {alert} ({key}) of the same message")
+    };
+    let why = match one["reason"].as_str() {
+        Some("too_large") => "too large, also abridged",
+        Some("object_without_id") => "the id of its object is not known",
+        other => other.unwrap_or_default(),
+    };
+    let status =
+        text(&one["status"]).map_or_else(String::new, |status| format!(", status {status}"));
+    format!("not taken: {which}: {why}{status}")
 }
 
 /// ` by NAME at TIME: NOTE`, of a dead letter that was dismissed.

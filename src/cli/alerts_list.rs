@@ -164,7 +164,7 @@ fn as_table(lines: &[AlertLine], times: Times) -> String {
         .iter()
         .map(|line| {
             let [created, rule, key, sink, state, id, summary] = row(line, times);
-            let error = line.error.clone().unwrap_or_default();
+            let error = error(line);
             [created, rule, key, sink, state, id, summary, error]
         })
         .collect();
@@ -172,6 +172,15 @@ fn as_table(lines: &[AlertLine], times: Times) -> String {
         [created, rule, key, sink, state, id, summary, "error"],
         &rows,
     )
+}
+
+/// The error, and in front of it which sinks did not take this alert.
+fn error(line: &AlertLine) -> String {
+    let error = line.error.clone().unwrap_or_default();
+    if line.passed_over.is_empty() {
+        return error;
+    }
+    format!("not taken by {}; {error}", line.passed_over.join(", "))
 }
 
 fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
@@ -205,8 +214,8 @@ fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
     text.extend(page.next().map(str::to_owned));
     for (row, line) in page.zip(lines) {
         text.push(row.to_owned());
-        if let Some(error) = &line.error {
-            let error = legible(&one_line(error));
+        if line.error.is_some() {
+            let error = legible(&one_line(&error(line)));
             let error = format!("{}{error}", " ".repeat(INDENT));
             text.push(wrapped(&error, INDENT, Some(width)));
         }

@@ -16,7 +16,7 @@ use super::table::{limit, short};
 use super::times::Times;
 use crate::clock::Clock;
 use crate::model::filter::severity_from_name;
-use crate::model::{Alert, Silence as Compiled, outgoing};
+use crate::model::{Alert, Silence as Compiled, StoredPatterns, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::silence;
 use crate::store::database;
@@ -138,14 +138,15 @@ async fn add(
     }
     let mut connection = ask::up_to_date(opened).await?;
     let mut known = silence::known(&mut connection).await?;
-    if compiled.names_products() {
-        known.products = Some(silence::known_products(&mut connection).await?);
+    if let Some(pattern) = compiled.product_pattern() {
+        known.products = Some(silence::known_products(&mut connection, &pattern).await?);
     }
     if let Some(why) = compiled.matches_nothing(&known).filter(|_| !wanted.force) {
         anyhow::bail!("{why}; use --force to add the silence nevertheless");
     }
-    if compiled.names_stored() {
-        let stored = silence::stored_texts(&mut connection).await?;
+    let patterns = compiled.stored_patterns();
+    if patterns != StoredPatterns::default() {
+        let stored = silence::stored_texts(&mut connection, &patterns).await?;
         for sentence in compiled.matches_nothing_yet(&stored) {
             print_note(&format!("warning: {sentence}"));
         }

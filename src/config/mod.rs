@@ -74,7 +74,7 @@ pub use retention::Retention;
 pub use rule_warnings::ListNames;
 pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
-pub use secret_file::{Secret, SecretError, SecretFile};
+pub use secret_file::{Secret, SecretError, SecretFile, SecretPlace};
 pub use setting_error::{ConfigError, SettingError, shown_path};
 pub use setting_source::{EffectiveSetting, SettingSource};
 pub use sinks::{
@@ -334,7 +334,7 @@ impl Config {
         }
         warnings.extend(lists::same_names(&self.watch_lists));
         warnings.extend(self.database.warning());
-        warnings.extend(self.alerts.sinks.iter().filter_map(SinkSettings::warning));
+        warnings.extend(self.alerts.sinks.iter().flat_map(SinkSettings::warnings));
         warnings.extend(rule_warnings::warnings(&self.alerts.rules));
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -22,7 +23,7 @@ const USUAL_DIR: &str = "/etc/advisoryd";
 /// Maximum size of a secret file, in bytes: a larger file is not a secret.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
 /// Words in names of credentials.
-const USUAL_WORDS: [&str; 12] = [
+const USUAL_WORDS: [&str; 15] = [
     "advisoryd",
     "token",
     "password",
@@ -35,6 +36,9 @@ const USUAL_WORDS: [&str; 12] = [
     "bearer",
     "hook",
     "mail",
+    "client",
+    "login",
+    "oauth",
 ];
 /// Maximum length of a credential name, in characters: the limit of file names.
 const MAX_CREDENTIAL_CHARS: usize = 255;
@@ -49,6 +53,30 @@ pub struct SecretFile {
     pub is_credential: bool,
     /// The value in the configuration.
     pub given: String,
+    /// Where it stands there.
+    pub place: SecretPlace,
+}
+
+/// File and line of a setting, or its environment variable, for errors. It is no part of the
+/// setting: one that has moved to another line is the same.
+#[derive(Debug, Clone, Default)]
+pub struct SecretPlace(Option<Arc<str>>);
+
+impl PartialEq for SecretPlace {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for SecretPlace {}
+
+impl fmt::Display for SecretPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(place) => write!(formatter, "{place}: "),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The content of a secret file. Printing it prints `[redacted]`.
@@ -60,30 +88,37 @@ pub struct Secret(SecretString);
 pub enum SecretError {
     /// systemd has not passed this credential.
     #[error(
-        "systemd has not passed the credential `{name}`; add \
+        "{place}systemd has not passed the credential `{name}`; add \
          `LoadCredential={name}:/etc/advisoryd/{name}` to the unit (`systemctl edit advisoryd`) and restart it"
     )]
     NoCredential {
+        /// Where it is configured.
+        place: SecretPlace,
         /// Name of the credential.
         name: String,
     },
     /// A name that is no path, and no file of that name.
     #[error(
-        "there is no file {}; a name without `/` is that of a systemd credential or, where systemd \
+        "{place}there is no file {}; a name without `/` is that of a systemd credential or, where systemd \
          passes none, of a file in /etc/advisoryd; write an absolute path for any other file",
         shown_path(.path)
     )]
     NoNamed {
+        /// Where it is configured.
+        place: SecretPlace,
         /// The file.
         path: PathBuf,
     },
     /// There is no such file or credential, and its name may be the secret itself.
     #[error(
-        "there is no such file or credential; expected an absolute path, or the name of a \
+        "{place}there is no such file or credential; expected an absolute path, or the name of a \
          systemd credential (`LoadCredential=`) or of a file in /etc/advisoryd. The value is not shown, since it may be the \
          secret itself"
     )]
-    Misplaced,
+    Misplaced {
+        /// Where it is configured.
+        place: SecretPlace,
+    },
     /// The file cannot be read.
     #[error("cannot read a secret from {}", shown_path(.path))]
     Unreadable {
@@ -129,6 +164,7 @@ impl SecretFile {
             path: path.to_owned(),
             is_credential: false,
             given: path.display().to_string(),
+            place: SecretPlace::default(),
         }
     }
 
@@ -175,15 +211,19 @@ impl SecretFile {
     }
 
     fn text(&self) -> Result<String, SecretError> {
-        let path = &self.path;
+        let (path, place) = (&self.path, self.place.clone());
         let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound if self.may_be_secret() => SecretError::Misplaced,
+            io::ErrorKind::NotFound if self.may_be_secret() => SecretError::Misplaced {
+                place: place.clone(),
+            },
             io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
+                place: place.clone(),
                 name: self.given.clone(),
             },
-            io::ErrorKind::NotFound if !self.given.contains('/') => {
-                SecretError::NoNamed { path: path.clone() }
-            }
+            io::ErrorKind::NotFound if !self.given.contains('/') => SecretError::NoNamed {
+                place: place.clone(),
+                path: path.clone(),
+            },
             _ => SecretError::Unreadable {
                 path: path.clone(),
                 source,
@@ -255,8 +295,12 @@ pub(super) fn secret_file(
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";
         let given = text(node).map_err(|_| advice)?;
+        let place = SecretPlace(Some(Arc::clone(&node.origin)));
         if Path::new(&given).is_absolute() {
-            return Ok(SecretFile::at(Path::new(&given)));
+            return Ok(SecretFile {
+                place,
+                ..SecretFile::at(Path::new(&given))
+            });
         }
         let fits =
             |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
@@ -280,6 +324,7 @@ pub(super) fn secret_file(
             path,
             is_credential: dir.is_some(),
             given,
+            place,
         })
     }
 }

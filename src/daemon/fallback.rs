@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::files::replace;
 use crate::job;
 use crate::model::{Message, Outage, RemoteObject, chain};
-use crate::sink::{Refused, Sink};
+use crate::sink::{PartsState, Refused, Sink};
 use crate::store::database;
 
 /// How often the database is asked.
@@ -184,7 +184,7 @@ impl Fallback {
             id: Some(id),
             is_resolved: false,
         });
-        let mut division = sink.division(message, 0);
+        let mut division = sink.division(message, &PartsState::default());
         while !division.is_done() {
             let now = self.clock.now();
             let parts = (message, division.next());

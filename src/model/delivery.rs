@@ -86,6 +86,25 @@ impl FailureReason {
     }
 }
 
+/// Why a receiver does not take an alert of a message, while it takes the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedOverReason {
+    /// It is too large for the receiver, also abridged.
+    TooLarge,
+    /// Its object outside exists, and the id of the object is not known.
+    ObjectWithoutId,
+}
+
+impl PassedOverReason {
+    /// The name used in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::ObjectWithoutId => "object_without_id",
+        }
+    }
+}
+
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {

@@ -29,6 +29,37 @@ impl Globs {
     }
 }
 
+/// A pattern for SQL's `ilike` that finds all that a glob matches, and perhaps more: a letter
+/// that is not ASCII stands for any, since its case depends on the locale of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LikePattern {
+    /// For the whole text.
+    pub whole: String,
+}
+
+impl LikePattern {
+    /// From a glob.
+    pub fn of(glob: &str) -> Self {
+        let mut whole = String::with_capacity(glob.len() + 8);
+        for character in glob.chars() {
+            match character {
+                '*' => whole.push('%'),
+                '?' => whole.push('_'),
+                '%' | '_' | '\\' => whole.extend(['\\', character]),
+                other if other.is_ascii() => whole.push(other),
+                // More than one character in some cases, such as `ß` and `SS`.
+                _ => whole.push('%'),
+            }
+        }
+        Self { whole }
+    }
+
+    /// For a part of the text.
+    pub fn part(&self) -> String {
+        format!("%{}%", self.whole)
+    }
+}
+
 fn as_regex(glob: &str) -> String {
     let mut pattern = String::with_capacity(glob.len() + 8);
     pattern.push('^');
@@ -45,7 +76,21 @@ fn as_regex(glob: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Globs;
+    use super::{Globs, LikePattern};
+
+    #[test]
+    fn a_glob_becomes_a_pattern_of_sql_that_matches_no_less() {
+        for (glob, expected) in [
+            ("*print spooler*", "%print spooler%"),
+            ("SA1?3", "SA1_3"),
+            ("100%_\\", "100\\%\\_\\\\"),
+            ("ÜBER*", "%BER%"),
+            ("", ""),
+        ] {
+            assert_eq!(LikePattern::of(glob).whole, expected, "{glob}");
+        }
+        assert_eq!(LikePattern::of("a_b").part(), "%a\\_b%");
+    }
 
     #[test]
     fn stars_stand_for_anything_and_all_else_for_itself() {

@@ -73,7 +73,7 @@ pub use composed::{composed, is_composed};
 pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
-pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
+pub use delivery::{AlertState, DeliveryState, Ending, FailureReason, PassedOverReason};
 pub use detail::{Detail, DetailsMode, Forecast, IngestedVia, forecast};
 pub use documented::is_documented;
 pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
@@ -82,7 +82,7 @@ pub use fingerprint::{
     Fingerprint, PARSER_VERSION, PlainFingerprint, fingerprint, plain_fingerprint,
     salted_fingerprint,
 };
-pub use glob::Globs;
+pub use glob::{Globs, LikePattern};
 pub use holder::LeaseHolder;
 pub use joint::joint;
 pub use link::{LinkTemplate, LinkTemplates};
@@ -105,7 +105,7 @@ pub use remote_object::{DeliveryOrder, RemoteObject, object_id};
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
-pub use silence::{KnownNames, Silence, StoredTexts};
+pub use silence::{KnownNames, Silence, StoredPatterns, StoredTexts};
 pub use source_key::{SourceKey, label_of};
 pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;

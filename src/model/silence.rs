@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::filter::severity_from_name;
 use super::{
-    Alert, ChangeKind, ClockKind, Condition, CveNumber, Globs, OWN_RULE, Severity, Subject,
+    Alert, ChangeKind, ClockKind, Condition, CveNumber, Globs, LikePattern, OWN_RULE, Severity,
+    Subject,
 };
 
 /// The field that a matcher of a silence compares.
@@ -143,7 +144,19 @@ pub struct KnownNames {
     pub products: Option<Vec<String>>,
 }
 
-/// What is stored of the fields whose values are not a closed set.
+/// The patterns of a silence for fields whose values are not a closed set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredPatterns {
+    /// For advisories, tickets, and what conditions are about.
+    pub key: Option<LikePattern>,
+    /// For titles.
+    pub title: Option<LikePattern>,
+    /// For CVE identifiers.
+    pub cve: Option<LikePattern>,
+}
+
+/// What is stored of the fields whose values are not a closed set, as far as the patterns may
+/// match it.
 #[derive(Debug, Clone, Default)]
 pub struct StoredTexts {
     /// Advisories, tickets, and what conditions are about.
@@ -243,11 +256,25 @@ impl Silence {
         })
     }
 
-    /// Whether it compares fields whose values are not a closed set; [`StoredTexts`] then have
-    /// to be loaded.
-    pub fn names_stored(&self) -> bool {
+    /// The patterns for fields whose values are not a closed set: which [`StoredTexts`] are to
+    /// be loaded.
+    pub fn stored_patterns(&self) -> StoredPatterns {
+        StoredPatterns {
+            key: self.like(Field::Key),
+            title: self.like(Field::Title),
+            cve: self.like(Field::Cve),
+        }
+    }
+
+    /// The pattern for products, if it has one.
+    pub fn product_pattern(&self) -> Option<LikePattern> {
+        self.like(Field::Product)
+    }
+
+    fn like(&self, field: Field) -> Option<LikePattern> {
         let mut matchers = self.matchers.iter();
-        matchers.any(|one| matches!(one.field, Field::Key | Field::Title | Field::Cve))
+        let found = matchers.find(|one| one.field == field)?;
+        Some(LikePattern::of(&found.pattern))
     }
 
     /// A sentence for each pattern that nothing stored matches. It may match later.

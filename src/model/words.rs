@@ -126,25 +126,62 @@ pub fn falsehood(matcher: &Matcher, subject: &Subject, clause: Clause) -> (Strin
     (format!("no match for ({})", required(not)), actual)
 }
 
+/// What a verdict was made with, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedValue {
+    /// Of `not`: what the table requires that matched.
+    pub required: Option<String>,
+    /// The values.
+    pub actual: String,
+}
+
 /// The values that a verdict was made with, where they may be others later: names of lists,
 /// EPSS scores, and whatever a filter compares. Those of a first load are not kept.
-pub fn judged_value(matcher: &Matcher, subject: &Subject, verdict: Verdict) -> Option<String> {
+pub fn judged_value(matcher: &Matcher, subject: &Subject, verdict: Verdict) -> Option<JudgedValue> {
     if subject.is_baseline {
         return None;
     }
-    let actual = match verdict {
+    let (required, actual) = match verdict {
         Verdict::False(clause) | Verdict::Missing(clause) if may_change(clause) => {
-            actual_value(&matcher.rule().clauses, subject, clause)
+            let actual = actual_value(&matcher.rule().clauses, subject, clause);
+            (None, actual)
         }
         Verdict::False(Clause::Not) => {
-            let set = matcher.excluding(subject)?.set();
+            let table = matcher.excluding(subject)?;
+            let set = table.set();
             let is_of_ticket = set.iter().any(|clause| clause.is_of_tickets());
-            let is_kept = set.iter().any(|clause| may_change(*clause)) && !is_of_ticket;
-            is_kept.then(|| falsehood(matcher, subject, Clause::Not).1)?
+            let has_names = !table.watch_list_names.is_empty();
+            let may_change = has_names || set.iter().any(|clause| may_change(*clause));
+            let is_kept = may_change && !is_of_ticket;
+            let (required, actual) = is_kept.then(|| falsehood(matcher, subject, Clause::Not))?;
+            (Some(required), actual)
         }
         _ => return None,
     };
-    Some(shortened(&actual, MAX_VALUE_CHARS))
+    Some(JudgedValue {
+        required: required.map(|required| shortened(&required, MAX_VALUE_CHARS)),
+        actual: shortened(&actual, MAX_VALUE_CHARS),
+    })
+}
+
+/// What a table of `not` requires, although none matches any more: that of the tables whose
+/// clauses are those of the stored values, in words.
+pub fn former_exclusion(not: &[Clauses], judged: Option<&str>) -> String {
+    let is_of = |table: &&Clauses| {
+        judged.is_none_or(|judged| {
+            let mut parts = judged.split(" and ");
+            let set = table.set().into_iter();
+            let mut names = set.map(|clause| format!("{} ", clause.name()));
+            names.all(|name| parts.any(|part| part.starts_with(&name)))
+        })
+    };
+    let mut fitting: Vec<&Clauses> = not.iter().filter(is_of).collect();
+    if fitting.is_empty() {
+        fitting = not.iter().collect();
+    }
+    let tables = fitting.iter().map(|table| format!("({})", required(table)));
+    let tables: Vec<String> = tables.collect();
+    format!("no match for {}", tables.join(" or "))
 }
 
 fn may_change(clause: Clause) -> bool {

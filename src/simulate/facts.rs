@@ -36,6 +36,13 @@ impl Simulator {
         entry.is_some_and(|entry| world.reject(entry.index, self.now()))
     }
 
+    /// Takes back a withdrawal. `false` when there is none of this identifier.
+    pub fn reinstate(&self, said: &str) -> bool {
+        let mut world = self.shared.world();
+        let entry = world.find(said);
+        entry.is_some_and(|entry| world.reinstate(entry.index, self.now()))
+    }
+
     /// Takes an advisory out of a watch list, without a new revision.
     /// `false` when one of them does not exist.
     pub fn leave(&self, said: &str, list: i64) -> bool {

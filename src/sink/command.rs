@@ -25,12 +25,16 @@ const MAX_OUTPUT_BYTES: usize = 4096;
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
 /// `EX_DATAERR`: the program permanently rejects this message.
 const NEVER: i32 = 65;
+/// The message is too large for the program, as status 413 of HTTP.
+const TOO_LARGE: i32 = 113;
 
 /// A program that reads the message as JSON from standard input.
 #[derive(Debug)]
 pub(super) struct CommandSink {
     program: Vec<String>,
     user: Option<User>,
+    /// Maximum length of the input, in bytes.
+    max_bytes: usize,
     timeout: Duration,
 }
 
@@ -68,6 +72,7 @@ impl CommandSink {
             Ok(()) => Ok(Self {
                 program,
                 user: user(settings)?,
+                max_bytes: settings.max_bytes,
                 timeout,
             }),
             Err(source) => Err(OpenError::Program {
@@ -81,6 +86,10 @@ impl CommandSink {
         let input = serde_json::to_vec(message).map_err(|error| {
             Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
         })?;
+        // As for a hook: a single alert has a limited length of its own.
+        if message.alerts.len() > 1 && input.len() > self.max_bytes {
+            return Err(Refused::too_large("input", self.max_bytes));
+        }
         let name = self.program.first().map_or("", String::as_str);
         let mut group = self
             .start(message)
@@ -204,7 +213,8 @@ async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     }
 }
 
-/// 0 is delivered, 65 is permanent; any other status may be a temporary failure of the program.
+/// 0 is delivered, 65 is permanent, 113 is too large; any other status may be a temporary failure
+/// of the program.
 fn judge(name: &str, status: ExitStatus, answer: String) -> Result<DeliveryReceipt, Refused> {
     if status.success() {
         return Ok(DeliveryReceipt {
@@ -216,7 +226,8 @@ fn judge(name: &str, status: ExitStatus, answer: String) -> Result<DeliveryRecei
         status: status.code(),
         answer,
         kind: FailureReason::Refused,
-        can_repeat: status.code() != Some(NEVER),
+        can_repeat: !matches!(status.code(), Some(NEVER | TOO_LARGE)),
+        is_too_large: status.code() == Some(TOO_LARGE),
         ..Refused::repeatable(format!("`{name}` failed: {status}"))
     })
 }

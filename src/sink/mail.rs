@@ -13,6 +13,8 @@ use crate::model::{Message, one_line, shortened};
 
 const TEXT: &str = include_str!("templates/mail.txt.j2");
 const HTML: &str = include_str!("templates/mail.html.j2");
+/// How many alerts a mail lists, as in the templates; more are sent in several mails.
+pub(super) const MAX_LISTED: usize = 100;
 /// Maximum length of a subject, in characters: mail programs do not show more.
 const MAX_SUBJECT_CHARS: usize = 200;
 /// Prevents automatic replies (RFC 3834).

@@ -35,7 +35,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-pub use division::Division;
+pub use division::{Division, PartsState};
 pub use open::OpenError;
 pub use outcome::{ANSWER_BYTES, DeliveryReceipt, MAX_WAIT, Refused, Sent};
 
@@ -161,20 +161,22 @@ impl Sink {
     /// How many parts a message has: its alerts, if they can be sent in several requests.
     pub fn parts(&self, message: &Message) -> usize {
         match &self.channel {
-            Channel::Hook(_) | Channel::Webhook(_) => alerts(message).len(),
-            _ => 1,
+            // A line each, of limited length.
+            Channel::Syslog(_) | Channel::Log => 1,
+            _ => alerts(message).len(),
         }
     }
 
-    /// The requests of a message of which so many parts are accepted.
-    pub(crate) fn division(&self, message: &Message, accepted: usize) -> Division {
-        Division::new(self.parts(message), accepted, self.together())
+    /// The requests of a message that are left after former attempts.
+    pub(crate) fn division(&self, message: &Message, state: &PartsState) -> Division {
+        Division::new(self.parts(message), state, self.together())
     }
 
     /// How many parts can be sent together.
     fn together(&self) -> usize {
         match &self.channel {
             Channel::Hook(hook) => hook.together(),
+            Channel::Email(_) => mail::MAX_LISTED,
             _ => usize::MAX,
         }
     }
@@ -205,7 +207,7 @@ impl Sink {
     ) -> Result<DeliveryReceipt, Refused> {
         let mut known: BTreeMap<(String, String), RemoteObject> = BTreeMap::new();
         let mut receipt = DeliveryReceipt::default();
-        let mut division = self.division(message, 0);
+        let mut division = self.division(message, &PartsState::default());
         while !division.is_done() {
             let parts = division.next();
             let object = self.object_of(message, parts.start);
@@ -237,19 +239,15 @@ impl Sink {
         if let Some(rate_limiter) = &self.rate_limiter {
             rate_limiter.wait().await;
         }
+        let piece = || division::piece(message, parts.clone());
         let outcome = match &self.channel {
-            Channel::Webhook(webhook) => {
-                let piece = division::piece(message, parts);
-                webhook.send(&piece, now).await.map(Sent::from)
-            }
-            Channel::Alertmanager(sink) => sink.send(message, now).await.map(Sent::from),
-            Channel::Email(email) => email.send(message).await.map(Sent::from),
-            Channel::Hook(hook) if hook.together() > 1 => {
-                hook.send_whole(&division::piece(message, parts), now).await
-            }
+            Channel::Webhook(webhook) => webhook.send(&piece(), now).await.map(Sent::from),
+            Channel::Alertmanager(sink) => sink.send(&piece(), now).await.map(Sent::from),
+            Channel::Email(email) => email.send(&piece()).await.map(Sent::from),
+            Channel::Hook(hook) if hook.together() > 1 => hook.send_whole(&piece(), now).await,
             Channel::Hook(hook) => hook.send_one((message, parts.start), known, now).await,
             Channel::Syslog(syslog) => syslog.send(message).await.map(Sent::from),
-            Channel::Command(command) => command.send(message).await.map(Sent::from),
+            Channel::Command(command) => command.send(&piece()).await.map(Sent::from),
             Channel::Log => Ok(Sent::from(log::send(message))),
         };
         match outcome {

@@ -108,13 +108,12 @@ impl Refused {
         }
     }
 
-    /// The body exceeds `max_bytes`; nothing was sent.
-    pub(super) fn too_large(most: usize) -> Self {
+    /// The body or the input exceeds `max_bytes`; nothing was sent.
+    pub(super) fn too_large(what: &str, most: usize) -> Self {
+        let reason = format!("the {what} is larger than `max_bytes` ({most})");
         Self {
             is_too_large: true,
-            ..Self::unbuilt(format!(
-                "the body is larger than `max_bytes` ({most}); raise it, or shorten the template"
-            ))
+            ..Self::unbuilt(reason)
         }
     }
 

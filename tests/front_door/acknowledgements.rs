@@ -252,3 +252,25 @@ async fn rules_select_by_assignee() {
     assert_eq!(world.told(&["ack", &said, "--assign", "Mia"]).code, 0);
     assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["mine"]);
 }
+
+#[tokio::test]
+async fn upstream_is_told_nothing_of_an_acknowledgement() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let said = world.simulator.saids(1)[0].clone();
+    world.simulator.forget_requests();
+    for more in [
+        &["--note", "mine", "--until", "1d"][..],
+        &["--assign", "mia"],
+        &["--withdraw"],
+        &["--unassign"],
+    ] {
+        let told = world.told(&[&["ack", &said][..], more].concat());
+        assert_eq!(told.code, 0, "{told}");
+    }
+    assert!(world.simulator.requests().is_empty());
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let requests = world.simulator.requests();
+    let mut methods = requests.iter().map(|one| one.method.as_str());
+    assert!(methods.all(|method| method == "GET"), "{requests:?}");
+}

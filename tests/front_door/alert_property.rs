@@ -15,6 +15,7 @@ use proptest::prop_oneof;
 use toml::toml;
 use uuid::Uuid;
 
+use crate::alert_first_loads::{publish, read};
 use crate::support::property::always;
 use crate::support::settings::{MuteTime, Rule};
 use crate::support::{Edge, Gateway, Receiver, Running, World, small};
@@ -141,7 +142,7 @@ const SAYINGS: [Says; 5] = [
 
 impl Says {
     /// Who asks for what appeared, and not for what joined a list, also means what is new in a
-    /// list that another one brought first. All of a case happens within an hour.
+    /// list that another one brought first: it had no earlier chance to.
     fn sees(self, change: &Change) -> &str {
         let asks = |what: &str| self.on.contains(&what);
         match change.what.as_str() {
@@ -627,6 +628,19 @@ impl Case {
         self.take(Step::EndSilences).await;
     }
 
+    /// What a list brings two hours after another one: who was told does not hear of it again.
+    async fn late_news(&mut self) {
+        self.take(Step::Follow(true)).await;
+        self.take(Step::Pull).await;
+        self.take(Step::Pass).await;
+        publish(&self.world, &[1, 2]);
+        read(&self.world, 2).await;
+        self.take(Step::Pass).await;
+        self.world.later(TimeDelta::hours(2));
+        read(&self.world, 1).await;
+        self.take(Step::Pass).await;
+    }
+
     /// Ends what nobody has time to wait for, until all that waits is told.
     async fn end(&mut self) {
         self.world.simulator.clear_faults();
@@ -680,6 +694,7 @@ async fn ends_well(steps: Vec<Step>) {
         case.take(step).await;
     }
     case.rare().await;
+    case.late_news().await;
     case.end().await;
     case.agrees().await;
 }

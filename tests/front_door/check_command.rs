@@ -110,6 +110,92 @@ async fn rules_and_sinks_that_do_nothing_are_told() {
     }
 }
 
+/// As the pages of the integrations write them: the names are those of the presets.
+#[tokio::test]
+async fn a_secret_that_is_missing_is_named_with_the_line_that_names_it() {
+    let mut world = World::new().await;
+    let sentinel = toml::toml! {
+        url = "https://example.org"
+        vars = { rule_id = "dcr-0", stream = "Custom-Advisoryd_CL" }
+        oauth2 = { token_url = "https://example.org/token", client_id = "x", secret_file = "sentinel-client" }
+    };
+    let servicenow = toml::toml! {
+        url = "https://example.org"
+        username = "advisoryd"
+        password_file = "servicenow-login"
+    };
+    let odd = toml::toml! {
+        url = "https://example.org"
+        bearer_file = "zzz"
+    };
+    for (kind, more) in [
+        ("sentinel", sentinel),
+        ("servicenow", servicenow),
+        ("alertmanager", odd),
+    ] {
+        world.settings.alerts.sinks.push(Sink {
+            name: kind.to_owned(),
+            kind,
+            more,
+            ..Sink::default()
+        });
+    }
+    let told = world.told(&["check", "--offline"]);
+    let file = world.config_file();
+    let text = fs::read_to_string(&file).unwrap();
+    for (key, error) in [
+        (
+            "secret_file = \"sentinel-client\"",
+            "there is no file /etc/advisoryd/sentinel-client;",
+        ),
+        (
+            "password_file = \"servicenow-login\"",
+            "there is no file /etc/advisoryd/servicenow-login;",
+        ),
+        (
+            "bearer_file = \"zzz\"",
+            "there is no such file or credential;",
+        ),
+    ] {
+        let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
+        let expected = format!("{}:{line}: {error}", file.display());
+        assert!(told.stdout.contains(&expected), "{expected}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_a_lost_response_creates_twice_is_warned_of() {
+    let mut world = World::new().await;
+    let tracker = toml::toml! {
+        url = "http://127.0.0.1:9/x"
+        per = "alert"
+        template = "{}"
+        remember = "/id"
+    };
+    let mut searched = tracker.clone();
+    let lookup = toml::toml! {
+        path = "/find"
+        pointer = "/id"
+    };
+    searched.insert("lookup".to_owned(), lookup.into());
+    for (name, more) in [("tracker", tracker), ("searched", searched)] {
+        world.settings.alerts.sinks.push(Sink {
+            name: name.to_owned(),
+            kind: "hook",
+            allow_private: Some(true),
+            more,
+            ..Sink::default()
+        });
+    }
+    let told = world.told(&["check", "--offline"]);
+    let warning = "sink `tracker`: `remember` is set without `lookup`: if the response to a creation is lost, the next attempt creates a second object";
+    assert!(told.stdout.contains(warning), "{told}");
+    assert!(
+        !told.stdout.contains("sink `searched`: `remember`"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn an_upstream_that_is_not_reached_is_told_once() {
     let mut world = World::new().await;

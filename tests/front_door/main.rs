@@ -11,6 +11,7 @@
 
 mod accounts;
 mod acknowledgements;
+mod alert_agreement;
 mod alert_clocks;
 mod alert_commands;
 mod alert_contents;
@@ -20,11 +21,15 @@ mod alert_deadlines;
 mod alert_events;
 mod alert_first_loads;
 mod alert_latency;
+mod alert_metrics;
 mod alert_new_in_lists;
+mod alert_parts;
 mod alert_property;
 mod alert_queue;
 mod alert_receivers;
+mod alert_reminders;
 mod alert_rules;
+mod alert_silences;
 mod alert_timing;
 mod alerts;
 mod blank_records;

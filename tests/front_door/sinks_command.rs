@@ -88,6 +88,39 @@ async fn how_a_command_ends_tells_whether_trying_again_helps() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_larger_than_the_input_of_a_command_may_be_is_divided() {
+    let dir = state_dir();
+    let program = script(
+        dir.path(),
+        &format!(
+            "wc -c >> {0}/sizes; echo \"$ADVISORYD_MESSAGE_ID\" >> {0}/ids",
+            dir.path().display()
+        ),
+    );
+    let now = "2026-03-01T13:37:00Z".parse().unwrap();
+    let alerts: Vec<_> = (1..=5)
+        .map(|number| alert(&format!("SA{number}"), "unknown"))
+        .collect();
+    let two = serde_json::to_vec(&message(alerts[..2].to_vec()))
+        .unwrap()
+        .len()
+        + 300;
+    let sink = sink(&format!(
+        "kind = \"command\"\nprogram = [\"{program}\"]\nmax_bytes = {two}\n"
+    ));
+    sink.send(&message(alerts), now).await.unwrap();
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let ends: Vec<String> = read("ids")
+        .lines()
+        .map(|id| id.splitn(6, '-').nth(5).unwrap().to_owned())
+        .collect();
+    assert_eq!(ends, ["1-2", "3-4", "5-5"]);
+    for size in read("sizes").lines() {
+        assert!(size.trim().parse::<usize>().unwrap() <= two, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     let dir = state_dir();
     let pids = dir.path().join("pids");

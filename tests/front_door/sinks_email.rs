@@ -19,14 +19,16 @@ const SCRIPT: &str = concat!(
     "/tests/front_door/support/mail_server.py"
 );
 
-struct MailServer {
+pub struct MailServer {
     process: Running,
-    port: u16,
+    pub port: u16,
 }
 
 /// What the server took.
 #[derive(Deserialize)]
-struct Mail {
+pub struct Mail {
+    /// Ids of the alerts that it lists.
+    pub alerts: Vec<String>,
     from: String,
     to: Vec<String>,
     tls: bool,
@@ -34,8 +36,17 @@ struct Mail {
     whole: String,
 }
 
+impl Mail {
+    /// The id of its message.
+    pub fn id(&self) -> String {
+        let headers = self.whole.lines();
+        let mut ids = headers.filter_map(|line| line.strip_prefix("Message-ID: <"));
+        ids.next().unwrap().split('@').next().unwrap().to_owned()
+    }
+}
+
 impl MailServer {
-    async fn start(tls: &str, identity: Option<&Identity>, more: &[&str]) -> Self {
+    pub async fn start(tls: &str, identity: Option<&Identity>, more: &[&str]) -> Self {
         let mut command = Command::new("python3");
         command
             .env(
@@ -54,7 +65,7 @@ impl MailServer {
         Self { process, port }
     }
 
-    fn mails(&self) -> Vec<Mail> {
+    pub fn mails(&self) -> Vec<Mail> {
         let stdout = self.process.stdout();
         let lines = stdout.lines().skip(1);
         lines

@@ -4,11 +4,13 @@ use nix::unistd::User;
 
 use super::super::section::Section;
 use super::super::tree::SettingNode;
-use super::super::values::{text, texts};
+use super::super::values::{number, text, texts};
 use crate::config::advice::Advice;
 
 /// Maximum length of a command line, in arguments.
 const MAX_WORDS: usize = 64;
+/// Upper limit of `max_bytes`, as for the body of a hook.
+const MAX_BYTES: usize = 8 << 20;
 
 /// `kind = "command"`: a program that reads the message as JSON from standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct CommandSettings {
     pub program: Vec<String>,
     /// The user whose rights the program has; that of the daemon if none is named.
     pub user: Option<String>,
+    /// Maximum length of the input of several alerts, in bytes.
+    pub max_bytes: usize,
 }
 
 impl CommandSettings {
@@ -27,9 +31,11 @@ impl CommandSettings {
         }
         let program = section.optional("program", program);
         let user = section.optional("user", user);
+        let max_bytes = section.value("max_bytes", MAX_BYTES, number(1..=MAX_BYTES));
         Some(Self {
             program: program?,
             user,
+            max_bytes,
         })
     }
 }

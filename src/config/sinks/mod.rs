@@ -100,18 +100,20 @@ pub enum SinkKind {
 }
 
 impl SinkSettings {
-    /// A program that has all rights of root, if it is one.
-    pub(super) fn warning(&self) -> Option<String> {
-        let is_open = matches!(
-            &self.kind,
-            SinkKind::Command(CommandSettings { user: None, .. })
-        );
-        (is_open && geteuid().is_root()).then(|| {
-            format!(
-                "sink `{}`: its program runs as root and can read the token and all other secrets; set `user`, or run advisoryd as a user of its own",
-                quoted(&self.name)
-            )
-        })
+    /// A program that has all rights of root, and objects that could be created twice.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let name = quoted(&self.name);
+        match &self.kind {
+            SinkKind::Command(CommandSettings { user: None, .. }) if geteuid().is_root() => {
+                vec![format!(
+                    "sink `{name}`: its program runs as root and can read the token and all other secrets; set `user`, or run advisoryd as a user of its own"
+                )]
+            }
+            SinkKind::Hook(hook) if hook.may_create_twice() => vec![format!(
+                "sink `{name}`: `remember` is set without `lookup`: if the response to a creation is lost, the next attempt creates a second object, unless the receiver recognises the header `Idempotency-Key`; set `lookup`"
+            )],
+            _ => Vec::new(),
+        }
     }
 }
 

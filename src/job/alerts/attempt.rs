@@ -16,7 +16,7 @@ use crate::model::Ending;
 use crate::model::FailureReason;
 use crate::sink::{DeliveryReceipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, ClaimedDelivery, DeliveryAttempt};
-use crate::store::alerts::{remote_object, sink_state};
+use crate::store::alerts::{parts as store_parts, remote_object, sink_state};
 use crate::store::database;
 
 /// Pause after each failure; one more failure makes a dead letter. The schedule of
@@ -163,7 +163,12 @@ pub async fn settle(
         remote_object::remember(&mut transaction, &claim.sink, key, object, now).await?;
     }
     match &attempt.ending {
-        Ending::Delivered => sink_state::record_success(&mut transaction, &claim.sink, now).await?,
+        Ending::Delivered => {
+            if ours && !claim.passed_over.is_empty() {
+                store_parts::forget(&mut transaction, claim.id, &claim.passed_over).await?;
+            }
+            sink_state::record_success(&mut transaction, &claim.sink, now).await?;
+        }
         Ending::Postponed { error, .. } | Ending::Abandoned { error } => {
             sink_state::record_failure(&mut transaction, &claim.sink, error, now).await?;
         }

@@ -11,14 +11,16 @@ use uuid::Uuid;
 
 use super::arrivals::Arrivals;
 use super::by_clock::{self as clock, kind_of_alert};
+use super::evaluate::raised_of;
+use super::joint::judge_event;
 use super::line::BackTestAlert;
 use super::published::PublishedSample;
-use super::silenced::{self, Silenced};
+use super::silenced::{self, PastSilence, Silenced};
 use super::timing::Timing;
 use super::unknown::Unknown;
 use crate::config::MuteTime;
 use crate::model::{
-    Alert, ClockKind, Matcher, RecordKind, Rule, Subject, Verdict, alert_id, alert_of, joint,
+    Alert, ClockKind, Matcher, RecordKind, Rule, Silence, Subject, Verdict, alert_of,
 };
 use crate::store::alerts::by_clock::{self, Acknowledged, CandidateFilter};
 use crate::store::alerts::subject::{self, ChangeSpan};
@@ -56,6 +58,9 @@ pub struct BackTest {
     pub silenced: Vec<Silenced>,
     /// The same for what is stored, by publication date; `None` if it was not asked for.
     pub published: Option<PublishedSample>,
+    /// The silences of that time.
+    #[serde(skip)]
+    silences: Vec<PastSilence>,
     #[serde(skip)]
     arrivals: Arrivals,
     /// Ids of the alerts so far: a change that has the id of an earlier one makes no alert.
@@ -82,11 +87,13 @@ pub async fn back_test(
     replay: BackTestPeriod<'_>,
 ) -> Result<Vec<BackTest>, sqlx::Error> {
     let silences = silenced::active(connection, replay.now).await?;
+    let past = silenced::since(connection, replay.since).await?;
     let products = matchers.iter().any(|one| one.needs_products())
-        || silences.iter().any(Silenced::names_products);
+        || silences.iter().any(Silenced::names_products)
+        || past.iter().any(PastSilence::names_products);
     let mut tried: Vec<BackTest> = matchers
         .iter()
-        .map(|one| BackTest::of(one, silences.clone()))
+        .map(|one| BackTest::of(one, silences.clone(), past.clone()))
         .collect();
     let last = subject::last_seq(connection).await?;
     let mut after = subject::first_since(connection, replay.since).await? - 1;
@@ -128,7 +135,7 @@ impl<'a> BackTestPeriod<'a> {
 }
 
 impl BackTest {
-    fn of(matcher: &Matcher, silenced: Vec<Silenced>) -> Self {
+    fn of(matcher: &Matcher, silenced: Vec<Silenced>, past: Vec<PastSilence>) -> Self {
         Self {
             rule: matcher.rule().name.clone(),
             messages: Vec::new(),
@@ -136,6 +143,7 @@ impl BackTest {
             unknown: Unknown::default(),
             silenced,
             published: None,
+            silences: past,
             arrivals: Arrivals::default(),
             ids: HashSet::new(),
             lines: Vec::new(),
@@ -153,43 +161,37 @@ impl BackTest {
         if !rule.clock.is_empty() {
             return;
         }
-        let mut verdicts = Vec::new();
-        for subject in event {
-            let verdict = matcher.judge(subject);
-            let verdict = self.arrivals.settle(verdict, matcher, subject);
-            let id = alert_id(&rule.name, &rule.seen(subject));
-            verdicts.push(match verdict {
-                Verdict::Matched if self.ids.contains(&id) => Verdict::Reported,
-                verdict => verdict,
-            });
-        }
-        let can_report = |index: &usize| verdicts.get(*index) == Some(&Verdict::Matched);
-        let indices: Vec<usize> = (0..verdicts.len()).filter(can_report).collect();
-        let kind = |index: &usize| event.get(*index).map(|subject| subject.what);
-        let whats: Vec<_> = indices.iter().filter_map(kind).collect();
-        let joined = joint(&whats).unwrap_or_default().into_iter();
-        let joined: Vec<usize> = joined.filter_map(|one| indices.get(one).copied()).collect();
-        let others = joined.get(1..).unwrap_or_default();
-        for place in others {
-            verdicts[*place] = Verdict::Reported;
-        }
-        for verdict in &verdicts {
-            *self.verdicts.entry(verdict_name(*verdict)).or_default() += 1;
-        }
-        let alert = |subject: &Subject| alert_of(&rule.name, &rule.seen(subject));
-        for (place, subject) in event.iter().enumerate() {
-            if verdicts.get(place) != Some(&Verdict::Matched) {
+        let judge = |subject: &Subject| Some(matcher.judge(subject));
+        let raise = |subject: &Subject, verdict: Verdict| {
+            let seen = rule.seen(subject);
+            let alert = alert_of(&rule.name, &seen);
+            let active = silenced::at(&self.silences, subject.at);
+            (verdict == Verdict::Matched).then(|| raised_of(rule, &seen, alert, &active))
+        };
+        let judged = judge_event((matcher, event), &mut self.arrivals, judge, raise);
+        let mut verdicts = judged.verdicts;
+        for (place, raised) in judged.raised {
+            // An event that happens again without a new version makes no alert.
+            if !self.ids.insert(raised.id) {
+                if let Some((_, verdict)) = verdicts.iter_mut().find(|(one, _)| *one == place) {
+                    *verdict = Verdict::Reported;
+                }
                 continue;
             }
-            self.ids.insert(alert_id(&rule.name, &rule.seen(subject)));
-            let mut alert_of_this = alert(subject);
-            if joined.first() == Some(&place) {
-                let others = others.iter().filter_map(|place| event.get(*place));
-                alert_of_this.report(others.map(alert));
+            let Some(subject) = event.get(place) else {
+                continue;
+            };
+            // With all its CVEs: a silence may name any.
+            let alert = alert_of(&rule.name, &rule.seen(subject));
+            self.count(matcher, subject, &alert);
+            if raised.silences.is_empty() {
+                let (kind, seq, at) = (subject.kind(), subject.seq, subject.at);
+                self.lines
+                    .push(BackTestAlert::of(kind, seq, at, raised.alert));
             }
-            self.count(matcher, subject, &alert_of_this);
-            let line = BackTestAlert::of(subject.kind(), subject.seq, subject.at, alert_of_this);
-            self.lines.push(line);
+        }
+        for (_, verdict) in verdicts {
+            *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         }
     }
 
@@ -223,8 +225,9 @@ impl BackTest {
                 return Ok(());
             };
             let found = (kind, &overdue[..]);
-            let products =
-                matcher.needs_products() || self.silenced.iter().any(Silenced::names_products);
+            let products = matcher.needs_products()
+                || self.silenced.iter().any(Silenced::names_products)
+                || self.silences.iter().any(PastSilence::names_products);
             let wanted = (matcher.words(), products);
             let subjects = clock::subjects(connection, wanted, found, replay.now).await?;
             for mut subject in subjects {
@@ -238,8 +241,11 @@ impl BackTest {
                     subject.at = one.due_at;
                     let alert = one.alert(&rule.name, kind_of_alert(rule), &subject);
                     self.count(matcher, &subject, &alert);
-                    self.lines
-                        .push(BackTestAlert::of(kind, None, one.due_at, alert));
+                    let active = silenced::at(&self.silences, one.due_at);
+                    if Silence::matching(&active, &rule.name, &alert, &subject).is_empty() {
+                        self.lines
+                            .push(BackTestAlert::of(kind, None, one.due_at, alert));
+                    }
                 }
             }
             after_key = last;

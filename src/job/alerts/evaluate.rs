@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
-use super::joint::{add_verdict, found_nothing, join};
+use super::joint::{add_verdict, found_nothing, judge_event};
 pub use super::rules::RuleSet;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -247,43 +247,22 @@ impl<'a> Evaluator<'a> {
     ) {
         let mut found: Vec<ChangeVerdicts> = event.iter().map(found_nothing).collect();
         for (matcher, current) in &self.pairs {
-            let (mut matched, mut alone) = (Vec::new(), Vec::new());
-            let mut verdicts = Vec::new();
-            for (place, subject) in event.iter().enumerate() {
-                if subject.seq.unwrap_or_default() <= current.after_seq {
-                    continue;
-                }
-                let verdict = self.judge(matcher, subject);
-                let verdict = arrivals.settle(verdict, matcher, subject);
-                verdicts.push((place, verdict));
+            let judge = |subject: &Subject| {
+                let is_seen = subject.seq.unwrap_or_default() > current.after_seq;
+                is_seen.then(|| self.judge(matcher, subject))
+            };
+            let raise = |subject: &Subject, verdict: Verdict| {
+                let raised = self.raise(matcher, subject, verdict, former_alerts)?;
+                add_former(former_alerts, &raised);
+                Some(raised)
+            };
+            let judged = judge_event((matcher, event), arrivals, judge, raise);
+            let raised = judged.raised.into_iter().map(|(_, raised)| raised);
+            result.raised.extend(raised);
+            for (place, verdict) in judged.verdicts {
                 if verdict == Verdict::Baseline {
                     *result.baseline.entry(current.name.clone()).or_default() += 1;
                 }
-                let Some(raised) = self.raise(matcher, subject, verdict, former_alerts) else {
-                    continue;
-                };
-                add_former(former_alerts, &raised);
-                if !raised.silences.is_empty() {
-                    arrivals.forget(&raised);
-                }
-                // What is silenced, or only resolves, is an alert of its own.
-                if verdict == Verdict::Matched && raised.silences.is_empty() {
-                    matched.push((place, raised));
-                } else {
-                    alone.push(raised);
-                }
-            }
-            let (mut raised, reported) = join(event, matched);
-            raised.extend(alone);
-            // What resolves an object ends it: nothing about the same version comes after it.
-            raised.sort_by_key(|one| one.alert.resolved);
-            result.raised.extend(raised);
-            for (place, verdict) in verdicts {
-                let verdict = if reported.contains(&place) {
-                    Verdict::Reported
-                } else {
-                    verdict
-                };
                 if let (Some(found), Some(subject)) = (found.get_mut(place), event.get(place)) {
                     add_verdict(found, (current.id, &**matcher), subject, verdict);
                 }

@@ -17,6 +17,7 @@ mod line;
 mod not_due;
 mod parts;
 pub mod pass;
+mod passed_over;
 pub(crate) mod published;
 pub(crate) mod rehearsal;
 mod rules;

@@ -40,6 +40,11 @@ impl World {
         self.change(index, now, |entry| entry.rejected = true)
     }
 
+    /// Takes back a withdrawal, as a new revision. `false` when it does not exist.
+    pub fn reinstate(&mut self, index: u64, now: DateTime<Utc>) -> bool {
+        self.change(index, now, |entry| entry.rejected = false)
+    }
+
     /// Puts an advisory into a further watch list, without a new revision: as
     /// when a customer adds a product. `false` when one of them does not exist.
     pub fn join(&mut self, index: u64, list: i64) -> bool {

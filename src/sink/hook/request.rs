@@ -100,7 +100,12 @@ impl RequestBody {
         let text = text.map_err(|why| Refused::unbuilt(format!("the template {why}")))?;
         let is_divisible = scene.alert.is_none() && scene.message.alerts.len() > 1;
         if text.len() > self.most && is_divisible {
-            return Err(Refused::too_large(self.most));
+            let too_large = Refused::too_large("body", self.most);
+            let reason = format!("{}; raise it, or shorten the template", too_large.reason);
+            return Err(Refused {
+                reason,
+                ..too_large
+            });
         }
         if text.len() > MAX_BODY_BYTES {
             let why = format!("the template renders more than {MAX_BODY_BYTES} bytes");

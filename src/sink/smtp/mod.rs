@@ -163,7 +163,7 @@ impl SmtpServer {
         connection
             .command(Mail::new(Some(from.clone()), parameters))
             .await
-            .map_err(|error| self.refused(&error, can_repeat(&error)))?;
+            .map_err(|error| self.refused_mail(&error))?;
         let mut without = Vec::new();
         for address in to {
             match connection
@@ -184,8 +184,17 @@ impl SmtpServer {
         let response = connection
             .message(bytes)
             .await
-            .map_err(|error| self.refused(&error, can_repeat(&error)))?;
+            .map_err(|error| self.refused_mail(&error))?;
         Ok(receipt(&response, without))
+    }
+
+    /// The mail itself is refused.
+    fn refused_mail(&self, error: &Error) -> Refused {
+        let refused = self.refused(error, !error.is_permanent());
+        Refused {
+            is_too_large: is_size(refused.status, &refused.answer),
+            ..refused
+        }
     }
 
     fn refused(&self, error: &Error, can_repeat: bool) -> Refused {
@@ -207,6 +216,23 @@ impl SmtpServer {
             can_repeat,
             ..Refused::repeatable(format!("{self}: {error}"))
         }
+    }
+}
+
+/// Whether a reply is about the size of the mail: 552 (RFC 1870), or a permanent error with the
+/// extended code of a message that is too large for the system or for a mailbox (RFC 3463).
+/// 552 with another extended code, such as that of a full mailbox, is not.
+fn is_size(status: Option<i32>, answer: &str) -> bool {
+    const TOO_LARGE: [&str; 2] = ["5.2.3", "5.3.4"];
+    let first = answer.split_whitespace().next().unwrap_or_default();
+    let is_extended = first.split('.').count() == 3
+        && first
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    match status {
+        Some(552) if !is_extended => true,
+        Some(500..=599) => TOO_LARGE.contains(&first),
+        _ => false,
     }
 }
 
@@ -242,4 +268,42 @@ fn parameters(
         MailParameter::SmtpUtfEight,
         MailParameter::Body(MailBodyParameter::EightBitMime),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_size;
+
+    #[test]
+    fn a_reply_about_the_size_is_told_from_one_about_a_full_mailbox() {
+        for (status, answer, is_about_size) in [
+            (552, "5.3.4 Message size exceeds fixed limit", true),
+            (
+                552,
+                "5.2.3 Your message exceeded Google's message size limits",
+                true,
+            ),
+            (552, "Message size exceeds maximum permitted", true),
+            (552, "Error: Too much mail data", true),
+            (552, "", true),
+            (554, "5.3.4 Message too big for system", true),
+            (
+                550,
+                "5.2.3 RESOLVER.RST.RecipSizeLimit; message too large",
+                true,
+            ),
+            (552, "5.2.2 mailbox full", false),
+            (550, "5.7.1 rejected as spam", false),
+            (554, "Transaction failed", false),
+            (452, "4.3.1 insufficient system storage", false),
+            (452, "5.3.4", false),
+        ] {
+            assert_eq!(
+                is_size(Some(status), answer),
+                is_about_size,
+                "{status} {answer}"
+            );
+        }
+        assert!(!is_size(None, "5.3.4"));
+    }
 }

@@ -188,9 +188,11 @@ pub(crate) async fn tickets(
 /// Advisories with an alert that nobody has acknowledged for so many seconds, in the order of
 /// their identifiers. With `reminders` only the alerts of the rule itself count, and the
 /// period begins anew after each so many seconds; otherwise those of all other rules. It also
-/// begins anew when an acknowledgement has expired or was withdrawn. An alert counts from when
+/// begins anew when an acknowledgement has expired or was withdrawn, and when a rejected advisory
+/// was reinstated. An alert counts from when
 /// its message is due: a digest or a mute time may hold it for days, and a receiver that is
 /// away is no reason to wait with the escalation.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,
@@ -209,6 +211,8 @@ pub(crate) async fn unacknowledged(
                    from (
                        select a.key,
                               greatest(min(m.sealed_at),
+                                       max(m.sealed_at) filter (where a.what = 'reinstated'),
+                                       (select max(c.at) from change c where c.key = a.key and c.what = 'reinstated'),
                                        (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key)) as since
                        from alert a
                        join message m on m.id = a.message_id
@@ -266,6 +270,8 @@ pub(crate) async fn unacknowledged_since(
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
         "select greatest(min(m.sealed_at),
+                         max(m.sealed_at) filter (where a.what = 'reinstated'),
+                         (select max(c.at) from change c where c.key = $3 and c.what = 'reinstated'),
                          (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = $3))
          from alert a
          join message m on m.id = a.message_id
@@ -303,7 +309,8 @@ pub(crate) async fn last_changes(
     .await
 }
 
-/// An acknowledgement of an advisory: from when until when, if it ends.
+/// A time without reminders of an advisory, acknowledged or rejected: from when until when, if
+/// it ends.
 #[derive(Debug)]
 pub(crate) struct Acknowledged {
     pub(crate) said: String,
@@ -311,17 +318,29 @@ pub(crate) struct Acknowledged {
     pub(crate) until: Option<DateTime<Utc>>,
 }
 
-/// The acknowledgements of these advisories, in the order of time.
+/// The acknowledgements and rejections of these advisories, in the order of time.
 pub(crate) async fn acknowledged(
     connection: &mut PgConnection,
     saids: &[String],
 ) -> Result<Vec<Acknowledged>, sqlx::Error> {
     sqlx::query_as!(
         Acknowledged,
-        "select said, at, least(withdrawn_at, until) as until
-         from acknowledgement
-         where said = any($1)
-         order by at",
+        r#"select said as "said!", at as "at!", until
+           from (
+               select said, at, least(withdrawn_at, until) as until
+               from acknowledgement
+               where said = any($1)
+               union all
+               select c.key, c.at,
+                      (select min(b.at)
+                       from change b
+                       where b.key = c.key
+                         and b.what = 'reinstated'
+                         and b.seq > c.seq)
+               from change c
+               where c.key = any($1)
+                 and c.what = 'rejected') as quiet
+           order by at"#,
         saids
     )
     .fetch_all(connection)

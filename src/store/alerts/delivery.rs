@@ -18,8 +18,12 @@ pub struct ClaimedDelivery {
     pub fence: i32,
     /// Number of failed attempts before.
     pub failures: i32,
-    /// How many of its parts are accepted.
+    /// How many of its parts were sent: all but those passed over are accepted.
     pub parts_done: usize,
+    /// How many parts are sent together, if more were too large for the receiver.
+    pub parts_together: Option<usize>,
+    /// Ids of the alerts that were passed over.
+    pub passed_over: Vec<Uuid>,
     /// The message to send.
     pub message: Message,
 }
@@ -194,8 +198,13 @@ pub async fn claim(
                set leased_until = now() + make_interval(secs => $4),
                    fence = d.fence + 1
                where d.id = any(array(select id from due))
-               returning d.id, d.fence, d.failures, d.parts_done, d.message_id)
-           select c.id, c.fence, c.failures, c.parts_done, m.id as message_id, m.rule, m.purpose, m.opened_at,
+               returning d.id, d.fence, d.failures, d.parts_done, d.parts_together, d.message_id)
+           select c.id, c.fence, c.failures, c.parts_done, c.parts_together,
+                  array(
+                      select p.alert_id
+                      from passed_over p
+                      where p.delivery_id = c.id) as "passed_over!",
+                  m.id as message_id, m.rule, m.purpose, m.opened_at,
                   (select coalesce(jsonb_agg(a.body order by a.seq, a.id), '[]')
                    from alert a
                    where a.message_id = m.id) as "alerts!: Json<Vec<Alert>>"
@@ -220,6 +229,10 @@ pub async fn claim(
                 fence: row.fence,
                 failures: row.failures,
                 parts_done: usize::try_from(row.parts_done).unwrap_or_default(),
+                parts_together: row
+                    .parts_together
+                    .and_then(|together| usize::try_from(together).ok()),
+                passed_over: row.passed_over,
                 message: message(
                     row.message_id,
                     row.rule,
@@ -250,31 +263,6 @@ fn message(
         rule,
         alerts,
     }
-}
-
-/// Records that parts of a message are accepted, and extends the lease; false if the claim
-/// is no longer ours.
-pub(crate) async fn record_parts(
-    connection: &mut PgConnection,
-    claim: &ClaimedDelivery,
-    parts: usize,
-    lease: TimeDelta,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "update delivery
-         set parts_done = $3,
-             leased_until = now() + make_interval(secs => $4)
-         where id = $1
-           and fence = $2
-           and state = 'waiting'",
-        claim.id,
-        claim.fence,
-        i32::try_from(parts).unwrap_or(i32::MAX),
-        lease.as_seconds_f64()
-    )
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// Settles an attempt; false if the claim is no longer ours, because its lease

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::Verdict;
+use crate::model::words::JudgedValue;
 
 /// The verdicts of the rules for one change.
 #[derive(Debug, Clone)]
@@ -14,8 +15,8 @@ pub struct ChangeVerdicts {
     pub seq: i64,
     /// Rows in `rule` and their verdicts, without rules that do not match this kind of change.
     pub verdicts: Vec<(i32, Verdict)>,
-    /// The values that some of them were made with, in words.
-    pub actual: Vec<(i32, String)>,
+    /// The values that some of them were made with.
+    pub actual: Vec<(i32, JudgedValue)>,
 }
 
 /// Takes the evaluation lock and returns the last evaluated change; `None` while
@@ -93,23 +94,26 @@ async fn record_values(
         let values = found.actual.iter();
         values.map(|(rule, actual)| (found.seq, *rule, actual.clone()))
     });
-    let (mut seqs, mut rules, mut actual) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut seqs, mut rules) = (Vec::new(), Vec::new());
+    let (mut required, mut actual) = (Vec::new(), Vec::new());
     for (seq, rule, value) in values {
         seqs.push(seq);
         rules.push(rule);
-        actual.push(value);
+        required.push(value.required);
+        actual.push(value.actual);
     }
     if seqs.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "insert into judged_value (seq, rule_id, actual)
-         select n.seq, n.rule_id, n.actual
-         from unnest($1::bigint[], $2::integer[], $3::text[]) as n (seq, rule_id, actual)
+        "insert into judged_value (seq, rule_id, actual, required)
+         select n.seq, n.rule_id, n.actual, n.required
+         from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[]) as n (seq, rule_id, actual, required)
          on conflict (seq, rule_id) do nothing",
         &seqs,
         &rules,
-        &actual
+        &actual,
+        &required as &[Option<String>]
     )
     .execute(connection)
     .await?;
@@ -151,14 +155,14 @@ pub async fn of_key(
         .collect())
 }
 
-/// The values that verdicts for the changes of one advisory or ticket were made with, in
-/// words, by change and row in `rule`.
+/// The values that verdicts for the changes of one advisory or ticket were made with, by change
+/// and row in `rule`.
 pub async fn values_of_key(
     connection: &mut PgConnection,
     key: &str,
-) -> Result<HashMap<(i64, i32), String>, sqlx::Error> {
+) -> Result<HashMap<(i64, i32), JudgedValue>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select j.seq, j.rule_id, j.actual
+        "select j.seq, j.rule_id, j.actual, j.required
          from change c
          join judged_value j on j.seq = c.seq
          where c.key = $1",
@@ -168,6 +172,12 @@ pub async fn values_of_key(
     .await?;
     let rows = rows.into_iter();
     Ok(rows
-        .map(|row| ((row.seq, row.rule_id), row.actual))
+        .map(|row| {
+            let value = JudgedValue {
+                required: row.required,
+                actual: row.actual,
+            };
+            ((row.seq, row.rule_id), value)
+        })
         .collect())
 }

@@ -12,6 +12,7 @@ pub(crate) mod dismissal;
 pub(crate) mod evaluation;
 pub(crate) mod message;
 pub(crate) mod outcome;
+pub(crate) mod parts;
 pub(crate) mod raised;
 pub(crate) mod remote_object;
 pub(crate) mod resend;

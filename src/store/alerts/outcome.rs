@@ -39,6 +39,8 @@ pub struct AlertLine {
     pub failed_sinks: Vec<String>,
     /// Why, with the name of each such sink in front.
     pub error: Option<String>,
+    /// Those that did not take this alert, while they took others of its message.
+    pub passed_over: Vec<String>,
 }
 
 /// Filter for alerts.
@@ -88,7 +90,13 @@ pub async fn alerts(
                       select string_agg(d.sink || ': ' || d.last_error, '; ' order by d.sink)
                       from delivery d
                       where d.message_id = a.message_id
-                        and d.state <> 'delivered') as error
+                        and d.state <> 'delivered') as error,
+                  array(
+                      select d.sink
+                      from passed_over p
+                      join delivery d on d.id = p.delivery_id
+                      where p.alert_id = a.id
+                      order by d.sink) as "passed_over!"
            from advisoryd_v1.alerts a
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2
@@ -238,6 +246,8 @@ pub struct Delivery {
     pub status: Option<i32>,
     /// Error of the last attempt.
     pub error: Option<String>,
+    /// Whether the sink took this alert, although not all of its message.
+    pub is_taken: bool,
 }
 
 /// All columns of a row.
@@ -259,6 +269,7 @@ struct Row {
     settled_at: Option<DateTime<Utc>>,
     last_status: Option<i32>,
     last_error: Option<String>,
+    is_taken: bool,
 }
 
 /// The outcomes of the alerts of an advisory or ticket, one for each sink.
@@ -274,7 +285,14 @@ pub async fn of_key(
                   m.held_by as "held_by?",
                   d.sink as "sink?", d.state as "delivery_state?", d.failures as "failures?",
                   d.due_at as "due_at?", d.settled_at as "settled_at?",
-                  d.last_status as "last_status?", d.last_error as "last_error?"
+                  d.last_status as "last_status?", d.last_error as "last_error?",
+                  coalesce(
+                      d.state in ('dead_letter', 'dismissed')
+                      and d.parts_done >= m.alerts
+                      and not exists (
+                          select from passed_over p
+                          where p.delivery_id = d.id
+                            and p.alert_id = a.id), false) as "is_taken!"
            from advisoryd_v1.alerts a
            left join silence s on s.id = a.silence_id
            left join message m on m.id = a.message_id
@@ -308,6 +326,7 @@ fn outcome(row: Row) -> Option<AlertOutcome> {
         settled_at,
         last_status,
         last_error,
+        is_taken,
     } = row;
     let message = || {
         Some(CarryingMessage {
@@ -326,6 +345,7 @@ fn outcome(row: Row) -> Option<AlertOutcome> {
             settled_at,
             status: last_status,
             error: last_error,
+            is_taken,
         })
     };
     Some(AlertOutcome {

@@ -71,6 +71,7 @@ pub async fn forget_nameless(
              returning o.sink, one.message_id)
          update delivery d
          set parts_done = 0,
+             parts_together = null,
              state = 'waiting'
          from (select distinct sink, message_id from forgotten) as f
          where d.sink = f.sink
@@ -136,6 +137,7 @@ async fn again(
          set state = 'waiting',
              failures = 0,
              parts_done = case state when 'delivered' then 0 else parts_done end,
+             parts_together = case state when 'delivered' then null else parts_together end,
              due_at = $3,
              settled_at = null,
              dismissed_at = null,

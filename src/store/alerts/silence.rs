@@ -7,7 +7,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::model::{Alert, KnownNames, Silence, StoredTexts};
+use crate::model::{Alert, KnownNames, LikePattern, Silence, StoredPatterns, StoredTexts};
+
+/// Texts that are compared with a pattern. The database finds those that may match; only letters
+/// that are not ASCII are compared here, since the case of these depends on its locale.
+const MAX_CANDIDATES: i64 = 1000;
 
 /// The silences that are active at this time, the last to expire first.
 pub async fn active(
@@ -31,6 +35,30 @@ pub async fn active(
         .collect())
 }
 
+/// The silences that were active since then, each with its beginning.
+pub(crate) async fn since(
+    connection: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<Vec<(DateTime<Utc>, Silence)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, created_at, least(until, expired_at) as "until!",
+                  matchers as "matchers: Json<BTreeMap<String, String>>"
+           from silence
+           where least(until, expired_at) > $1
+           order by id"#,
+        since
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let silence = Silence::new(row.id, row.until, &row.matchers).ok()?;
+            Some((row.created_at, silence))
+        })
+        .collect())
+}
+
 /// The names of the current rules, and the ids and names of the watch lists.
 pub async fn known(connection: &mut PgConnection) -> Result<KnownNames, sqlx::Error> {
     let row = sqlx::query!(
@@ -48,40 +76,89 @@ pub async fn known(connection: &mut PgConnection) -> Result<KnownNames, sqlx::Er
     })
 }
 
-/// The names and CPEs of the stored products.
-pub async fn known_products(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+/// Names and CPEs of stored products: those that match the pattern, then those that contain it,
+/// then any, at most so many of each.
+pub async fn known_products(
+    connection: &mut PgConnection,
+    pattern: &LikePattern,
+) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select distinct called as "called!"
-           from advisoryd_v1.advisory_products
-           cross join lateral unnest(array_append(cpes, name)) as called
-           where called is not null"#
+        r#"with called as (
+               select called
+               from advisoryd_v1.advisory_products
+               cross join lateral unnest(array_append(cpes, name)) as called
+               where called is not null)
+           select called as "called!"
+           from ((select distinct called from called where called ilike $1 limit $3)
+                 union all (select distinct called from called where called ilike $2 limit $3)
+                 union all (select called from called limit 1)) as found"#,
+        pattern.whole,
+        pattern.part(),
+        MAX_CANDIDATES
     )
     .fetch_all(connection)
     .await
 }
 
-/// The keys, titles and CVEs that there are.
-pub async fn stored_texts(connection: &mut PgConnection) -> Result<StoredTexts, sqlx::Error> {
-    let keys = sqlx::query_scalar!(
+/// The keys, titles and CVEs that these patterns may match, at most so many of each. What is
+/// not asked for is empty.
+pub async fn stored_texts(
+    connection: &mut PgConnection,
+    patterns: &StoredPatterns,
+) -> Result<StoredTexts, sqlx::Error> {
+    let StoredPatterns { key, title, cve } = patterns;
+    let mut texts = StoredTexts::default();
+    if let Some(key) = key {
+        texts.keys = keys(connection, &key.whole).await?;
+    }
+    if let Some(title) = title {
+        texts.titles = titles(connection, &title.whole).await?;
+    }
+    if let Some(cve) = cve {
+        texts.cves = sqlx::query_scalar!(
+            r#"select cve as "cve!"
+               from advisory
+               cross join lateral unnest(cves) as cve
+               where cve ilike $1
+               limit $2"#,
+            cve.whole,
+            MAX_CANDIDATES
+        )
+        .fetch_all(connection)
+        .await?;
+    }
+    Ok(texts)
+}
+
+async fn keys(connection: &mut PgConnection, pattern: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"select key as "key!"
            from (select said as key from advisory
-                 union select id::text from ticket
-                 union select key from condition
-                 union select key from alert) as k"#
-    );
-    let titles = sqlx::query_scalar!(
+                 union all select id::text from ticket
+                 union all select key from condition
+                 union all select key from alert) as k
+           where key ilike $1
+           limit $2"#,
+        pattern,
+        MAX_CANDIDATES
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn titles(connection: &mut PgConnection, pattern: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"select title as "title!"
            from (select title from advisory
-                 union select title from ticket
-                 union select body ->> 'title' from alert) as t
-           where title is not null"#
-    );
-    let cves = sqlx::query_scalar!(r#"select distinct unnest(cves) as "cve!" from advisory"#);
-    Ok(StoredTexts {
-        keys: keys.fetch_all(&mut *connection).await?,
-        titles: titles.fetch_all(&mut *connection).await?,
-        cves: cves.fetch_all(connection).await?,
-    })
+                 union all select title from ticket
+                 union all select body ->> 'title' from alert) as t
+           where title ilike $1
+           limit $2"#,
+        pattern,
+        MAX_CANDIDATES
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// The rules and contents of the alerts since then, newest first, at most `limit`.

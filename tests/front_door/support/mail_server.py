@@ -1,19 +1,32 @@
 """A real mail server (aiosmtpd) that says what it took, one line of JSON a mail.
 
 Addresses tell what becomes of a mail: never@ is refused for good, later@ for
-now, full@ when the mail itself is there; clingy@ gets it and no goodbye is said. The
+now, full@ when the mail itself is there, and mails of more alerts than --most-alerts are too
+large; clingy@ gets it and no goodbye is said. The
 answer to endless@ is a line of many megabytes.
 """
 
 import argparse
 import asyncio
+import email
 import json
+import re
 import ssl
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
 
+def alerts_in(content):
+    """The ids of the alerts that the text part lists, each on a line of its own."""
+    text = email.message_from_bytes(content).get_payload(0).get_payload(decode=True)
+    pattern = r"^    ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\r?$"
+    return re.findall(pattern, text.decode(), re.MULTILINE)
+
+
 class Keep:
+    def __init__(self, most_alerts):
+        self.most_alerts = most_alerts
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("never@"):
             return "550 5.1.1 nobody of that name"
@@ -27,7 +40,11 @@ class Keep:
     async def handle_DATA(self, server, session, envelope):
         if any(to.startswith("full@") for to in envelope.rcpt_tos):
             return "552 5.2.2 mailbox full"
+        ids = alerts_in(envelope.content)
+        if self.most_alerts and len(ids) > self.most_alerts:
+            return "552 5.3.4 Message size exceeds fixed limit"
         mail = {
+            "alerts": ids,
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "tls": server.transport.get_extra_info("sslcontext") is not None,
@@ -56,6 +73,7 @@ async def main():
     arguments.add_argument("--certificate")
     arguments.add_argument("--key")
     arguments.add_argument("--login", action="store_true")
+    arguments.add_argument("--most-alerts", type=int)
     chosen = arguments.parse_args()
     context = None
     if chosen.tls != "none":
@@ -65,7 +83,7 @@ async def main():
 
     def talk():
         return SMTP(
-            Keep(),
+            Keep(chosen.most_alerts),
             hostname="mail.test",
             tls_context=context if starttls else None,
             require_starttls=starttls,

@@ -76,6 +76,7 @@ struct Memory {
     next: VecDeque<Reply>,
     usual: Reply,
     pause: Duration,
+    most_alerts: Option<usize>,
 }
 
 /// Listens on a port of its own until it is dropped.
@@ -96,6 +97,7 @@ impl Receiver {
             next: VecDeque::new(),
             usual: 200.into(),
             pause: Duration::ZERO,
+            most_alerts: None,
         }));
         let router = Router::new().fallback(take).with_state(Arc::clone(&memory));
         let (addr, serving) = serve(async {
@@ -125,6 +127,11 @@ impl Receiver {
     /// Requests of which no [`Receiver::answer`] speaks are answered so from now on.
     pub fn usually(&self, reply: impl Into<Reply>) {
         self.memory().usual = reply.into();
+    }
+
+    /// Lists of more alerts, as Alertmanager gets them, are too large from now on.
+    pub fn takes_at_most(&self, alerts: usize) {
+        self.memory().most_alerts = Some(alerts);
     }
 
     /// Answers come after this time from now on.
@@ -183,10 +190,13 @@ async fn take(
         bytes,
     };
     let echo = format!("{received:?}");
+    let alerts = received.body.as_array().map_or(0, Vec::len);
     let (reply, pause) = {
         let mut memory = memory.lock().expect("the memory");
         memory.received.push(received);
-        let next = memory.next.pop_front();
+        let is_too_large = memory.most_alerts.is_some_and(|most| alerts > most);
+        let too_large = is_too_large.then(|| Reply::from(413));
+        let next = memory.next.pop_front().or(too_large);
         (next.unwrap_or_else(|| memory.usual.clone()), memory.pause)
     };
     tokio::time::sleep(pause).await;

@@ -158,6 +158,11 @@ impl HookSettings {
         Some(hook)
     }
 
+    /// Whether a response that is lost leads to a second object outside.
+    pub(super) fn may_create_twice(&self) -> bool {
+        self.remember.is_some() && self.lookup.is_none()
+    }
+
     /// The files with secrets that it needs.
     pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
         let mut files = self.target.secret_files();

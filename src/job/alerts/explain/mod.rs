@@ -21,9 +21,8 @@ use lists::{by_alert, names};
 use super::by_clock::kind_of_alert;
 use super::try_one::{by_clock, clock_kind};
 use super::would::WouldAlert;
-use crate::model::{
-    Clause, Matcher, RecordKind, RecordReceipt, Subject, Verdict, alert_id, words as of_rules,
-};
+use crate::model::words::{self as of_rules, JudgedValue};
+use crate::model::{Clause, Matcher, RecordKind, RecordReceipt, Subject, Verdict, alert_id};
 use crate::store::alerts::by_clock as clock;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::outcome::{self, AlertOutcome};
@@ -157,7 +156,7 @@ struct History {
     evaluated: i64,
     verdicts: HashMap<(i64, i32), Verdict>,
     /// What some of them were made with, in words.
-    values: HashMap<(i64, i32), String>,
+    values: HashMap<(i64, i32), JudgedValue>,
     outcomes: HashMap<Uuid, Vec<AlertOutcome>>,
     definitions: Vec<Definition>,
 }
@@ -262,7 +261,7 @@ impl History {
         let found = self.verdicts.get(&(seq, definition.id)).copied();
         let rule = &definition.rule;
         let verdict = found.unwrap_or_else(|| judge(rule, subject));
-        let judged = self.values.get(&(seq, definition.id)).cloned();
+        let judged = self.values.get(&(seq, definition.id));
         match verdict {
             Verdict::Matched if outcomes.is_some() => RuleAnswer::Reported,
             Verdict::Matched => RuleAnswer::NoLongerKept,
@@ -275,16 +274,17 @@ impl History {
                 list: subject.through,
             },
             Verdict::False(clause) => {
-                let (required, actual) = falsehood(rule, subject, clause);
+                let (required, actual) = falsehood(rule, subject, (clause, judged));
                 RuleAnswer::ClauseFalse {
                     clause,
                     required,
-                    actual: judged.unwrap_or(actual),
+                    actual,
                 }
             }
             Verdict::Missing(clause) => RuleAnswer::ValueMissing {
                 clause,
                 actual: (clause == Clause::Where).then(|| {
+                    let judged = judged.map(|judged| judged.actual.clone());
                     judged.unwrap_or_else(|| of_rules::actual_value(&rule.clauses, subject, clause))
                 }),
             },

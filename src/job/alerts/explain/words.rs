@@ -144,12 +144,16 @@ fn delivery(delivery: &Delivery) -> String {
         settled_at,
         status,
         error,
+        is_taken,
     } = delivery;
     let error = error.as_deref().unwrap_or("unknown error");
     match (state, settled_at) {
         (DeliveryState::Delivered, Some(settled_at)) => {
             let with = status.map_or_else(String::new, |status| format!(" (status {status})"));
             format!("delivered to `{sink}` at {}{with}", at(*settled_at))
+        }
+        (DeliveryState::DeadLetter | DeliveryState::Dismissed, Some(_)) if *is_taken => {
+            format!("delivered to `{sink}`, which did not take all of the message: {error}")
         }
         (DeliveryState::DeadLetter | DeliveryState::Dismissed, Some(settled_at)) => {
             let gave_up = at(*settled_at);
