@@ -83,7 +83,7 @@ impl CaptureReport {
         if let Some(at) = self.at {
             let _ = write!(text, ", {}", at.format("%Y-%m-%d"));
         }
-        text += ".\n\n## Statements of the contract\n\n| § | source | statement | confirmed | observed |\n|---|---|---|---|---|\n";
+        text += ".\n\n## Statements of docs/upstream.md\n\n| § | source | statement | confirmed | observed |\n|---|---|---|---|---|\n";
         for claim in &self.claims {
             let verdict = match claim.verdict {
                 ClaimVerdict::Held => "yes",

@@ -174,7 +174,7 @@ fn print_unlisted(unlisted: Unlisted) {
     }
     if pending > 0 {
         print_note(&format!(
-            "not listed: {} queued to be fetched as JSON; see `advisoryd status`",
+            "not listed: {} whose details are pending; see `advisoryd status`",
             counted(pending, "advisory")
         ));
     }

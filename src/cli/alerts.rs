@@ -48,7 +48,7 @@ enum AlertsCommand {
     Resend(Resend),
     /// Dismiss dead letters that need not be sent any more; `resend ID` can still send them
     Dismiss(Dismiss),
-    /// Send a test message now and print the receiver's answer; needs no database
+    /// Send a test message now and print the response of the receiver; needs no database
     Test {
         /// A configured sink
         sink: String,
@@ -154,7 +154,7 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         let now = Clock::system().now();
         if wanted.new_object && !resend::forget_nameless(&mut transaction, id, to).await? {
             print_error(&format!(
-                "alert {id}: no object whose id is not known; see the view `remote_objects`"
+                "alert {id}: the ids of all its objects are known, so none is created again; see advisoryd_v1.remote_objects"
             ));
             good = false;
             continue;

@@ -25,7 +25,7 @@ const GLOBAL: &str = "Global options";
     arg_required_else_help = true
 )]
 #[command(
-    after_long_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 77 this user may not (see stderr), 78 invalid configuration or token."
+    after_long_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 77 permission denied (see stderr), 78 invalid or missing configuration or token."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {

@@ -78,7 +78,7 @@ pub(super) async fn answers(config: &Config, opened: &Opened) -> anyhow::Result<
         Err(error) => error.to_string(),
     };
     anyhow::bail!(
-        "the database cannot be used: {}: {error}; check [database] url and the server",
+        "the database cannot be used: {}: {error}; check [database] url and whether the server runs and listens there",
         database::server_name(&opened.pool)
     )
 }
@@ -153,7 +153,7 @@ async fn replica(config: &Config) -> Option<Opened> {
         Ok(None) => None,
         Err(error) => {
             print_error(&format!(
-                "[database] read_url cannot be used, the primary is read instead (--primary does so without asking): {error:#}"
+                "[database] read_url cannot be used; reading from the primary instead (--primary always does that): {error:#}"
             ));
             None
         }
@@ -191,10 +191,10 @@ fn lag(host: &str, state: &ReplicaState) -> String {
         replayed_at,
     } = state;
     match (is_standby, replayed_at) {
-        (false, _) => format!("reading from {host}, which is no standby: no lag"),
+        (false, _) => format!("reading from {host}, which is not in recovery and so has no lag"),
         (true, None) => format!("reading from the standby {host}; its lag is unknown"),
         (true, Some(at)) => format!(
-            "reading from the standby {host}; the last transaction that it has is {:.1} s old",
+            "reading from the standby {host}; the last transaction that it has replayed is {:.1} s old",
             (*now - *at).max(TimeDelta::zero()).as_seconds_f64()
         ),
     }

@@ -182,7 +182,7 @@ async fn upstream(
     (seen, reporter): (&mut Seen, &mut Reporter),
 ) {
     if config.upstream.offline {
-        let text = "not asked: [upstream] offline = true";
+        let text = "not requested: [upstream] offline = true";
         return reporter.report(CheckResult::skipped("upstream", text));
     }
     let Some(token) = token else {

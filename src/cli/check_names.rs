@@ -32,7 +32,7 @@ pub(super) fn not_followed(config: &Config, listed: &[ListedList]) -> Option<Che
         let named: Vec<&str> = others.iter().take(MOST).map(String::as_str).collect();
         let named = named.join(", ");
         let text = format!(
-            "of this account, {} {} not followed: {named}{more}; to follow, use [[watch_lists]], or set [discovery] watch_lists = true",
+            "{} of this account {} not followed: {named}{more}; to follow them, add them under [[watch_lists]], or set [discovery] watch_lists = true",
             counted(others.len(), "watch list"),
             if others.len() == 1 { "is" } else { "are" }
         );

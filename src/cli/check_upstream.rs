@@ -254,7 +254,7 @@ async fn json(context: &Context) -> Asked {
     match context.client.get_whole(&request).await {
         Ok(_) => Asked::Readable("readable; details and the revision scan work".to_owned()),
         Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
-            "this account may not use it: data that the feeds lack stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it".to_owned(),
+            "this account may not use the JSON API: data that the feeds lack stays unknown; ask Flexera for access, or set [feeds] details = \"never\" and sweep = false".to_owned(),
         ),
         Err(error) => Asked::refused(&error),
     }
@@ -266,7 +266,7 @@ fn instead(asked: Asked, feed: &Feed, has_json: bool) -> CheckResult {
     match (feed.source, asked) {
         (_, missing @ Asked::Missing(_)) => missing.finding(what),
         (ListSource::Json, _) if has_json => {
-            CheckResult::good(what, "its advisories come from the JSON API")
+            CheckResult::good(what, "its advisories are read from the JSON API")
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
             let says = format!("read through the JSON API because its feed cannot be read: {says}");
@@ -281,7 +281,7 @@ async fn days(pool: &PgPool) -> anyhow::Result<CheckResult> {
     let mut connection = pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
-            "`days` counts {} (seen with {})",
+            "`days` counts {} (shown by {})",
             known.counts.name(),
             known.said
         ),
@@ -369,7 +369,7 @@ async fn tickets(context: &Context) -> CheckResult {
     match filter::discover(context).await {
         Ok(Some(DateFilter::Modified)) => CheckResult::good(
             "tickets",
-            "readable; `modified__gte` works, so only differences are read",
+            "readable; `modified__gte` works, so only changes are read",
         ),
         Ok(Some(DateFilter::Created)) => CheckResult::good(
             "tickets",

@@ -192,7 +192,7 @@ fn called(lists: &[NamedList], wanted: &str) -> anyhow::Result<i64> {
             known(lists, wanted)
         ),
         _ if is_part => anyhow::bail!(
-            "several watch lists have `{wanted}` in their names; use more of it, or the ID of one: {}",
+            "several watch lists have `{wanted}` in their names; write more of the name, or use an ID: {}",
             named(found.into_iter())
         ),
         _ => anyhow::bail!(

@@ -115,7 +115,7 @@ async fn person(
     let person = Person::new(names)?;
     drop(ask::up_to_date(opened).await?);
     let question = format!(
-        "Erase {} from all tickets, alerts, quarantined records, silences and acknowledgements? This cannot be undone.",
+        "Erase {} from all tickets, alerts, deliveries, quarantined records, silences, acknowledgements, assignments, pending approvals and samples of unknown fields? This cannot be undone.",
         names.join(", ")
     );
     if !confirm(yes, &question)? {

@@ -32,7 +32,7 @@ pub(super) struct Fleet {
 enum FleetCommand {
     /// Show one line for each configuration (*.toml) in a directory
     #[command(
-        after_long_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance."
+        after_long_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 something fails, or a daemon does not run; 2 data is stale, or a configuration cannot be used; 3 a database cannot be reached. (`status --check` uses 3 for a configuration that cannot be used.)\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance."
     )]
     Status(Status),
 }

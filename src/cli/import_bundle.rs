@@ -41,7 +41,7 @@ pub(super) async fn run(
     let config = shared.load_and_note()?;
     anyhow::ensure!(
         config.upstream.offline,
-        "a bundle is imported where nothing is requested; set [upstream] offline = true"
+        "`import BUNDLE` requires [upstream] offline = true, because advisoryd would otherwise also request the data from upstream; set it in the configuration"
     );
     let (sinks, usable) = usable_sinks(&config);
     let clock = Clock::system();

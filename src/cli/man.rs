@@ -118,7 +118,7 @@ fn in_sections(page: &str, is_main: bool) -> String {
     }
     let mut sections = String::new();
     let exit = if exit.is_empty() {
-        "0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.".to_owned()
+        "0 success; 1 failure (see stderr); 2 usage error; 77 permission denied (see stderr); 78 invalid or missing configuration or token.".to_owned()
     } else {
         exit.join("\n")
     };

@@ -61,7 +61,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Products) -> anyhow::Result<
     })?;
     if !is_read {
         print_note(
-            "it is not known yet what watch lists contain, only what advisories name; `advisoryd sync` or the daemon reads it ([schedule] list_contents), and `advisoryd status` says if that fails",
+            "the contents of the watch lists have not been read yet, so only products that advisories name are listed; the daemon or `advisoryd sync` reads them ([schedule] list_contents); if that fails, `advisoryd status` shows why",
         );
     }
     Ok(true)

@@ -22,7 +22,7 @@ use crate::store::ledger::quarantine::{self, Kept, ListedQuarantine, RecordForma
 const REASON_LETTERS: usize = 80;
 
 /// What to do about records in quarantine.
-const NEXT: &str = "these records are in no list and no alert; look at one with `advisoryd quarantine show ID`; parse them again, after an update or with new [feeds.aliases], with `advisoryd quarantine retry`; delete one with `advisoryd quarantine drop ID`";
+const NEXT: &str = "these records are not stored as versions, and rules do not see them; look at one with `advisoryd quarantine show ID`; parse them again, after an update or with new [feeds.aliases], with `advisoryd quarantine retry`; delete one with `advisoryd quarantine drop ID`";
 
 #[derive(Debug, Args)]
 pub(super) struct Quarantine {

@@ -198,7 +198,7 @@ fn often(per_week: f64) -> String {
 /// What the rule would have sent about the stored advisories, and a sample.
 fn by_publication(published: &PublishedSample, config: &Config) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
-        format!(", biggest day {} ({day})", published.biggest)
+        format!(", at most {} on one day ({day})", published.biggest)
     });
     let mut lines = vec![format!(
         "  stored advisories by publication date: {} in {}, {}{biggest}",

@@ -41,7 +41,7 @@ use crate::store::wanted::feed_days;
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Print one line for Nagios and CI. Exit status: 0 all data is fresh, 1 a warning
-    /// (something fails, the data is still fresh), 2 data is stale or a list is missing,
+    /// (something fails, the data is still fresh), 2 data is stale, a list is missing or the coverage ends in the future,
     /// 3 unknown (no database or configuration)
     #[arg(long)]
     check: bool,

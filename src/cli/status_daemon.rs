@@ -66,7 +66,7 @@ impl Daemons {
                 times.full(at)
             ),
             None => format!(
-                "last seen {} ago, {}; it was pid {pid} on {host} and did not stop in good order",
+                "last seen {} ago, {}; it was pid {pid} on {host} and did not stop cleanly",
                 rough(now - last.seen_at),
                 times.full(last.seen_at)
             ),

@@ -91,7 +91,7 @@ impl DetailsStatus {
                 "they are"
             };
             lines.push(format!(
-                "upstream does not give the details of {}; {them} asked for again from time to time; last error: {error}",
+                "upstream does not return the details of {}; {them} requested again at growing intervals; last error: {error}",
                 counted(unavailable, "advisory")
             ));
         }

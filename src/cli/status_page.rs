@@ -155,7 +155,7 @@ fn notes(status: &Status, plan: &SourceSchedule, times: Times, in_detail: bool) 
     if in_detail {
         lines.extend(status.feed_days.as_ref().map(|known| {
             let counts = known.counts.name();
-            format!("feed window: by {counts} (seen with {})", known.said)
+            format!("feeds: `days` counts {counts} (shown by {})", known.said)
         }));
         lines.push(sizes_line(&status.sizes));
     }
@@ -226,7 +226,7 @@ fn flapping_line(state: &ConditionState, times: Times) -> String {
     let (name, key) = (state.condition.name(), &state.key);
     let quiet = state.quiet_since.unwrap_or(state.since);
     format!(
-        "{name}: {key}: not found since {}; resolved after an hour without it, because it returned soon after it was resolved",
+        "{name}: {key}: not active since {}; it returned soon after it was resolved, so it counts as resolved only after an hour",
         times.full(quiet)
     )
 }

@@ -35,7 +35,7 @@ pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) 
     let mut lines = Vec::new();
     if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
         lines.push(format!(
-            "{name}: the coverage ends in the future, at {}; a clock is or was wrong: correct it; the next run cuts the coverage back",
+            "{name}: the coverage ends in the future, at {}, because a clock was wrong; correct the clock; the next run corrects the coverage",
             times.full(to)
         ));
     }

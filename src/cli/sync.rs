@@ -36,7 +36,7 @@ pub(super) struct Sync {
     /// Request this many days instead of what is missing
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
     pub days: Option<u32>,
-    /// Feeds: repeat the initial look-back. Tickets: full scan
+    /// Feeds: full pull, with the look-back of the first pull. Tickets: full scan
     #[arg(long)]
     pub full: bool,
     /// Also alert on existing advisories (first load, new rule)

@@ -21,7 +21,7 @@ const SQLSTATE_DISK_FULL: &str = "53100";
 pub enum ClusterError {
     /// No usable server program is installed.
     #[error(
-        "no PostgreSQL server of version {oldest} or newer found ({searched}); install one with `apt-get install postgresql`, or set `url` under `[database]` to use another server"
+        "no PostgreSQL server of version {oldest} or newer found ({searched}); install one with `apt-get install postgresql`, or set [database] url to use another server"
     )]
     NoServer {
         /// Oldest major version that is supported.
@@ -61,7 +61,7 @@ pub enum ClusterError {
     },
     /// A Unix socket's path is limited, and no short directory was available.
     #[error(
-        "`{}` cannot be the path of a socket (at most {limit_bytes} bytes, no comma), and no other directory could be used ({tried}); set `dir` under `[state]` to a shorter path", path.display()
+        "`{}` cannot be the path of a socket (at most {limit_bytes} bytes, no comma), and no other directory could be used ({tried}); set [state] dir to a shorter path", path.display()
     )]
     SocketPathTooLong {
         /// The path that the socket would have under the state directory.
@@ -73,7 +73,7 @@ pub enum ClusterError {
     },
     /// We are root, which PostgreSQL refuses, and there is no user to switch to.
     #[error(
-        "PostgreSQL refuses to run as root and this system has no user `{user}`; create it with `useradd --system {user}`, or start advisoryd as an ordinary user, or set `url` under `[database]`"
+        "PostgreSQL refuses to run as root and this system has no user `{user}`; create it with `useradd --system {user}`, or start advisoryd as an ordinary user, or set [database] url"
     )]
     RootWithoutUser {
         /// The user that was looked up.
@@ -81,7 +81,7 @@ pub enum ClusterError {
     },
     /// The system has no name for our user, which PostgreSQL's programs look up.
     #[error(
-        "PostgreSQL refuses to run as the user {user}, which has no name on this system; for a unit with DynamicUser=, install libnss-systemd (`apt-get install libnss-systemd`), else set `url` under `[database]`"
+        "PostgreSQL refuses to run as the user {user}, which has no name on this system. For a unit with DynamicUser=, install libnss-systemd (`apt-get install libnss-systemd`). While the unit is stopped, run the command with `systemd-run --pipe -p DynamicUser=yes -p User=advisoryd -p StateDirectory=advisoryd advisoryd …`. Otherwise set [database] url"
     )]
     NamelessUser {
         /// The user's number.
@@ -89,7 +89,7 @@ pub enum ClusterError {
     },
     /// The user that the server runs as cannot enter the state directory.
     #[error(
-        "PostgreSQL runs as the user `{user}`, who cannot enter `{}`, a parent of `{}`; set `dir` under `[state]` to a directory that this user can reach, such as /var/lib/advisoryd", blocked.display(), directory.display()
+        "PostgreSQL runs as the user `{user}`, who cannot enter `{}`, a parent of `{}`; set [state] dir to a directory that this user can reach, such as /var/lib/advisoryd", blocked.display(), directory.display()
     )]
     Unreachable {
         /// The user.
@@ -113,7 +113,7 @@ pub enum ClusterError {
     },
     /// A path is not the plain file or private directory that it has to be:
     /// somebody else could redirect or change what is done there.
-    #[error("`{}` {found}, expected {expected}; remove it, or set `dir` under `[state]`", path.display())]
+    #[error("`{}` {found}, expected {expected}; remove it, or set [state] dir", path.display())]
     Unsafe {
         /// The path.
         path: PathBuf,
@@ -140,7 +140,7 @@ pub enum ClusterError {
     },
     /// Another daemon runs the server of this directory.
     #[error(
-        "the private PostgreSQL in `{}` is in use by another advisoryd daemon, process {pid}; stop that daemon, or give this one its own `dir` under `[state]`", directory.display()
+        "the private PostgreSQL in `{}` is in use by another advisoryd daemon, process {pid}; stop that daemon, or give this one its own [state] dir", directory.display()
     )]
     AlreadyRunning {
         /// The directory.

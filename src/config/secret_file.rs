@@ -99,8 +99,8 @@ pub enum SecretError {
     },
     /// A name that is no path, and no file of that name.
     #[error(
-        "{place}there is no file {}; a name without `/` is that of a systemd credential or, where systemd \
-         passes none, of a file in /etc/advisoryd; write an absolute path for any other file",
+        "{place}there is no file {}. A name without `/` names a systemd credential, or for commands a file in \
+         /etc/advisoryd. Create the file, or write an absolute path",
         shown_path(.path)
     )]
     NoNamed {

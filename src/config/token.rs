@@ -37,8 +37,8 @@ pub struct ApiToken(SecretString);
 pub enum TokenError {
     /// No source has a token.
     #[error(
-        "no token found: store it in a file and set `upstream.token_file` \
-         (tried {looked_for}){advice}"
+        "no token found (tried {looked_for}); store it in /etc/advisoryd/token, \
+         or name its file in [upstream] token_file{advice}"
     )]
     Missing {
         /// All sources that were tried.
@@ -265,7 +265,7 @@ impl TokenSources {
 fn encrypted(file: Option<&Path>) -> String {
     let file = file.unwrap_or(Path::new(DEFAULT_TOKEN_FILE));
     format!(
-        "; if the service has it by `LoadCredentialEncrypted=`, only root can use it: with sudo while the service runs, else with `systemd-run --pipe -p LoadCredentialEncrypted={CREDENTIAL}:{}.cred advisoryd …`",
+        ". If the unit passes the token by `LoadCredentialEncrypted=`, run the command as root while the service runs, or with `systemd-run --pipe -p LoadCredentialEncrypted={CREDENTIAL}:{}.cred advisoryd …`",
         file.display()
     )
 }

@@ -158,7 +158,7 @@ impl Fallback {
                 }
                 Err(reason) => {
                     warn!(
-                        "cannot send the outage of the database to the fallback sink, will retry: {reason}"
+                        "cannot notify the fallback sink of the database outage; trying again: {reason}"
                     );
                     self.next = Instant::now() + self.pause;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);

@@ -303,7 +303,7 @@ impl Generation {
         let current = &self.context.config;
         if current.follows_advisories() && !next.follows_advisories() {
             error!(
-                "after this reload no advisories are synced any more: the configuration names no watch list and no extra feed; before, advisoryd was {}. If that is not intended, correct the configuration and reload again",
+                "no advisories are synced after this reload: the configuration has no watch list and no extra feed (before: {}). If that is not intended, correct the configuration and reload",
                 self.following()
             );
         }

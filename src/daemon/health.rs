@@ -83,6 +83,6 @@ async fn check_and_beat(context: &Context) -> Result<(), Failure> {
 fn log_failure(failure: &Failure) {
     warn!(
         error = %failure.chain(),
-        "health check failed, will retry: {}", failure.chain()
+        "evaluating the conditions failed; it is repeated within a minute: {}", failure.chain()
     );
 }

@@ -47,7 +47,7 @@ impl Tick {
         let ticks = self.woken.watch.ticks();
         let is_late = self.next_at.is_some_and(|at| at + LATE_AFTER < now);
         if self.ticks == ticks && is_late {
-            tracing::warn!(schedule = %self.woken.schedule, "the scheduler missed a tick of `{}`; running it late", self.woken.schedule);
+            tracing::warn!(schedule = %self.woken.schedule, "the scheduler missed a time of the schedule `{}`; the run starts late", self.woken.schedule);
             self.woken.wake();
         } else if self.ticks == ticks {
             return;

@@ -214,7 +214,7 @@ async fn run_tick(context: &Context, worker: &Worker) -> Result<Option<LeaseHold
 }
 
 fn log_skipped(worker: &Worker, holder: &LeaseHolder) {
-    info!(source = %worker.key(), "{}: another run is in progress ({holder}), skipping this tick", worker.key().label());
+    info!(source = %worker.key(), "{}: another run is in progress ({holder}); this scheduled run is skipped", worker.key().label());
 }
 
 async fn tickets_turn(worker: &Worker) -> MutexGuard<'static, ()> {

@@ -59,13 +59,13 @@ pub enum ClientError {
     },
     /// The response did not end within the total timeout.
     #[error(
-        "{url}: the response was not complete after waiting {} for it ({received_bytes} bytes received); the limit is `upstream.total_timeout`, at most 10 minutes for a page of JSON",
+        "{url}: the response was not complete after waiting {} for it ({received_bytes} bytes received); the limit is [upstream] total_timeout, at most 10 minutes for a page of JSON",
         humantime::format_duration(*.limit)
     )]
     TooSlow {
         /// The request.
         url: String,
-        /// `upstream.total_timeout`, or ten minutes for a page of JSON.
+        /// [upstream] total_timeout, or ten minutes for a page of JSON.
         limit: Duration,
         /// After decompression.
         received_bytes: u64,
@@ -94,7 +94,7 @@ pub enum ClientError {
     },
     /// Upstream's clock (`Date`) and ours are too far apart to know what a response covers.
     #[error(
-        "{url}: upstream's clock says {}, the clock of this machine says {}; more than a day apart is not accepted, set the clock that is wrong",
+        "{url}: upstream's clock says {}, the clock of this machine says {}. A difference of more than a day is not accepted: set the clock that is wrong",
         time(upstream),
         time(ours)
     )]
@@ -118,7 +118,7 @@ pub enum ClientError {
     },
     /// The daily quota `requests_per_day` is exhausted; nothing was sent.
     #[error(
-        "the daily quota of {limit} requests (`upstream.requests_per_day`) is exhausted until {}",
+        "the daily request limit of {limit} ([upstream] requests_per_day) is used up until {}",
         time(until)
     )]
     DailyBudget {
@@ -238,7 +238,7 @@ pub enum ClientError {
     /// A redirect that drops or changes a parameter of the request: the response would be to
     /// another one.
     #[error(
-        "{url} redirects to `{target}`, which drops or changes the parameter `{name}`; not followed, because the response would be to another request; check `upstream.base_url` and proxies"
+        "{url} redirects to `{target}`, which drops or changes the parameter `{name}`; not followed, because the response would belong to another request; check [upstream] base_url and the proxy"
     )]
     LostParameter {
         /// The request.

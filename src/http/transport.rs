@@ -41,7 +41,7 @@ pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientEr
     let base = &settings.base_url;
     if !settings.is_safe() {
         return Err(unusable(format!(
-            "`upstream.base_url` {base} is not https; expected `https://…`, or set `upstream.allow_http`"
+            "[upstream] base_url {base} is not https; expected `https://…`, or set [upstream] allow_http = true"
         )));
     }
     let mut builder = reqwest::Client::builder()
@@ -58,11 +58,11 @@ pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientEr
     }
     let proxy = settings
         .proxy_with_password()
-        .map_err(|error| unusable(format!("`upstream.proxy_password_file`: {}", chain(&error))))?;
+        .map_err(|error| unusable(format!("[upstream] proxy_password_file: {}", chain(&error))))?;
     if let Some(proxy) = proxy {
         // The error of the library may contain the password.
         let proxy = Proxy::all(proxy.expose())
-            .map_err(|_| unusable(format!("invalid `upstream.proxy` {proxy}")))?;
+            .map_err(|_| unusable(format!("invalid [upstream] proxy {proxy}")))?;
         builder = builder.proxy(proxy);
     } else if is_loopback(base) {
         // A proxy from the environment would send the token to another machine.

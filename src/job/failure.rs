@@ -61,7 +61,7 @@ pub enum Failure {
     },
     /// Upstream ignores a filter: it returned a row outside the requested window.
     #[error(
-        "upstream ignores the filter `{filter}__gte`: it returned {key} ({collection}), which is outside the requested window; what it returned is stored, and the next run tests the filter again"
+        "upstream ignores the filter `{filter}__gte`: it returned {key} ({collection}), which is outside the requested window. The returned rows are stored. The next run tests the filter again; no action needed"
     )]
     Outside {
         /// What the rows are, in words.
@@ -117,7 +117,7 @@ pub enum Failure {
     },
     /// More rows than fit into memory moved to a page that was read before.
     #[error(
-        "more rows than fit into memory at once have moved to another page while the pages were read; the next run reads all pages again"
+        "too many rows moved to another page while the pages were read; the next run reads all pages again"
     )]
     LargePage,
     /// A page of tickets is larger than what is read.
@@ -152,14 +152,14 @@ pub enum Failure {
     },
     /// A further page has only records of the pages before it.
     #[error(
-        "page {page} has only records that the pages before it had too, as if the link to the next page were ignored"
+        "page {page} has only records that the pages before it had too, so upstream probably ignores the link to the next page"
     )]
     RepeatedRecords {
         /// Number of the page, from 1.
         page: u32,
     },
     /// The pages do not end although everything has come.
-    #[error("received {rows} rows, and the pages do not end; upstream counts {}", in_words(*.counted))]
+    #[error("received {rows} rows, and there are still more pages; upstream counts {}", in_words(*.counted))]
     EndlessPages {
         /// Rows received.
         rows: u64,
@@ -218,7 +218,7 @@ pub enum Failure {
     },
     /// Nothing shows that a watch list that is read from the JSON API exists.
     #[error(
-        "nothing shows that watch list {id} exists: this account cannot read /api/asset-lists/{id}/, and no advisory of the list was ever found by the JSON API; check the id under [[watch_lists]]"
+        "it cannot be verified that watch list {id} exists: this account cannot read /api/asset-lists/{id}/, and no advisory of the list was ever found by the JSON API; check the id under [[watch_lists]]"
     )]
     NothingShown {
         /// The requested list.
@@ -232,7 +232,7 @@ pub enum Failure {
     },
     /// The source has too many records that are in no version.
     #[error(
-        "records that are in no version were not kept: a source may have {} in quarantine and {} replaced ones; the run is not complete; look at `advisoryd quarantine list`, and drop records, or set `[retention] quarantine`",
+        "quarantine is full: a source may have {} records in quarantine and {} replaced ones. Records that could not be stored were not kept, and the run is not complete. Delete records with `advisoryd quarantine drop ID`, or set [retention] quarantine",
         room::MAX_QUARANTINED,
         room::MAX_REPLACED
     )]

@@ -105,24 +105,24 @@ impl Condition {
             (Self::SinkFailing, false) => "the sink works again",
             (Self::RequestBudgetExhausted, true) => "the request budget is exhausted",
             (Self::RequestBudgetExhausted, false) => "requests are allowed again",
-            (Self::RemovalsUnconfirmed, true) => "many members of a list are missing",
-            (Self::ListQuiet, true) => "a list brings less than usual",
-            (Self::ListQuiet, false) => "the list brings as much as usual again",
+            (Self::RemovalsUnconfirmed, true) => "a full pull lacks many members of a list",
+            (Self::ListQuiet, true) => "a list has fewer new advisories than usual",
+            (Self::ListQuiet, false) => "the list has the usual number of new advisories again",
             (Self::WindowNotHonoured, true) => "a feed does not go back as far as requested",
             (Self::WindowNotHonoured, false) => "the feed goes back as far as requested again",
-            (Self::DetailsMissing, true) => "advisories of a list cannot be fetched",
+            (Self::DetailsMissing, true) => "details of advisories cannot be fetched",
             (Self::DetailsMissing, false) => "no advisory of the list is missing any more",
-            (Self::DiscoveryIncomplete, true) => "the watch lists are not all known",
-            (Self::DiscoveryIncomplete, false) => "the watch lists are known again",
-            (Self::ListContentsStale, true) => "what a list contains cannot be read",
-            (Self::ListContentsStale, false) => "what the list contains is read again",
-            (Self::ContentAlternates, true) => "a feed alternates between different contents",
+            (Self::DiscoveryIncomplete, true) => "discovery of watch lists fails or is incomplete",
+            (Self::DiscoveryIncomplete, false) => "discovery of watch lists succeeds again",
+            (Self::ListContentsStale, true) => "the contents of a watch list cannot be read",
+            (Self::ListContentsStale, false) => "the contents of the watch list are read again",
+            (Self::ContentAlternates, true) => "upstream sends different contents of one advisory in turn",
             (Self::ContentAlternates, false) => {
                 "no feed has alternated between two contents for a week"
             }
             (Self::FullReadFailed, true) => "full pulls or scans of a source fail",
             (Self::FullReadFailed, false) => "a full pull or scan of the source was complete",
-            (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
+            (Self::RemovalsUnconfirmed, false) => "the members of the list are confirmed",
         }
     }
 }

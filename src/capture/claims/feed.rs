@@ -139,7 +139,7 @@ fn structure(feeds: &[Feed<'_>]) -> ContractClaim {
         .iter()
         .map(|feed| match &feed.document {
             Ok(document) => format!(
-                "{}: shape {}, `{}` in `{}`, {} advisories, {} unreadable",
+                "{}: profile {}, `{}` in `{}`, {} advisories, {} unreadable",
                 feed.response.name,
                 document.profile.name(),
                 document.record.as_deref().unwrap_or("nothing"),

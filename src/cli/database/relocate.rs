@@ -74,7 +74,7 @@ fn print_result(config: &Config, file: &Path, (tables, rows): (usize, i64), is_s
         counted(tables, "table"),
         counted(rows, "row")
     ));
-    let change = format!("`url` under `[database]` in {}", file.display());
+    let change = format!("[database] url in {}", file.display());
     if is_switched {
         print_line(&format!(
             "changed {change}; start the daemon: systemctl start advisoryd"

@@ -78,7 +78,7 @@ async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow
         refuse_if_used(opened, &mut connection).await?;
         let Some(cluster) = &opened.cluster else {
             anyhow::bail!(
-                "the database already has the schemas of advisoryd; create a new, empty database and set `url` under `[database]` to it"
+                "the database already has the schemas of advisoryd; create a new, empty database and set [database] url to it"
             );
         };
         anyhow::ensure!(

@@ -22,7 +22,7 @@ const CONNECTIONS: u32 = 2;
 pub(super) async fn run(config: &Config, rewrite: bool) -> anyhow::Result<bool> {
     let Some(mut cluster) = startup::private_server(config, Role::Daemon)? else {
         anyhow::bail!(
-            "`url` under `[database]` names your own PostgreSQL; upgrade it with its own tools, such as pg_upgradecluster"
+            "[database] url names your own PostgreSQL; upgrade it with its own tools, such as pg_upgradecluster"
         );
     };
     let ServerVersions {

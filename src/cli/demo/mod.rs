@@ -179,7 +179,7 @@ async fn watch(directory: &DemoDirectory, options: &DemoOptions) -> anyhow::Resu
             .is_some_and(|limit| began.elapsed() >= limit)
         {
             if !introduced {
-                print_line("The time is over before the first pass was complete.");
+                print_line("The time of --for ended before the first sync was complete.");
             }
             return Ok(true);
         }

@@ -68,7 +68,7 @@ async fn evaluate_some(
         crate::measures::raised(raised);
         tracing::info!(
             alerts = raised,
-            "{} about what has not happened",
+            "{} created by rules that are evaluated by the clock",
             counted(raised, "alert")
         );
     }

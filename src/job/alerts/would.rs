@@ -18,7 +18,7 @@ impl Quiet {
     fn sentence(self) -> &'static str {
         match self {
             Self::Baseline => {
-                "; it was overdue and matched when the rule was new or changed, or when a first load brought it: that is the baseline, no alert is sent"
+                "; baseline: it was already overdue when the rule was added or changed, or when it arrived with a first load; no alert is sent"
             }
             Self::Sent => "; the alert of this period was created",
         }
@@ -126,7 +126,7 @@ impl WouldAlert {
                 quiet.map_or("", Quiet::sentence)
             ),
             Self::MatchAt { on } => format!(
-                "would match at one of these events, which is not here: {}",
+                "would match one of these events, none of which occurred here: {}",
                 on.join(", ")
             ),
             Self::NotDue { clauses, why } => {

@@ -53,7 +53,7 @@ impl Repeats {
         warn!(
             claimed,
             received = different,
-            "{collection}: upstream counts {claimed} and returned {different} different ones: {} on the page of another one with the same id ({}{others}). They are assumed to make up the difference; whether upstream left out another one instead cannot be detected",
+            "{collection}: upstream counts {claimed} rows but returned only {different} different ones; {} had the id of another row on the same page (ids {}{others}). The run counts as complete. If upstream left out other rows, the next full scan finds them",
             counted(self.count(), "row"),
             named.join(", ")
         );

@@ -325,7 +325,7 @@ fn kept(unreadable: UnreadableRow) -> quarantine::QuarantineEntry {
 fn log_day_filter(counts: Counts) {
     match counts {
         Counts::Modifications => info!(
-            "revision scan: `days` of this account's feeds filters by modification date: the feeds include revisions of old advisories"
+            "revision scan: the parameter `days` of this account's feeds counts by modification date, so the feeds include revisions of old advisories"
         ),
         Counts::Releases => warn!(
             "revision scan: `days` of this account's feeds filters by release date: the feeds do not include revisions of older advisories; they are fetched as details after each revision scan"

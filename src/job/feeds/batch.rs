@@ -209,7 +209,7 @@ pub(super) fn blank(record: &ReceivedAdvisory) -> QuarantineEntry {
         kind: QuarantineKind::FeedRecord,
         key: Some(record.advisory.said.clone()),
         hints: Vec::new(),
-        reason: "it holds nothing but the identifier, title or dates of an advisory that was received whole before; the stored version is kept".to_owned(),
+        reason: "it has only the identifier, title or dates of an advisory that was received completely before; the stored version is kept".to_owned(),
         byte_hash: plain_fingerprint(record.raw.as_bytes()),
         raw: xml::printable(record.raw.as_bytes()),
     }

@@ -44,7 +44,7 @@ pub(super) async fn limit(
     if cut_off.is_none() {
         warn!(
             source = %run.source_name(),
-            "{}: the feed was asked for the time since {} and has nothing before {oldest_at}, although it has so much since then that some must be older; only the time since then counts as covered",
+            "{}: the feed was asked for the time since {} and has nothing before {oldest_at}; at the rate of later records, older ones are expected; only the time since then counts as covered",
             run.source_name(), window.0
         );
     }

@@ -20,7 +20,7 @@ pub(super) fn window_not_honoured(config: &Config, source: &SourceState) -> Find
         Some((0, oldest_at)) => (
             1,
             format!(
-                "the last full pull asked for {} and has nothing before {}, although it has so much since then that some must be older, and no other feed has any of that time: upstream probably sends less than requested. Only the time since then counts as covered; lower [feeds] first_days to what upstream sends, or ask the vendor",
+                "the last full pull asked for {} and has nothing before {}. At the rate of later records, older ones are expected, and no other feed has any of that time either: upstream probably sends less than requested. Only the time since then counts as covered; lower [feeds] first_days to what upstream sends, or ask the vendor",
                 counted(config.feeds.first_days, "day"),
                 time(oldest_at)
             ),

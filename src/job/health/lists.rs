@@ -24,7 +24,7 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
     let failed = if is_active { missing.failed } else { 0 };
     let summary = if is_active {
         format!(
-            "the list is read from the JSON API, and some of it cannot be fetched: {} ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
+            "the list is read from the JSON API, and details of some advisories cannot be fetched: {} ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
             counted(failed, "advisory"),
             missing.named(),
             error(missing.error.as_deref())

@@ -31,7 +31,7 @@ pub(super) fn quiet(source: &SourceState) -> Finding {
     let is_sparse = usual >= USUAL_COUNT && milliseconds(usual) > recent * FAR_LESS * 1000;
     let summary = if is_silent {
         format!(
-            "no advisory was released or modified for {}, the longest pause of the last year was {}; check the list and the licence upstream",
+            "no advisory was released or modified for {}; the longest such period in the last year was {}; check in SVR whether products were removed from the list, and the licence",
             rounded(silence),
             rounded(longest.unwrap_or_else(TimeDelta::zero))
         )
@@ -41,7 +41,7 @@ pub(super) fn quiet(source: &SourceState) -> Finding {
             counted(recent, "advisory")
         )
     } else {
-        "it brings as much as usual".to_owned()
+        "the usual number of advisories was received".to_owned()
     };
     let value = silence.num_seconds();
     let is_active = is_silent || is_sparse;

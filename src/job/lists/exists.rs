@@ -54,7 +54,7 @@ pub(crate) async fn find(
         // The account had it: perhaps there are no entries of lists any more.
         Err(failure) if was_shown => {
             debug!(
-                "watch list {id}: no entry, and no list of them: {}",
+                "watch list {id}: neither its entry nor the list of watch lists can be read: {}",
                 failure.chain()
             );
             Ok(Existence::NotShown)

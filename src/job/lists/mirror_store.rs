@@ -146,7 +146,7 @@ fn log_changes(before: &MirrorState, state: &MirrorState, changed: Changed) {
     if state.unreadable > 0 && before.unreadable == 0 {
         warn!(
             unreadable = state.unreadable,
-            "{key}: not stored, because they have no id: {}; while there are any, nothing is found to have left",
+            "{key}: not stored, because they have no id: {}; as long as there are such rows, removals are not detected",
             counted(state.unreadable, "row")
         );
     }

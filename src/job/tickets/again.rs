@@ -32,7 +32,7 @@ pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure>
                 warn!(
                     ticket = id,
                     error = %error,
-                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone: {error}; the next run asks again"
+                    "tickets: only a part of ticket {id} was received, and requesting it alone failed: {error}; the next run requests it again"
                 );
                 break;
             }
@@ -47,7 +47,7 @@ pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure>
     }
     warn!(
         whole = whole.tickets.len(),
-        "tickets: only a part of {} was received; requested alone, they are whole",
+        "tickets: only a part of {} was received; they were requested one by one and are now complete",
         counted(whole.tickets.len(), "ticket")
     );
     store(run, &mut whole, None, work).await

@@ -46,7 +46,7 @@ pub(super) async fn confirmed(
     if unknown > 0 {
         warn!(
             unknown,
-            "tickets: the full scan did not find {}, and upstream's answer about {unknown} of them is neither the ticket nor that there is none; these are not marked as deleted until a full scan confirms it",
+            "tickets: the full scan did not find {}, and for {unknown} of them upstream returned neither the ticket nor status 404; these are marked as deleted only when another full scan confirms it",
             counted(missing.len(), "ticket")
         );
     }
@@ -56,7 +56,7 @@ pub(super) async fn confirmed(
     warn!(
         found = found.tickets.len(),
         not_asked = others.len(),
-        "tickets: {} that the full scan did not find still exist upstream, the first is {}; they are stored. Of the {} that it did not find, only those are marked as gone for which upstream answered that they do not exist",
+        "tickets: {} that the full scan did not find still exist upstream, the first is {}; they are stored. Of the {} missing ones, only those are marked as deleted for which upstream returned that they do not exist",
         counted(found.tickets.len(), "ticket"),
         found.tickets.first().map_or(0, |ticket| ticket.id),
         missing.len()

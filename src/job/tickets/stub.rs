@@ -76,7 +76,7 @@ fn move_to_unreadable(page: &mut TicketPage, reasons: &[(i64, String)]) {
             None => page.tickets.push(ticket),
             Some((_, lacking)) => {
                 let reason = format!(
-                    "only a part of the ticket: it lacks {lacking}, which the stored one has; that stays, and the ticket is requested alone"
+                    "only a part of the ticket was received: it lacks {lacking}, which the stored ticket has; the stored ticket is kept, and the ticket is requested by its id"
                 );
                 page.unreadable.push(QuarantineEntry {
                     kind: QuarantineKind::PartOfTicket,

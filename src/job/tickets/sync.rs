@@ -272,7 +272,7 @@ fn log_filter(before: Option<DateFilter>, found: Option<DateFilter>) {
         }
         Some(DateFilter::Created) => {
             warn!(
-                "tickets: upstream supports only `created__gte`; new tickets are read at every tick, changes by the full scans of `[schedule] full_walk`"
+                "tickets: upstream supports only `created__gte`; new tickets are read at each time of `[schedule] tickets`, changes by the full scans of `[schedule] full_walk`"
             );
         }
         Some(DateFilter::None) => {

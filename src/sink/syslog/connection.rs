@@ -104,5 +104,5 @@ impl SyslogStream {
 
 /// The peer closed the connection.
 pub(super) fn closed() -> io::Error {
-    io::Error::other("the connection was closed before the message was surely received")
+    io::Error::other("the connection was closed before the receipt of the message was confirmed")
 }

@@ -73,7 +73,7 @@ pub enum FeedError {
     },
     /// Compressed in a way that is not read, or twice, or in UTF-32.
     #[error(
-        "the document is {format}; what is read is XML in UTF-8, UTF-16 or a declared encoding, plain or compressed once with gzip or zstd"
+        "the document is {format}; expected XML in UTF-8, UTF-16 or a declared encoding, uncompressed or compressed once with gzip or zstd"
     )]
     Format {
         /// What it looks like.

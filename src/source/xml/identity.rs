@@ -56,7 +56,7 @@ pub(super) fn without_identifier(rules: &ParserRules, node: &XmlNode<'_>) -> Str
                 rules.form()
             )
         }
-        None => "it carries no identifier".to_owned(),
+        None => "it has no identifier".to_owned(),
     }
 }
 

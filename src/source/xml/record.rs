@@ -109,7 +109,7 @@ pub(super) fn parse<'r>(
         let reason = match built.repairs.first() {
             None => format!("it carries more than one identifier: {}", some(&keys)),
             Some(repair) => format!(
-                "{repair}: it is not certain where it ends, and it may be about {}",
+                "{repair}: its end cannot be determined; it may belong to {}",
                 some(&keys)
             ),
         };

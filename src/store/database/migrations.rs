@@ -64,7 +64,7 @@ pub enum ForeignSchema {
     WithoutList,
     /// The schema of the views, without the tables that they read.
     #[error(
-        "this database has a schema `advisoryd_v1` that no migration of advisoryd made, and migrations create it: it belongs to another program, or it is left of a database whose tables were dropped; if nothing needs it, drop it (drop schema advisoryd_v1 cascade), or let `[database] url` name another database"
+        "this database already has a schema `advisoryd_v1`, but not the tables of advisoryd. It belongs to another program, or is left over from a database whose tables were dropped; if nothing needs it, drop it (drop schema advisoryd_v1 cascade), or let `[database] url` name another database"
     )]
     ViewsAlone,
 }

@@ -57,7 +57,7 @@ async fn asked(options: &PgConnectOptions, times: usize) -> Result<bool, sqlx::E
         .await
         .unwrap_or_else(|_| {
             let reason = format!(
-                "no second session within {} s: the server or the pooler gives this user too few",
+                "no second session within {} s: the server or the pooler allows this role too few connections",
                 ANSWER_WITHIN.as_secs()
             );
             Err(sqlx::Error::Io(io::Error::new(

@@ -89,7 +89,7 @@ pub(super) async fn take_after(
         }
     }
     Err(sqlx::Error::Protocol(format!(
-        "the lease `{name}` changes hands all the time"
+        "the lease `{name}` was taken by other processes too often"
     )))
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn text(answer: &RuleAnswer) -> String {
             clause,
             actual: None,
         } => format!(
-            "no value for `{}`, and the rule skips events without it",
+            "no value for `{}`, and the rule has missing = \"skip\"",
             clause.name()
         ),
         RuleAnswer::Baseline { list: Some(list) } => {
