@@ -132,7 +132,18 @@ fn waiting(client: &Client, now: Instant) -> Option<String> {
     } = client.retrying()?;
     let left = at.saturating_duration_since(now).as_secs() + 1;
     let error = one_line(&legible(&error));
-    Some(format!("retrying in {left} s ({attempt} of {of}): {error}"))
+    let reason = reason(&error);
+    Some(format!(
+        "retrying in {left} s ({attempt} of {of}): {reason}"
+    ))
+}
+
+/// What went wrong, without the request: its address would leave no room for the reason.
+fn reason(error: &str) -> &str {
+    let behind = error
+        .strip_prefix("GET ")
+        .and_then(|rest| rest.split_once(' '));
+    behind.map_or(error, |(_, reason)| reason)
 }
 
 fn style(shown: Shown, is_begun: bool) -> ProgressStyle {
@@ -149,4 +160,26 @@ fn style(shown: Shown, is_begun: bool) -> ProgressStyle {
         Shown::Waiting => "{prefix}  {spinner} {wide_msg}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_reason_is_told_without_its_request() {
+        for (error, told) in [
+            (
+                "GET http://h/a?b=1: upstream does not answer: refused",
+                "upstream does not answer: refused",
+            ),
+            (
+                "GET http://h/a returned status 503: busy",
+                "returned status 503: busy",
+            ),
+            ("the database is away", "the database is away"),
+        ] {
+            assert_eq!(reason(error), told);
+        }
+    }
 }

@@ -222,6 +222,7 @@ async fn a_wait_says_how_long_and_how_often() {
     for line in drawn {
         let width = measure_text_width(line.as_str());
         assert!(width <= 60, "{width}: {line:?}");
+        assert!(line.as_str().contains(": upstream "), "{line:?}");
     }
 }
 
