@@ -52,7 +52,7 @@ pub struct SecretFile {
     /// Whether it is a credential that systemd should have passed.
     pub is_credential: bool,
     /// The value in the configuration.
-    pub given: String,
+    pub given: Box<str>,
     /// Where it stands there.
     pub place: SecretPlace,
 }
@@ -60,7 +60,7 @@ pub struct SecretFile {
 /// File and line of a setting, or its environment variable, for errors. It is no part of the
 /// setting: one that has moved to another line is the same.
 #[derive(Debug, Clone, Default)]
-pub struct SecretPlace(Option<Arc<str>>);
+pub struct SecretPlace(Option<Arc<String>>);
 
 impl PartialEq for SecretPlace {
     fn eq(&self, _: &Self) -> bool {
@@ -163,7 +163,7 @@ impl SecretFile {
         Self {
             path: path.to_owned(),
             is_credential: false,
-            given: path.display().to_string(),
+            given: path.display().to_string().into(),
             place: SecretPlace::default(),
         }
     }
@@ -171,7 +171,7 @@ impl SecretFile {
     /// Whether the configured value may be the secret, put in the place of its file. A path
     /// in a directory that exists is none, nor is a name that says what it names.
     fn may_be_secret(&self) -> bool {
-        let given = Path::new(&self.given);
+        let given = Path::new(&*self.given);
         if given.is_absolute() {
             let is_odd = self.given.split('/').any(has_odd_word);
             return is_odd && !given.parent().is_some_and(Path::is_dir);
@@ -218,7 +218,7 @@ impl SecretFile {
             },
             io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
                 place: place.clone(),
-                name: self.given.clone(),
+                name: self.given.to_string(),
             },
             io::ErrorKind::NotFound if !self.given.contains('/') => SecretError::NoNamed {
                 place: place.clone(),
@@ -295,7 +295,7 @@ pub(super) fn secret_file(
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";
         let given = text(node).map_err(|_| advice)?;
-        let place = SecretPlace(Some(Arc::clone(&node.origin)));
+        let place = SecretPlace(Some(Arc::new(node.origin.to_string())));
         if Path::new(&given).is_absolute() {
             return Ok(SecretFile {
                 place,
@@ -323,7 +323,7 @@ pub(super) fn secret_file(
         Ok(SecretFile {
             path,
             is_credential: dir.is_some(),
-            given,
+            given: given.into(),
             place,
         })
     }

@@ -72,7 +72,7 @@ impl OpenError {
         why: impl Into<String>,
     ) -> Self {
         Self::Malformed {
-            file: file.given.clone(),
+            file: file.given.to_string(),
             wanted,
             why: why.into(),
         }

@@ -89,7 +89,9 @@ fn tried(world: &World) -> Sent {
 
 /// Those of one time in any order: several messages are sent at once.
 fn sorted(mut sent: Sent) -> Sent {
-    sent.values_mut().for_each(|alerts| alerts.sort());
+    for alerts in sent.values_mut() {
+        alerts.sort();
+    }
     sent.retain(|_, alerts| !alerts.is_empty());
     sent
 }

@@ -22,6 +22,7 @@ fn hook(name: &str, url: &str, more: Table) -> Sink {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn the_outbox_is_in_the_metrics_with_why_attempts_failed() {
     let mut world = World::new().await;
     world.settings.alerts.rules = vec![Rule {

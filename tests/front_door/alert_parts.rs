@@ -147,7 +147,7 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
     assert_eq!(world.told(&resend).code, 0);
     world.alert().await;
     let sent = keys(&receiver.received()[13..]);
-    assert_eq!(sent.concat(), [again.clone()]);
+    assert_eq!(sent.concat(), std::slice::from_ref(again));
     assert_eq!(passed_over(&world).await, serde_json::json!([]));
     let left = "select count(*) from advisoryd_v1.deliveries where state <> 'delivered'";
     assert_eq!(world.count(left).await, 0);

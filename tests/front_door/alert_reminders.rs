@@ -45,7 +45,7 @@ async fn an_advisory_that_is_reinstated_is_reminded_of_a_period_later() {
         assert_eq!(told(&receiver), ["appeared"], "it is rejected");
         assert!(world.simulator.reinstate(&said));
         pulled(&world).await;
-        let so_far = &on[..];
+        let so_far = on;
         assert_eq!(told(&receiver), so_far, "no reminder in this second");
         world.later(TimeDelta::hours(23));
         world.alert().await;

@@ -7,7 +7,7 @@ fn a_credential_may_be_named_after_its_purpose() {
     for name in ["http-password", "advisoryd_password", "passwd.txt", "token"] {
         let text = format!("[http]\npassword_file = \"{name}\"\n");
         let http = Config::from_text("c.toml", &text).unwrap().http;
-        assert_eq!(http.password_file.unwrap().given, name);
+        assert_eq!(&*http.password_file.unwrap().given, name);
     }
 }
 
