@@ -13,10 +13,11 @@ use crate::support::settings::{Rule, WatchList};
 use crate::support::{Receiver, World, on_terminal, without, words};
 
 /// The commands; `SAID` is an advisory with two versions and an alert, `DIR` a fleet.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "ack --list",
     "advisories --limit 4 --sort severity",
     "alerts list",
+    "budget",
     "changes --limit 4",
     "check",
     "explain SAID",

@@ -1,0 +1,134 @@
+//! What writes rows is called in a transaction: its beginning looks whose session the
+//! connection has (`store/database/own_session.rs`), and what belongs together is written
+//! together. By the convention that a connection on which one is open is called `transaction`.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+
+use super::imports::{Imports, Module};
+
+/// Calls on a connection without a transaction, with the reason.
+const EXCEPTIONS: &[(&str, &str)] = &[];
+
+/// A function: the last part of its module, and its name.
+type Function = (String, String);
+
+struct Body<'t> {
+    module: &'t Module,
+    function: Function,
+    text: &'t str,
+}
+
+fn bodies(imports: &Imports) -> Vec<Body<'_>> {
+    let definition =
+        Regex::new(r"(?m)^\s*(?:pub(?:\([^)]*\))?\s+)?(?:async\s+)?fn\s+(\w+)").unwrap();
+    let mut bodies = Vec::new();
+    for (module, text) in imports.texts() {
+        let Some(last) = module.last() else {
+            continue;
+        };
+        let starts: Vec<_> = definition.captures_iter(text).collect();
+        for (at, captures) in starts.iter().enumerate() {
+            let start = captures.get(0).unwrap().start();
+            let end = starts.get(at + 1);
+            let end = end.map_or(text.len(), |next| next.get(0).unwrap().start());
+            bodies.push(Body {
+                module,
+                function: (last.clone(), captures[1].to_owned()),
+                text: &text[start..end],
+            });
+        }
+    }
+    bodies
+}
+
+/// Calls in a text with what they pass first: the part before the name, the name, the argument.
+fn calls(text: &str) -> impl Iterator<Item = (Option<&str>, &str, &str)> {
+    static CALL: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
+        Regex::new(r"(?:\b(\w+)::)?\b(\w+)\(\s*(?:&mut\s+)?\**([\w.]+)").unwrap()
+    });
+    CALL.captures_iter(text).map(|found| {
+        let part = |at| found.get(at).map(|part| part.as_str());
+        (
+            part(1),
+            part(2).unwrap_or_default(),
+            part(3).unwrap_or_default(),
+        )
+    })
+}
+
+/// The function that a call in a module means.
+fn called(module: &Module, before: Option<&str>, name: &str) -> Function {
+    let own = || module.last().cloned().unwrap_or_default();
+    (before.map_or_else(own, str::to_owned), name.to_owned())
+}
+
+/// Whether an argument is a connection; which name it has says whether a transaction is open.
+fn is_connection(argument: &str) -> bool {
+    ["connection", "transaction", "savepoint", "pool"]
+        .iter()
+        .any(|name| argument.ends_with(name))
+}
+
+/// The functions that write rows on a connection of their caller, directly or not.
+fn writers(bodies: &[Body<'_>]) -> BTreeSet<Function> {
+    let sql = Regex::new(
+        r"(?i)\b(?:insert\s+into|update\s+\w+(?:\s+as)?(?:\s+\w+)?\s+set|delete\s+from|truncate\s+\w+|copy\s+\w+\s*\()\b",
+    )
+    .unwrap();
+    let takes_connection = Regex::new(r"^[^{]*&mut (?:\w+::)*PgConnection").unwrap();
+    let candidates: Vec<&Body<'_>> = bodies
+        .iter()
+        .filter(|body| takes_connection.is_match(body.text))
+        .collect();
+    let mut writers = BTreeSet::new();
+    loop {
+        let before = writers.len();
+        for body in &candidates {
+            let writes = sql.is_match(body.text)
+                || calls(body.text).any(|(before, name, argument)| {
+                    is_connection(argument) && writers.contains(&called(body.module, before, name))
+                });
+            if writes {
+                writers.insert(body.function.clone());
+            }
+        }
+        if writers.len() == before {
+            return writers;
+        }
+    }
+}
+
+#[test]
+fn rows_are_written_in_transactions() {
+    let bodies = bodies(Imports::read());
+    let writers = writers(&bodies);
+    assert!(writers.len() > 100, "{} functions write", writers.len());
+    let outside = bodies.iter().filter(|body| {
+        let first = body.module.first().map(String::as_str);
+        matches!(first, Some("job" | "cli" | "daemon" | "startup"))
+    });
+    let mut wrong = BTreeSet::new();
+    let mut count = 0;
+    for body in outside {
+        for (before, name, argument) in calls(body.text) {
+            let function = called(body.module, before, name);
+            if !is_connection(argument) || !writers.contains(&function) {
+                continue;
+            }
+            count += 1;
+            let is_open = argument.ends_with("transaction") || argument.ends_with("savepoint");
+            let call = format!("{}::{}", function.0, function.1);
+            if !is_open && !EXCEPTIONS.iter().any(|(known, _)| *known == call) {
+                wrong.insert(format!(
+                    "`{}` passes `{argument}` to `{call}`, which writes; expected a transaction of that name",
+                    body.module.join("::")
+                ));
+            }
+        }
+    }
+    assert!(count > 100, "{count} calls");
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
