@@ -204,12 +204,10 @@ pub(crate) async fn record(
     store::health::condition::follow(transaction, now).await?;
     // Where the KEV catalogue and EPSS scores come from.
     for catalogue in Catalogue::ALL {
-        let location = config
-            .enrichment
-            .location(catalogue)
-            .map(ToString::to_string);
-        store::enrichment::state::configure(transaction, catalogue, location.as_deref(), now)
-            .await?;
+        let location = config.enrichment.location(catalogue);
+        let location = location.map(ToString::to_string);
+        let location = location.as_deref();
+        store::enrichment::state::configure(transaction, catalogue, location, now).await?;
     }
     Ok(())
 }

@@ -72,7 +72,6 @@ pub use rule_warnings::ListNames;
 pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
-pub(crate) use setting_error::seems_generated;
 pub use setting_error::{ConfigError, SettingError, shown_path};
 pub use sinks::{
     Address, AlertmanagerSettings, Auth, ClientCert, CommandSettings, EmailSettings, Framing,

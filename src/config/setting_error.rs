@@ -141,7 +141,7 @@ pub(super) fn resembles_secret(value: &str) -> bool {
 
 /// Whether a value contains a long word as generators of passwords and tokens make them.
 /// Names such as `http-password` are none.
-pub(crate) fn seems_generated(value: &str) -> bool {
+pub(super) fn seems_generated(value: &str) -> bool {
     has_generated(value, MIN_GENERATED_CHARS)
 }
 

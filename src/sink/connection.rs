@@ -20,10 +20,7 @@ const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 /// also where it stands in the configuration.
 pub(super) fn url(target: &PostTarget, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
     let url = match &target.address {
-        Address::Url(url) => {
-            secrets.add_open_url(url);
-            url.clone()
-        }
+        Address::Url(url) => url.clone(),
         Address::File(file) => {
             let secret = file.line()?;
             let url = parse_url(secret.expose())

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::config::{is_secret_header, seems_generated};
+use crate::config::is_secret_header;
 use crate::model::{Redaction, keep_login, keep_secret, outgoing_beginning, outgoing_within};
 
 /// Longer than words of natural languages.
@@ -48,21 +48,6 @@ impl Secrets {
         }
         if let Some(query) = url.query() {
             self.add(query);
-        }
-    }
-
-    /// A URL in the configuration: what looks like a secret in its path and query. The rest
-    /// may be words of other texts.
-    pub(super) fn add_open_url(&mut self, url: &Url) {
-        for segment in url.path_segments().into_iter().flatten() {
-            if segment.len() >= WORD_BYTES || seems_generated(segment) {
-                self.add(segment);
-            }
-        }
-        for (name, value) in url.query_pairs() {
-            if is_secret_header(&name, &value) {
-                self.add(&value);
-            }
         }
     }
 

@@ -55,8 +55,8 @@ const FLAT: [Filling; 5] = [
     Filling::Strings(199_900),
     Filling::Numbers(199_900),
     Filling::Empty(22_200),
-    Filling::Pairs(199_900),
-    Filling::Fields(199_900),
+    Filling::Pairs(66_600),
+    Filling::Fields(66_600),
 ];
 
 impl Filling {

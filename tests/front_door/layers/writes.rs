@@ -3,10 +3,12 @@
 //! together. By the convention that a connection on which one is open is called `transaction`.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use regex::Regex;
 
-use super::imports::{Imports, Module};
+use crate::support::source::rust_files;
 
 /// Calls on a connection without a transaction, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[];
@@ -14,29 +16,41 @@ const EXCEPTIONS: &[(&str, &str)] = &[];
 /// A function: the last part of its module, and its name.
 type Function = (String, String);
 
-struct Body<'t> {
-    module: &'t Module,
+struct Body {
+    /// The directories and the name of the file; without `mod`.
+    module: Vec<String>,
     function: Function,
-    text: &'t str,
+    text: String,
 }
 
-fn bodies(imports: &Imports) -> Vec<Body<'_>> {
+fn bodies() -> Vec<Body> {
     let definition =
         Regex::new(r"(?m)^\s*(?:pub(?:\([^)]*\))?\s+)?(?:async\s+)?fn\s+(\w+)").unwrap();
+    let comment = Regex::new(r"//[^\n]*").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut bodies = Vec::new();
-    for (module, text) in imports.texts() {
-        let Some(last) = module.last() else {
+    for file in rust_files(&root) {
+        let path = file.strip_prefix(&root).unwrap().with_extension("");
+        let parts = path.iter().map(|part| part.to_str().unwrap().to_owned());
+        let module: Vec<String> = parts.filter(|part| part != "mod").collect();
+        if module.iter().any(|part| part == "tests") {
             continue;
-        };
-        let starts: Vec<_> = definition.captures_iter(text).collect();
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+        let text = comment.replace_all(text, "");
+        let starts: Vec<_> = definition.captures_iter(&text).collect();
         for (at, captures) in starts.iter().enumerate() {
             let start = captures.get(0).unwrap().start();
             let end = starts.get(at + 1);
             let end = end.map_or(text.len(), |next| next.get(0).unwrap().start());
             bodies.push(Body {
-                module,
-                function: (last.clone(), captures[1].to_owned()),
-                text: &text[start..end],
+                function: (
+                    module.last().cloned().unwrap_or_default(),
+                    captures[1].to_owned(),
+                ),
+                module: module.clone(),
+                text: text[start..end].to_owned(),
             });
         }
     }
@@ -59,7 +73,7 @@ fn calls(text: &str) -> impl Iterator<Item = (Option<&str>, &str, &str)> {
 }
 
 /// The function that a call in a module means.
-fn called(module: &Module, before: Option<&str>, name: &str) -> Function {
+fn called(module: &[String], before: Option<&str>, name: &str) -> Function {
     let own = || module.last().cloned().unwrap_or_default();
     (before.map_or_else(own, str::to_owned), name.to_owned())
 }
@@ -72,23 +86,23 @@ fn is_connection(argument: &str) -> bool {
 }
 
 /// The functions that write rows on a connection of their caller, directly or not.
-fn writers(bodies: &[Body<'_>]) -> BTreeSet<Function> {
+fn writers(bodies: &[Body]) -> BTreeSet<Function> {
     let sql = Regex::new(
         r"(?i)\b(?:insert\s+into|update\s+\w+(?:\s+as)?(?:\s+\w+)?\s+set|delete\s+from|truncate\s+\w+|copy\s+\w+\s*\()\b",
     )
     .unwrap();
     let takes_connection = Regex::new(r"^[^{]*&mut (?:\w+::)*PgConnection").unwrap();
-    let candidates: Vec<&Body<'_>> = bodies
+    let candidates: Vec<&Body> = bodies
         .iter()
-        .filter(|body| takes_connection.is_match(body.text))
+        .filter(|body| takes_connection.is_match(&body.text))
         .collect();
     let mut writers = BTreeSet::new();
     loop {
         let before = writers.len();
         for body in &candidates {
-            let writes = sql.is_match(body.text)
-                || calls(body.text).any(|(before, name, argument)| {
-                    is_connection(argument) && writers.contains(&called(body.module, before, name))
+            let writes = sql.is_match(&body.text)
+                || calls(&body.text).any(|(before, name, argument)| {
+                    is_connection(argument) && writers.contains(&called(&body.module, before, name))
                 });
             if writes {
                 writers.insert(body.function.clone());
@@ -102,7 +116,7 @@ fn writers(bodies: &[Body<'_>]) -> BTreeSet<Function> {
 
 #[test]
 fn rows_are_written_in_transactions() {
-    let bodies = bodies(Imports::read());
+    let bodies = bodies();
     let writers = writers(&bodies);
     assert!(writers.len() > 100, "{} functions write", writers.len());
     let outside = bodies.iter().filter(|body| {
@@ -112,8 +126,8 @@ fn rows_are_written_in_transactions() {
     let mut wrong = BTreeSet::new();
     let mut count = 0;
     for body in outside {
-        for (before, name, argument) in calls(body.text) {
-            let function = called(body.module, before, name);
+        for (before, name, argument) in calls(&body.text) {
+            let function = called(&body.module, before, name);
             if !is_connection(argument) || !writers.contains(&function) {
                 continue;
             }
