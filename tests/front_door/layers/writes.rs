@@ -10,9 +10,6 @@ use regex::Regex;
 
 use crate::support::source::rust_files;
 
-/// Calls on a connection without a transaction, with the reason.
-const EXCEPTIONS: &[(&str, &str)] = &[];
-
 /// A function: the last part of its module, and its name.
 type Function = (String, String);
 
@@ -80,7 +77,7 @@ fn called(module: &[String], before: Option<&str>, name: &str) -> Function {
 
 /// Whether an argument is a connection; which name it has says whether a transaction is open.
 fn is_connection(argument: &str) -> bool {
-    ["connection", "transaction", "savepoint", "pool"]
+    ["connection", "transaction", "savepoint"]
         .iter()
         .any(|name| argument.ends_with(name))
 }
@@ -134,7 +131,7 @@ fn rows_are_written_in_transactions() {
             count += 1;
             let is_open = argument.ends_with("transaction") || argument.ends_with("savepoint");
             let call = format!("{}::{}", function.0, function.1);
-            if !is_open && !EXCEPTIONS.iter().any(|(known, _)| *known == call) {
+            if !is_open {
                 wrong.insert(format!(
                     "`{}` passes `{argument}` to `{call}`, which writes; expected a transaction of that name",
                     body.module.join("::")
