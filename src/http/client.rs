@@ -373,10 +373,10 @@ impl Client {
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
             let seconds = wait.as_secs();
-            let paused = paused(held, self.account.is_throttled_alone, seconds);
+            let which = paused(held, self.account.is_throttled_alone, seconds);
             warn!(
                 wait_seconds = seconds,
-                "upstream returned 429 (too many requests); {paused}"
+                "upstream returned 429 (too many requests); {which}"
             );
         }
         let again = error.is_retried() && (held || error.retry_after_in().is_none());

@@ -77,6 +77,14 @@ fn shown(world: &World, command: &str, arguments: &[&str]) -> String {
         let _ = write!(text, "\n{columns} columns\n{page}");
     }
     let text = without(&text, r"\b[0-9a-f]{12,}\b", "[hash]");
+    let text = if command == "budget" {
+        // A process, and what it has requested in the minute that has just begun.
+        let text = without(&text, r"\d+ on \S+ +\d+ ", "[process]  [n] ");
+        let text = without(&text, r"this minute: .*", "this minute: [n]");
+        without(&text, r" {2,}", "  ")
+    } else {
+        text
+    };
     let lines = text.lines().filter(|line| !line.contains("psql "));
     words(&lines.collect::<Vec<_>>().join("\n"))
 }

@@ -138,9 +138,10 @@ impl Fetching {
         let request = Request::new(format!("{PATH}{said}/"), BodyType::JsonObject);
         let response = async {
             let client = &self.context.client;
-            let mut response = match self.is_throttled_alone {
-                true => client.throttled_alone().get_whole(&request).await?,
-                false => client.get_whole(&request).await?,
+            let mut response = if self.is_throttled_alone {
+                client.throttled_alone().get_whole(&request).await?
+            } else {
+                client.get_whole(&request).await?
             };
             // Half an advisory says nothing about the other half: it is requested again soon.
             if let Some(error) = response.cut_short() {
