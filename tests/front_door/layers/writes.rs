@@ -97,11 +97,11 @@ fn writers(bodies: &[Body]) -> BTreeSet<Function> {
     loop {
         let before = writers.len();
         for body in &candidates {
-            let writes = sql.is_match(&body.text)
+            let is_writer = sql.is_match(&body.text)
                 || calls(&body.text).any(|(before, name, argument)| {
                     is_connection(argument) && writers.contains(&called(&body.module, before, name))
                 });
-            if writes {
+            if is_writer {
                 writers.insert(body.function.clone());
             }
         }
