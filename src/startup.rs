@@ -50,28 +50,26 @@ pub async fn configure(
 /// Records the sources, rules and sinks of the configuration in the database, in the caller's
 /// transaction: either all or nothing is replaced.
 pub(crate) async fn record(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     config: &Config,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     // First, because it takes the lock of the evaluation, which all others take before rows.
-    configure_alerts(connection, config, now).await?;
-    discover::configure(connection, config).await?;
-    store::health::condition::follow(connection, now).await?;
+    configure_alerts(transaction, config, now).await?;
+    discover::configure(transaction, config).await?;
+    store::health::condition::follow(transaction, now).await?;
     // Where the KEV catalogue and EPSS scores come from.
     for catalogue in Catalogue::ALL {
-        let location = config
-            .enrichment
-            .location(catalogue)
-            .map(ToString::to_string);
-        store::enrichment::state::configure(connection, catalogue, location.as_deref(), now)
-            .await?;
+        let location = config.enrichment.location(catalogue);
+        let location = location.map(ToString::to_string);
+        let location = location.as_deref();
+        store::enrichment::state::configure(transaction, catalogue, location, now).await?;
     }
     Ok(())
 }
 
 async fn configure_alerts(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     config: &Config,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -82,8 +80,8 @@ async fn configure_alerts(
         .iter()
         .map(|sink| (sink.name.clone(), sink.kind.name().to_owned()))
         .collect();
-    store::alerts::rule::configure(connection, &rules, now).await?;
-    store::alerts::sink_state::configure(connection, &sinks).await
+    store::alerts::rule::configure(transaction, &rules, now).await?;
+    store::alerts::sink_state::configure(transaction, &sinks).await
 }
 
 /// Opens every configured sink: reads secrets, certificates and templates.

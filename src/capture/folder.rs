@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -85,7 +86,9 @@ impl Folder {
         directory
             .set_permissions(Permissions::from_mode(PRIVATE))
             .map_err(failed)?;
-        let mut entries = std::fs::read_dir(path).map_err(failed)?;
+        // By its name, it may be another one by now.
+        let held = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        let mut entries = std::fs::read_dir(held).map_err(failed)?;
         if entries.next().is_some() {
             return Err(NotWritten::NotEmpty {
                 path: path.to_owned(),

@@ -128,16 +128,20 @@ async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool
     Ok(true)
 }
 
-async fn withdraw(connection: &mut PgConnection, said: &str, by: By<'_>) -> anyhow::Result<String> {
-    let is_done = acknowledgement::withdraw(connection, said, by.at).await?;
+async fn withdraw(
+    transaction: &mut PgConnection,
+    said: &str,
+    by: By<'_>,
+) -> anyhow::Result<String> {
+    let is_done = acknowledgement::withdraw(transaction, said, by.at).await?;
     anyhow::ensure!(is_done, "advisory {said} is not acknowledged");
     let what = "withdraw_acknowledgement";
-    erasure::record(connection, by, what, Some(said), json!({})).await?;
+    erasure::record(transaction, by, what, Some(said), json!({})).await?;
     Ok(format!("acknowledgement of {said} withdrawn"))
 }
 
 async fn acknowledge(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     said: &str,
     (wanted, times): (&Ack, Times),
     by: By<'_>,
@@ -156,22 +160,22 @@ async fn acknowledge(
         until,
         note: wanted.note.as_deref().map(outgoing),
     };
-    acknowledgement::add(connection, said, &new).await?;
+    acknowledgement::add(transaction, said, &new).await?;
     let detail = json!({"until": until});
-    erasure::record(connection, by, "acknowledge", Some(said), detail).await?;
+    erasure::record(transaction, by, "acknowledge", Some(said), detail).await?;
     Ok(format!("{said} {}", words(&new, times)))
 }
 
 /// Assigns an advisory, or ends its assignment if the name is empty. The audit log names nobody: `erase person`
 /// does not change it.
 async fn assign(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     said: &str,
     to: &str,
     by: By<'_>,
 ) -> anyhow::Result<String> {
     let (what, line) = if to.is_empty() {
-        let is_done = assignment::end(connection, said, by.at).await?;
+        let is_done = assignment::end(transaction, said, by.at).await?;
         anyhow::ensure!(is_done, "advisory {said} is not assigned");
         ("unassign", format!("assignment of {said} ended"))
     } else {
@@ -180,10 +184,10 @@ async fn assign(
             by: by.who.to_owned(),
             at: by.at,
         };
-        assignment::add(connection, said, &new).await?;
+        assignment::add(transaction, said, &new).await?;
         ("assign", format!("{said} assigned to {}", new.to))
     };
-    erasure::record(connection, by, what, Some(said), json!({})).await?;
+    erasure::record(transaction, by, what, Some(said), json!({})).await?;
     Ok(line)
 }
 

@@ -114,7 +114,7 @@ async fn one(
 }
 
 async fn record(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     dismissal: Dismissal<'_>,
     id: Option<Uuid>,
     detail: Value,
@@ -123,7 +123,7 @@ async fn record(
     let key = id.map(|id| id.to_string());
     let by = By { who, at };
     erasure::record(
-        connection,
+        transaction,
         by,
         "dismiss_dead_letters",
         key.as_deref(),

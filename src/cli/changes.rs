@@ -221,7 +221,9 @@ async fn show(
         }
         if !is_away {
             is_away = true;
-            print_error(&format!("the database does not respond; trying again: {error}"));
+            print_error(&format!(
+                "the database does not respond; trying again: {error}"
+            ));
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::check_advice::{advice, is_useless, of_failure};
+use super::check_asked::Asked;
 use super::check_names;
 use super::check_rules::Seen;
 use super::finding::{CheckResult, Reporter};
@@ -16,7 +17,8 @@ use crate::http::{Answer, BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
-use crate::job::lists::{discover, exists};
+use crate::job::lists::discover;
+use crate::job::lists::exists::{self, Existence};
 use crate::job::tickets::filter;
 use crate::model::{DateFilter, ListedList, SourceKey, chain, counted};
 use crate::source::xml::{FeedError, RecordReader};
@@ -25,45 +27,6 @@ use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
 const MAX_FEED_BYTES: usize = 8 * 1024 * 1024;
-
-/// What became of asking for one thing.
-enum Asked {
-    /// It can be read.
-    Readable(String),
-    /// This account may not have it, which is no fault.
-    Closed(String),
-    /// Upstream cannot be reached, or does not accept the token: every further request would
-    /// fail, too, and with a rejected token look like an attack.
-    Useless(String),
-    /// Upstream has no such watch list.
-    Missing(String),
-    /// It cannot be read.
-    Unreadable(String),
-}
-
-impl Asked {
-    fn refused(error: &ClientError) -> Self {
-        let says = advice(error);
-        if is_useless(error) {
-            Self::Useless(says)
-        } else {
-            Self::Unreadable(says)
-        }
-    }
-
-    fn ends_all(&self) -> bool {
-        matches!(self, Self::Useless(_))
-    }
-
-    fn finding(self, what: impl Into<String>) -> CheckResult {
-        match self {
-            Self::Readable(says) | Self::Closed(says) => CheckResult::good(what, says),
-            Self::Useless(says) | Self::Missing(says) | Self::Unreadable(says) => {
-                CheckResult::bad(what, says)
-            }
-        }
-    }
-}
 
 /// What can be asked besides upstream.
 #[derive(Debug, Clone, Copy)]
@@ -298,47 +261,69 @@ async fn ask_feed(context: &Context, known: LocalData<'_>, feed: &Feed) -> Asked
         query,
         kind: BodyType::Xml,
     };
-    let asked = match context.client.get(&request).await {
-        Ok(answer) => read_beginning(context, answer)
-            .await
-            .unwrap_or_else(|asked| asked),
-        Err(error) => Asked::refused(&error),
+    let (asked, is_document) = match context.client.get(&request).await {
+        Ok(answer) => match read_beginning(context, answer).await {
+            Ok(asked) => (asked, true),
+            Err(Unread::Request(asked)) => (asked, false),
+            Err(Unread::Document(error)) => {
+                let is_document = matches!(error, FeedError::NotRecognised { .. });
+                (unread(&error), is_document)
+            }
+        },
+        Err(error) => (Asked::refused(&error), false),
     };
     match (asked, &feed.key) {
-        (asked @ Asked::Unreadable(_), SourceKey::WatchList(id)) => {
-            or_missing(context, known, *id, asked).await
+        (Asked::Unreadable(says), SourceKey::WatchList(id)) => {
+            or_missing(context, known, *id, (says, is_document)).await
         }
         (asked, _) => asked,
     }
 }
 
-/// What was asked of a feed that cannot be read, of a list that exists or does not.
-async fn or_missing(context: &Context, known: LocalData<'_>, id: i64, asked: Asked) -> Asked {
+/// What was asked of a feed that cannot be read, of a list that exists or does not. A
+/// document, although its records are not recognised, is a sign that there is a list.
+async fn or_missing(
+    context: &Context,
+    known: LocalData<'_>,
+    id: i64,
+    (says, is_document): (String, bool),
+) -> Asked {
     let was_shown = match known {
-        LocalData::Database(pool) => was_shown(context, pool, id).await.unwrap_or(false),
+        LocalData::Database(pool) => was_shown(pool, id).await.unwrap_or(false),
         LocalData::Nothing => false,
     };
-    match exists::find(context, id, was_shown).await {
+    match exists::find(context, id, is_document || was_shown).await {
         Err(failure @ Failure::NoSuchList { .. }) => Asked::Missing(failure.chain()),
-        _ => asked,
+        Ok(Existence::NotShown { why }) => {
+            Asked::Unreadable(format!("{says}; the entry of the list was not read: {why}"))
+        }
+        Ok(Existence::Shown) | Err(_) => Asked::Unreadable(says),
     }
 }
 
-async fn was_shown(context: &Context, pool: &PgPool, id: i64) -> Result<bool, sqlx::Error> {
+async fn was_shown(pool: &PgPool, id: i64) -> Result<bool, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let known = evidence::of_list(&mut connection, id, context.clock.now()).await?;
+    let known = evidence::of_list(&mut connection, id, None).await?;
     Ok(known.is_shown)
 }
 
+/// Why the beginning of a feed cannot be read.
+enum Unread {
+    /// The response did not arrive.
+    Request(Asked),
+    /// The document cannot be read.
+    Document(FeedError),
+}
+
 /// Reads the beginning of a feed.
-async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
+async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, Unread> {
     let mut reader = RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), None);
     let (mut bytes, mut records) = (0, 0_u64);
     let mut count = |_: &[u8]| records += 1;
     while bytes < MAX_FEED_BYTES {
         let piece = answer.body.chunk().await;
-        let Some(piece) = piece.map_err(|error| Asked::refused(&error))? else {
-            let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
+        let Some(piece) = piece.map_err(|error| Unread::Request(Asked::refused(&error)))? else {
+            let document = reader.finish(&mut count).map_err(Unread::Document)?;
             return Ok(Asked::Readable(format!(
                 "readable, {} in the last day ({})",
                 counted(document.records, "advisory"),
@@ -346,9 +331,7 @@ async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, 
             )));
         };
         bytes += piece.len();
-        reader
-            .push(&piece, &mut count)
-            .map_err(|error| unread(&error))?;
+        reader.push(&piece, &mut count).map_err(Unread::Document)?;
     }
     Ok(Asked::Readable(format!(
         "readable, more than {} in the last day",

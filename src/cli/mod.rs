@@ -21,6 +21,7 @@ mod change_lines;
 mod changes;
 mod check;
 mod check_advice;
+mod check_asked;
 mod check_database;
 mod check_names;
 mod check_rules;

@@ -105,7 +105,9 @@ fn is_plain(path: &Path) -> bool {
 fn open_to(site: &Site, group: &str) -> Result<PathBuf, String> {
     let found = Group::from_name(group).map_err(|error| error.to_string())?;
     let Some(found) = found else {
-        return Err(format!("there is no such group; create it: groupadd --system {group}"));
+        return Err(format!(
+            "there is no such group; create it: groupadd --system {group}"
+        ));
     };
     let (gid, account) = (found.gid.as_raw(), &site.account);
     let path = match env::var_os(RUNTIME_DIRECTORY) {

@@ -79,7 +79,10 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         if let Some(id) = id {
             section.call(format!("watch list {id}"));
         } else if !has_id {
-            section.missing("id", "add its ID, the number in its address in SVR, such as `id = 4`");
+            section.missing(
+                "id",
+                "add its ID, the number in its address in SVR, such as `id = 4`",
+            );
         }
         let name = section.optional("name", name);
         seen.add(&mut section, id, name.as_deref());

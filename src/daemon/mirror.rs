@@ -45,7 +45,9 @@ async fn run_once(context: &Context, woken: &Woken) {
     let run = || mirror::mirror(context);
     match until_done(context, Some(&woken.watch), "list contents", run).await {
         Ok(Some(_)) | Err(Failure::Stopped) => {}
-        Ok(None) => debug!("another process is reading the list contents; this scheduled read is skipped"),
+        Ok(None) => {
+            debug!("another process is reading the list contents; this scheduled read is skipped")
+        }
         Err(failure) => {
             let error = failure.chain();
             warn!(error, "list contents could not be stored: {error}");

@@ -87,6 +87,8 @@ pub(super) async fn keep_running(
 
 async fn cancel_start(cluster: &mut Cluster) {
     if let Err(error) = cluster.cancel_start().await {
-        warn!("the start of the private PostgreSQL could not be cancelled; its server may still run: {error}");
+        warn!(
+            "the start of the private PostgreSQL could not be cancelled; its server may still run: {error}"
+        );
     }
 }

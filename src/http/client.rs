@@ -23,6 +23,7 @@ use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse};
 use super::request::Request;
 use super::saved::SavedResponses;
+use super::throttle::paused;
 use super::transport::{is_proxied, transport};
 use super::usage::{Retrying, Usage};
 use crate::config::{ApiToken, BackoffSettings, Upstream};
@@ -128,9 +129,8 @@ impl Client {
         client
     }
 
-    /// A clone for background requests: they are sent only while no other request waits,
-    /// use at most half of the daily quota, and do not pause other requests when only
-    /// they are throttled.
+    /// A clone for background requests: they are sent only while no other request waits, use
+    /// at most half of the daily quota, and pause no others when only they are throttled.
     #[must_use]
     pub fn in_the_background(&self) -> Self {
         let mut client = self.clone();
@@ -327,6 +327,14 @@ impl Client {
     }
 
     /// Retries until an attempt succeeds or attempts are exhausted.
+    /// A clone whose requests pause no others when they are throttled, as they always are.
+    #[must_use]
+    pub fn throttled_alone(&self) -> Self {
+        let mut client = self.clone();
+        client.account.is_throttled_alone = true;
+        client
+    }
+
     async fn run(&self, url: Url, kind: BodyType, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         // What ends before its end may be what upstream has: more would only cost requests.
@@ -365,14 +373,10 @@ impl Client {
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
             let seconds = wait.as_secs();
-            let who = if held {
-                "all requests"
-            } else {
-                "background requests"
-            };
+            let which = paused(held, self.account.is_throttled_alone, seconds);
             warn!(
                 wait_seconds = seconds,
-                "upstream returned 429 (too many requests); {who} paused for {seconds} s"
+                "upstream returned 429 (too many requests); {which}"
             );
         }
         let again = error.is_retried() && (held || error.retry_after_in().is_none());

@@ -57,6 +57,8 @@ pub(super) struct RequestContext {
     pub(super) priority: Priority,
     /// Whether saved responses are neither read nor written.
     pub(super) is_unsaved: bool,
+    /// Whether a 429 says nothing about other requests.
+    pub(super) is_throttled_alone: bool,
 }
 
 /// Parameters shared by all requests of one attempt.
@@ -195,6 +197,9 @@ impl Exchange {
     /// their own limit per minute.
     pub(super) fn pause_requests(&self, wait: Duration, account: &RequestContext) -> bool {
         const LONGEST_BURST: Duration = Duration::from_mins(1);
+        if account.is_throttled_alone {
+            return false;
+        }
         let is_background = account.priority == Priority::Background;
         if is_background && wait > LONGEST_BURST {
             self.rate_limiter.pause_background(wait);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use memchr::memchr2;
 
-use super::json_values::{ARRAY, MOST_VALUES, OBJECT};
+use super::json_values::{ARRAY, MOST_VALUES, OBJECT, ObjectKeys};
 use super::large_row::{Arriving, LargeRow};
 use crate::model::{Fingerprint, plain_fingerprint};
 
@@ -65,6 +65,7 @@ pub(super) struct PageRows {
     pub(super) text: BytesMut,
     section: Section,
     depth: u32,
+    keys: ObjectKeys,
     is_string: bool,
     is_escaped: bool,
     name: Vec<u8>,
@@ -109,6 +110,7 @@ impl PageRows {
             text: BytesMut::new(),
             section: Section::Before,
             depth: 0,
+            keys: ObjectKeys::default(),
             is_string: false,
             is_escaped: false,
             name: Vec::new(),
@@ -154,10 +156,12 @@ impl PageRows {
                 b'{' => {
                     self.values += OBJECT;
                     self.depth += 1;
+                    self.keys.open();
                 }
                 b'[' => {
                     self.values += ARRAY;
                     self.depth += 1;
+                    self.keys.open();
                     let is_first = self.section == Section::Before && self.depth == 2;
                     if is_first && self.name == b"results" {
                         self.take(&piece[from..=at]);
@@ -175,7 +179,11 @@ impl PageRows {
                     from += usize::from(*byte == b',');
                 }
                 b',' => self.values += 1,
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                b':' => self.values += self.keys.key(),
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.keys.close();
+                }
                 _ => {}
             }
         }
@@ -195,6 +203,7 @@ impl PageRows {
             self.begin_row();
         } else {
             self.depth -= 1;
+            self.keys.close();
             self.end_row()?;
             self.section = Section::Behind;
         }

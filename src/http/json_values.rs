@@ -10,10 +10,57 @@ pub(super) const OBJECT: u64 = 8;
 /// An array counts as this many.
 pub(super) const ARRAY: u64 = 2;
 
+/// So many keys of an object are included in its own count.
+const INCLUDED_KEYS: u8 = 11;
+/// Each further key counts as this many besides its value.
+const KEY: u64 = 2;
+/// Keys of objects that lie deeper are counted as those of the one around them.
+const MOST_OPEN: usize = 256;
+
+/// Counts the keys of the objects that are open.
+#[derive(Debug, Default)]
+pub(super) struct ObjectKeys {
+    open: Vec<u8>,
+    /// Open objects and arrays that lie too deep.
+    deeper: usize,
+}
+
+impl ObjectKeys {
+    /// An object or array begins.
+    pub(super) fn open(&mut self) {
+        if self.open.len() < MOST_OPEN {
+            self.open.push(0);
+        } else {
+            self.deeper += 1;
+        }
+    }
+
+    /// The innermost one ends.
+    pub(super) fn close(&mut self) {
+        if self.deeper > 0 {
+            self.deeper -= 1;
+        } else {
+            self.open.pop();
+        }
+    }
+
+    /// As how many values the next key of the innermost object counts.
+    pub(super) fn key(&mut self) -> u64 {
+        match self.open.last_mut() {
+            Some(keys) if *keys < INCLUDED_KEYS => {
+                *keys += 1;
+                0
+            }
+            _ => KEY,
+        }
+    }
+}
+
 /// Counts the values of a JSON text that arrives in pieces.
 #[derive(Debug, Default)]
 pub(super) struct JsonValues {
     count: u64,
+    keys: ObjectKeys,
     is_string: bool,
     is_escaped: bool,
 }
@@ -33,8 +80,16 @@ impl JsonValues {
             } else {
                 match byte {
                     b'"' => self.is_string = true,
-                    b'{' => self.count += OBJECT,
-                    b'[' => self.count += ARRAY,
+                    b'{' => {
+                        self.count += OBJECT;
+                        self.keys.open();
+                    }
+                    b'[' => {
+                        self.count += ARRAY;
+                        self.keys.open();
+                    }
+                    b'}' | b']' => self.keys.close(),
+                    b':' => self.count += self.keys.key(),
                     // Each further value of an array or object.
                     b',' => self.count += 1,
                     _ => {}
@@ -68,6 +123,13 @@ mod tests {
         );
         assert_eq!(count(r#"["\"", "\\", ",", "\\\","]"#), 5);
         assert_eq!(count("17"), 0);
+        let keys = |keys: usize| {
+            let keys = (0..keys).map(|key| format!("\"{key}\":[{{\"a\":0}}]"));
+            count(&format!("{{{}}}", keys.collect::<Vec<_>>().join(",")))
+        };
+        // One more is its value with all that is in it; from the twelfth on the key counts too.
+        assert_eq!(keys(11) - keys(10), 11);
+        assert_eq!(keys(12) - keys(11), 13);
     }
 
     #[test]

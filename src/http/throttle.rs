@@ -68,6 +68,15 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.saturating_add(more)))
 }
 
+/// Which requests a 429 pauses, for the log.
+pub(super) fn paused(is_held: bool, is_throttled_alone: bool, seconds: u64) -> String {
+    match (is_held, is_throttled_alone) {
+        (true, _) => format!("all requests paused for {seconds} s"),
+        (false, false) => format!("background requests paused for {seconds} s"),
+        (false, true) => "no others are paused, because this request always gets it".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]

@@ -21,12 +21,12 @@ pub(crate) async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sq
 
 /// The same within a transaction; what was cut is to be reported when it is committed.
 pub(crate) async fn cut(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> Result<Vec<CutBack>, sqlx::Error> {
     let latest = now + MAX_COVERAGE_AHEAD;
-    let cut = cursor::cut_back(connection, latest).await?;
-    reading::cut_back(connection, latest).await?;
+    let cut = cursor::cut_back(transaction, latest).await?;
+    reading::cut_back(transaction, latest).await?;
     Ok(cut)
 }
 

@@ -218,11 +218,13 @@ pub enum Failure {
     },
     /// Nothing shows that a watch list that is read from the JSON API exists.
     #[error(
-        "it cannot be verified that watch list {id} exists: this account cannot read /api/asset-lists/{id}/, and no advisory of the list was ever found by the JSON API; check the id under [[watch_lists]]"
+        "it cannot be verified that watch list {id} exists: {why}; the JSON API has listed no advisory of it either, as of a list that is empty; check the id under [[watch_lists]], and whether the account may read the list"
     )]
     NothingShown {
         /// The requested list.
         id: i64,
+        /// What was requested to see it, and what was answered.
+        why: String,
     },
     /// The database has no such source.
     #[error("{key} is not a known source")]

@@ -116,7 +116,9 @@ impl Condition {
             (Self::DiscoveryIncomplete, false) => "discovery of watch lists succeeds again",
             (Self::ListContentsStale, true) => "the contents of a watch list cannot be read",
             (Self::ListContentsStale, false) => "the contents of the watch list are read again",
-            (Self::ContentAlternates, true) => "upstream sends different contents of one advisory in turn",
+            (Self::ContentAlternates, true) => {
+                "upstream sends different contents of one advisory in turn"
+            }
             (Self::ContentAlternates, false) => {
                 "no feed has alternated between two contents for a week"
             }

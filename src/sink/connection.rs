@@ -16,23 +16,21 @@ use crate::config::{Address, Auth, PostTarget, header_line, may_be_public, parse
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 
-/// The URL, and the form to display: only the host of a secret URL.
+/// The URL, and the form to display: scheme and host. The path may be a secret, as Slack's is,
+/// also where it stands in the configuration.
 pub(super) fn url(target: &PostTarget, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
-    let (url, shown) = match &target.address {
-        Address::Url(url) => {
-            let path = url.path().trim_end_matches('/');
-            (url.clone(), format!("{}{path}", origin(url)))
-        }
+    let url = match &target.address {
+        Address::Url(url) => url.clone(),
         Address::File(file) => {
             let secret = file.line()?;
             let url = parse_url(secret.expose())
                 .map_err(|why| OpenError::malformed(file, "a URL", why))?;
             secrets.add(secret.expose());
             secrets.add_url(&url);
-            let shown = format!("{}/…", origin(&url));
-            (url, shown)
+            url
         }
     };
+    let shown = origin(&url);
     let is_allowed = target.allow_private || (url.scheme() == "https" && may_be_public(&url));
     if !is_allowed {
         return Err(OpenError::unusable(format!(

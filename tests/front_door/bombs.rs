@@ -38,7 +38,26 @@ enum Filling {
     Controls,
     /// This many small objects within each other, each far larger in memory than on the wire.
     Objects(usize),
+    /// A flat array of so many empty strings, just below the limit of values.
+    Strings(usize),
+    /// The same of numbers.
+    Numbers(usize),
+    /// The same of empty objects, each of which counts as several values.
+    Empty(usize),
+    /// An object with so many keys.
+    Pairs(usize),
+    /// So many keys of the row itself.
+    Fields(usize),
 }
+
+/// What can be read: just below the limit of values.
+const FLAT: [Filling; 5] = [
+    Filling::Strings(199_900),
+    Filling::Numbers(199_900),
+    Filling::Empty(22_200),
+    Filling::Pairs(66_600),
+    Filling::Fields(66_600),
+];
 
 impl Filling {
     fn text(self) -> Vec<u8> {
@@ -47,12 +66,42 @@ impl Filling {
             Self::Letters => [b"\"", "x".repeat(UNPACKED).as_bytes(), b"\","].concat(),
             Self::Controls => [b"{\"x\":\"", &*vec![1; 15 << 20], b"\"},"].concat(),
             Self::Objects(count) => b"{\"a\":{\"b\":{\"c\":0}}},".repeat(count),
+            Self::Strings(count) => array("\"\"", count),
+            Self::Numbers(count) => array("7", count),
+            Self::Empty(count) => array("{}", count),
+            Self::Pairs(count) => format!("\"zz\":{{{}}}", fields(count)).into_bytes(),
+            Self::Fields(count) => fields(count).into_bytes(),
         }
     }
 
-    /// The body, compressed.
-    async fn packed(self, start: &str) -> Bytes {
-        let text = [start.as_bytes(), &self.text(), b"0]}"].concat();
+    /// Whether it is a part of a row that can be read.
+    fn is_readable(self) -> bool {
+        matches!(
+            self,
+            Self::Strings(_) | Self::Numbers(_) | Self::Empty(_) | Self::Pairs(_) | Self::Fields(_)
+        )
+    }
+
+    /// A detail of this advisory, compressed.
+    async fn detail(self, said: &str) -> Bytes {
+        let start = format!("{{\"advisory_identifier\":\"{said}\",\"title\":\"T\",");
+        if self.is_readable() {
+            return self.packed(&start, "}").await;
+        }
+        self.packed(&format!("{start}\"zz\":["), "0]}").await
+    }
+
+    /// A page of tickets, compressed.
+    async fn page(self) -> Bytes {
+        let start = "{\"count\":1,\"next\":null,\"results\":[";
+        if self.is_readable() {
+            return self.packed(&format!("{start}{{\"id\":1,"), "}]}").await;
+        }
+        self.packed(start, "0]}").await
+    }
+
+    async fn packed(self, start: &str, end: &str) -> Bytes {
+        let text = [start.as_bytes(), &self.text(), end.as_bytes()].concat();
         let mut packed = GzipEncoder::new(Vec::new());
         packed.write_all(&text).await.unwrap();
         packed.shutdown().await.unwrap();
@@ -60,8 +109,21 @@ impl Filling {
     }
 }
 
+/// A field with an array of this value so many times.
+fn array(value: &str, count: usize) -> Vec<u8> {
+    let values = format!("{value},").repeat(count - 1);
+    format!("\"zz\":[{values}{value}]").into_bytes()
+}
+
+fn fields(count: usize) -> String {
+    let fields = (0..count).map(|number| format!("\"k{number}\":{number}"));
+    fields.collect::<Vec<_>>().join(",")
+}
+
 struct Upstream {
     simulator: String,
+    filling: Filling,
+    /// A detail that cannot be read, of whatever advisory.
     detail: Bytes,
     tickets: Bytes,
 }
@@ -71,16 +133,17 @@ async fn answer(State(upstream): State<Arc<Upstream>>, request: Request) -> Resp
     let path = request.uri().path();
     let is_detail = path.starts_with("/api/advisories/SA");
     if is_detail || path.starts_with("/api/tickets/") {
-        let body = if is_detail {
-            &upstream.detail
-        } else {
-            &upstream.tickets
+        let said = path.trim_end_matches('/').rsplit('/').next().unwrap();
+        let body = match (is_detail, upstream.filling.is_readable()) {
+            (true, true) => upstream.filling.detail(said).await,
+            (true, false) => upstream.detail.clone(),
+            (false, _) => upstream.tickets.clone(),
         };
         let headers = [
             (CONTENT_TYPE, "application/json"),
             (CONTENT_ENCODING, "gzip"),
         ];
-        return (headers, body.clone()).into_response();
+        return (headers, body).into_response();
     }
     let url = format!("{}{}", upstream.simulator, request.uri());
     let token = request.headers()["authorization"].clone();
@@ -109,18 +172,11 @@ async fn upstream(world: &World, filling: Filling) -> SocketAddr {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let upstream = Arc::new(Upstream {
         simulator: world.simulator.base_url(),
-        detail: filling
-            .packed("{\"advisory_identifier\":\"SA1\",\"zz\":[")
-            .await,
-        tickets: filling
-            .packed("{\"count\":1,\"next\":null,\"results\":[")
-            .await,
+        filling,
+        detail: filling.detail("SA1").await,
+        tickets: filling.page().await,
     });
-    assert!(
-        upstream.detail.len() < 128 << 10,
-        "{}",
-        upstream.detail.len()
-    );
+    assert!(upstream.detail.len() < 1 << 20, "{}", upstream.detail.len());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().fallback(answer).with_state(upstream);
@@ -147,7 +203,10 @@ async fn json_that_unpacks_to_60_mb_keeps_the_daemon_small() {
         Filling::Objects(45_000),
         // Just below the limit.
         Filling::Objects(7_900),
-    ] {
+    ]
+    .into_iter()
+    .chain(FLAT)
+    {
         let peak = peak_of(filling).await;
         eprintln!("peak memory with {AT_ONCE} bombs of {filling:?} at once: {peak} kB");
         let limit = match filling {
@@ -168,11 +227,11 @@ async fn peak_of(filling: Filling) -> u64 {
     let mut daemon = Running::start(&mut world.command(&["run"]));
     eventually("details and tickets that were not read", PATIENCE, async || {
         let details = world
-            .count("select coalesce(sum(attempts), 0)::bigint from advisoryd.wanted_detail")
+            .count("select (select coalesce(sum(attempts), 0)::bigint from advisoryd.wanted_detail) + (select count(*) from advisoryd.detail)")
             .await;
         // A row that is too large is quarantined; too many rows fail the run.
         let tickets = world
-            .count("select count(*) from advisoryd_v1.sync_runs where job = 'tickets' and (outcome = 'failed' or quarantined > 0)")
+            .count("select count(*) from advisoryd_v1.sync_runs where job = 'tickets' and (outcome = 'failed' or quarantined > 0 or added > 0)")
             .await;
         (details >= AT_ONCE && tickets > 0).then_some(())
     })

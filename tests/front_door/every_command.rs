@@ -13,10 +13,11 @@ use crate::support::settings::{Rule, WatchList};
 use crate::support::{Receiver, World, on_terminal, without, words};
 
 /// The commands; `SAID` is an advisory with two versions and an alert, `DIR` a fleet.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "ack --list",
     "advisories --limit 4 --sort severity",
     "alerts list",
+    "budget",
     "changes --limit 4",
     "check",
     "explain SAID",
@@ -76,6 +77,14 @@ fn shown(world: &World, command: &str, arguments: &[&str]) -> String {
         let _ = write!(text, "\n{columns} columns\n{page}");
     }
     let text = without(&text, r"\b[0-9a-f]{12,}\b", "[hash]");
+    let text = if command == "budget" {
+        // A process, and what it has requested in the minute that has just begun.
+        let text = without(&text, r"\d+ on \S+ +\d+ ", "[process]  [n] ");
+        let text = without(&text, r"this minute: .*", "this minute: [n]");
+        without(&text, r" {2,}", "  ")
+    } else {
+        text
+    };
     let lines = text.lines().filter(|line| !line.contains("psql "));
     words(&lines.collect::<Vec<_>>().join("\n"))
 }

@@ -184,6 +184,25 @@ async fn wrappers_nested_too_deep_are_refused() {
     assert_reads!(report.outcome.error().unwrap());
 }
 
+/// The reason is not that the response was cut short, which it is when reading takes too long.
+#[tokio::test]
+async fn millions_of_elements_without_a_record_are_refused_as_what_they_are() {
+    let documents = Documents::serve().await;
+    let mut world = World::new().await;
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    let record =
+        "<advisory><advisory_identifier>SA1</advisory_identifier><title>T</title></advisory>";
+    for filling in ["<x/>", "<!---->"] {
+        let filling = filling.repeat(4_000_000);
+        documents.set(1, format!("<advisories>{record}{filling}</advisories>"));
+        let report = world.pull_one().await;
+        assert_eq!(report.outcome.name(), "failed");
+        let error = report.outcome.error().unwrap();
+        assert!(error.contains("in a row without a record"), "{error}");
+        assert_eq!(report.tally.seen, 1, "the record is stored");
+    }
+}
+
 #[tokio::test]
 async fn a_structure_nobody_knows_is_a_failure_and_not_zero_advisories() {
     let said = said_of(AnswerFault::Damaged(Damage::NotRecognised)).await;

@@ -2,6 +2,7 @@
 
 mod imports;
 mod names;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -155,9 +155,92 @@ async fn a_list_that_nothing_shows_is_not_complete() {
         }
         let second = world.told(&["sync", "feeds", "--watch-list", "99"]);
         assert_eq!(second.code, 1, "{source}: {second}");
+        let what = "it cannot be verified that watch list 99 exists";
+        let path = "/api/asset-lists/99/: the account has no permission";
+        if source == "json" {
+            assert!(second.stderr.contains(what), "{second}");
+            assert!(second.stderr.contains(path), "{second}");
+        }
         assert_ne!(world.told(&["status", "--check"]).code, 0, "{source}");
         // The other list has advisories, and no other proof.
         let other = world.told(&["sync", "feeds", "--watch-list", "1"]);
         assert_eq!(other.code, 0, "{source}: {other}");
     }
+}
+
+/// Another reason than missing permissions is named as it is.
+#[tokio::test]
+async fn what_keeps_a_list_from_being_seen_is_named() {
+    use advisoryd::simulate::AnswerFault;
+    let world = world("json").await;
+    answer(&world, "asset-lists/99/", AnswerFault::Status(403));
+    answer(&world, "asset-lists/?", AnswerFault::Status(500));
+    for _ in 0..3 {
+        world.told(&["sync"]);
+    }
+    let told = world.told(&["sync", "feeds", "--watch-list", "99"]);
+    assert_eq!(told.code, 1, "{told}");
+    for said in [
+        "it cannot be verified that watch list 99 exists",
+        "/api/asset-lists/99/: the account has no permission",
+        "returned status 500",
+        "empty",
+    ] {
+        assert!(told.stderr.contains(said), "{said}: {told}");
+    }
+}
+
+/// A list without advisories is shown by the list of all lists, if not by its own entry.
+#[tokio::test]
+async fn an_empty_list_whose_entry_is_closed_is_shown_by_the_list_of_lists() {
+    use advisoryd::simulate::AnswerFault;
+    let mut world = World::new().await;
+    world.source = "auto";
+    let id = world.simulator.watch_lists()[0];
+    world.lists = Some(vec![id]);
+    for said in world.simulator.saids(id) {
+        world.simulator.leave(&said, id);
+    }
+    let feed = format!("asset_list_id={id}");
+    answer(&world, &feed, AnswerFault::Html200);
+    answer(
+        &world,
+        &format!("asset-lists/{id}/"),
+        AnswerFault::Status(403),
+    );
+    let told = world.told(&["sync", "feeds"]);
+    assert_eq!(told.code, 0, "{told}");
+}
+
+/// A document, although nothing in it is recognised, is no sign that there is no list.
+#[tokio::test]
+async fn a_list_whose_feed_has_an_unknown_structure_is_not_called_missing() {
+    use advisoryd::simulate::{AnswerFault, Damage};
+    let world = world("auto").await;
+    answer(
+        &world,
+        "asset_list_id=1",
+        AnswerFault::Damaged(Damage::NotRecognised),
+    );
+    answer(&world, "asset-lists/1/", AnswerFault::Status(404));
+    answer(&world, "asset-lists/?", AnswerFault::Status(403));
+    for arguments in [&["check"][..], &["sync", "feeds", "--watch-list", "1"]] {
+        let told = world.told(arguments);
+        let said = told.stdout.clone() + &told.stderr;
+        assert!(
+            !said.contains("watch list 1: the watch list does not exist"),
+            "{told}"
+        );
+    }
+    let check = world.told(&["check"]);
+    let line = check
+        .stdout
+        .lines()
+        .find(|line| line.contains("watch list 1"))
+        .unwrap();
+    assert!(line.contains("structure not recognised"), "{line}");
+    assert!(
+        line.contains("/api/asset-lists/1/ returned status 404"),
+        "{line}"
+    );
 }

@@ -18,7 +18,7 @@ use crate::support::settings::NEVER;
 use crate::support::{PATIENCE, Running, Told, World, binary, eventually, get, world_of_documents};
 
 /// All secrets of the configuration below. The first is the token of the simulator.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 13] = [
     advisoryd::simulate::DEFAULT_TOKEN,
     "Pr0xy/Pass+word&of=mine",
     "D4tabase\"Pass\\word",
@@ -27,7 +27,16 @@ const SECRETS: [&str; 8] = [
     "T0001/Xy12Zz34Xy12Zz34Ab",
     "KEY-IN-HEADER-9f8e7d",
     "Sup3r!s3cretMailPw",
+    "0Auth-Cl1ent/Secret+x",
+    "acc3ss.t0ken-GRANTED_77",
+    "S1nkPr0xy+Pass/1",
+    "B0001/Zz98Yy76Xx54Ww32Vv10",
+    "L0gin-s3cret!Mail",
 ];
+/// Of the client of OAuth, which travels percent-encoded within Base64 (RFC 6749, 2.3.1).
+const CLIENT_SECRET: &str = SECRETS[8];
+const ACCESS_TOKEN: &str = SECRETS[9];
+const OPEN_URL: &str = SECRETS[11];
 
 /// How upstream repeats them.
 const PATHS: [&str; 11] = [
@@ -54,17 +63,33 @@ fn percent(text: &str) -> String {
 /// A secret as it travels.
 fn forms(secret: &str) -> Vec<String> {
     let json = serde_json::to_string(secret).unwrap();
-    vec![
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let of_client = STANDARD.encode(format!("advisoryd:{form}"));
+    let mut forms = vec![
         secret.to_owned(),
         json.trim_matches('"').to_owned(),
         percent(secret),
-        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        form,
         STANDARD.encode(secret),
         STANDARD.encode(format!("advisoryd:{secret}")),
         STANDARD.encode(format!("\0advisoryd\0{secret}")),
         URL_SAFE_NO_PAD.encode(format!("Token {secret}")),
         hex::encode(secret),
-    ]
+    ];
+    if secret == CLIENT_SECRET {
+        forms.push(of_client);
+    }
+    forms
+}
+
+/// The secret whose number, in hexadecimal, stands behind `before` in a request.
+fn named(request: &str, before: &str) -> &'static str {
+    let number = request
+        .split(before)
+        .nth(1)
+        .and_then(|rest| rest.chars().next());
+    let number = number.and_then(|digit| digit.to_digit(16)).unwrap_or(0);
+    SECRETS[usize::try_from(number).unwrap() % SECRETS.len()]
 }
 
 /// Fails if a text holds a secret in any form, also the half of one, or what a terminal
@@ -102,13 +127,7 @@ async fn upstream(path: Arc<Mutex<&'static str>>) -> u16 {
                 let mut client = BufReader::new(client);
                 let mut request = String::new();
                 while client.read_line(&mut request).await.unwrap_or(0) > 2 {}
-                let number = request
-                    .split("s=")
-                    .nth(1)
-                    .and_then(|rest| rest.chars().next());
-                let number = number.and_then(|digit| digit.to_digit(10)).unwrap_or(0);
-                let secret = SECRETS[usize::try_from(number).unwrap() % SECRETS.len()];
-                let answer = repeat(path, secret, port);
+                let answer = repeat(path, named(&request, "s="), port);
                 let _ = client.write_all(answer.as_bytes()).await;
                 let _ = client.shutdown().await;
                 let mut rest = Vec::new();
@@ -187,14 +206,21 @@ async fn answer(mut client: BufReader<tokio::net::TcpStream>) {
     let mut line = String::new();
     while client.read_line(&mut line).await.unwrap_or(0) > 2 {}
     // The path names the secret that the sink sends.
-    let number = line
-        .chars()
-        .find_map(|letter| letter.to_digit(10))
-        .unwrap_or(0);
-    let secret = SECRETS[usize::try_from(number).unwrap() % SECRETS.len()];
-    let body = format!("\u{1b}]0;x\u{7} {} {}", forms(secret).join(" "), SECRETS[0]);
+    let (request, _) = line.split_once('\n').unwrap_or_default();
+    let secret = named(request, "/s");
+    let (status, body) = if request.contains("/grant ") {
+        ("200 OK", format!("{{\"access_token\":\"{ACCESS_TOKEN}\"}}"))
+    } else {
+        let all = forms(secret).join(" ");
+        // The path too, and the headers, as some receivers do.
+        let sent = line.replace(['\r', '\n'], " ");
+        (
+            "500 No",
+            format!("\u{1b}]0;x\u{7} {all} {} {sent}", SECRETS[0]),
+        )
+    };
     let text = format!(
-        "HTTP/1.1 500 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     let _ = client.write_all(text.as_bytes()).await;
@@ -203,7 +229,8 @@ async fn answer(mut client: BufReader<tokio::net::TcpStream>) {
     let _ = client.read_to_end(&mut rest).await;
 }
 
-async fn mail_server() -> u16 {
+/// A server that offers this way to log in, and repeats what it gets.
+async fn mail_server(way: &'static str, secret: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -213,11 +240,17 @@ async fn mail_server() -> u16 {
                 let _ = client.write_all(b"220 mail\r\n").await;
                 let mut line = String::new();
                 while client.read_line(&mut line).await.unwrap_or(0) > 0 {
-                    let reply = if line.starts_with("EHLO") {
-                        "250-mail\r\n250 AUTH PLAIN LOGIN\r\n".to_owned()
-                    } else {
-                        let all = forms(SECRETS[7]).join(" ");
-                        format!("535 5.7.8 no: {} {all}\r\n", line.trim())
+                    let user = STANDARD.encode("advisoryd");
+                    let reply = match line.trim() {
+                        hello if hello.starts_with("EHLO") => {
+                            format!("250-mail\r\n250 AUTH {way}\r\n")
+                        }
+                        "AUTH LOGIN" => "334 VXNlcm5hbWU6\r\n".to_owned(),
+                        line if line == user => "334 UGFzc3dvcmQ6\r\n".to_owned(),
+                        line => {
+                            let all = forms(secret).join(" ");
+                            format!("535 5.7.8 no: {line} {all}\r\n")
+                        }
                     };
                     let _ = client.write_all(reply.as_bytes()).await;
                     line.clear();
@@ -233,13 +266,13 @@ const SINKS: &str = r#"
 name = "bearer"
 kind = "hook"
 preset = "slack"
-url = "http://127.0.0.1:PORT/3"
+url = "http://127.0.0.1:PORT/s3"
 bearer_file = "DIR/bearer"
 allow_private = true
 [[alerts.sinks]]
 name = "basic"
 kind = "alertmanager"
-url = "http://127.0.0.1:PORT/4"
+url = "http://127.0.0.1:PORT/s4"
 username = "advisoryd"
 password_file = "DIR/basic"
 allow_private = true
@@ -253,7 +286,7 @@ allow_private = true
 name = "headers"
 kind = "hook"
 preset = "mattermost"
-url = "http://127.0.0.1:PORT/6"
+url = "http://127.0.0.1:PORT/s6"
 headers_file = "DIR/headers"
 headers = { X-Api-Key = "HEADER" }
 allow_private = true
@@ -268,6 +301,50 @@ to = ["b@example.org"]
 username = "advisoryd"
 password_file = "DIR/mail-password"
 [[alerts.sinks]]
+name = "login"
+kind = "email"
+host = "127.0.0.1"
+port = LOGIN
+tls = "none"
+from = "a@example.org"
+to = ["b@example.org"]
+username = "advisoryd"
+password_file = "DIR/login-password"
+[[alerts.sinks]]
+name = "oauth-body"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:PORT/never"
+oauth2 = { token_url = "http://127.0.0.1:PORT/s8", client_id = "advisoryd", secret_file = "DIR/oauth" }
+allow_private = true
+[[alerts.sinks]]
+name = "oauth-basic"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:PORT/never"
+oauth2 = { token_url = "http://127.0.0.1:PORT/s8", client_id = "advisoryd", secret_file = "DIR/oauth", login = "basic" }
+allow_private = true
+[[alerts.sinks]]
+name = "oauth-token"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:PORT/s9"
+oauth2 = { token_url = "http://127.0.0.1:PORT/grant", client_id = "advisoryd", secret_file = "DIR/oauth" }
+allow_private = true
+[[alerts.sinks]]
+name = "proxy"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:1/sa"
+proxy = "http://advisoryd:PROXY@127.0.0.1:PORT"
+allow_private = true
+[[alerts.sinks]]
+name = "open-url"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:PORT/sb/OPEN"
+allow_private = true
+[[alerts.sinks]]
 name = "command"
 kind = "command"
 program = ["SCRIPT"]
@@ -275,8 +352,24 @@ program = ["SCRIPT"]
 name = "all"
 on = ["appeared"]
 group = "1m"
-sinks = ["bearer", "basic", "url", "headers", "mail", "command"]
+sinks = ["bearer", "basic", "url", "headers", "mail", "login", "oauth-body", "oauth-basic", "oauth-token", "proxy", "open-url", "command"]
 "#;
+
+/// The sinks of that configuration.
+const NAMES: [&str; 12] = [
+    "bearer",
+    "basic",
+    "url",
+    "headers",
+    "mail",
+    "login",
+    "oauth-body",
+    "oauth-basic",
+    "oauth-token",
+    "proxy",
+    "open-url",
+    "command",
+];
 
 /// A configuration with every secret there is, and one rule that tells every sink.
 async fn configuration(world: &World, upstream: &str, health: u16) -> String {
@@ -284,23 +377,34 @@ async fn configuration(world: &World, upstream: &str, health: u16) -> String {
     let secret = |name: &str, text: &str| file(&dir, name, text).display().to_string();
     let (token, database) = (secret("token", SECRETS[0]), &world.database.url);
     let password = secret("database-password", SECRETS[2]);
-    let (port, mail) = (receiver().await, mail_server().await);
-    secret("url", &format!("http://127.0.0.1:{port}/{}", SECRETS[5]));
+    let (port, mail) = (
+        receiver().await,
+        mail_server("PLAIN LOGIN", SECRETS[7]).await,
+    );
+    let login = mail_server("LOGIN", SECRETS[12]).await;
+    secret("url", &format!("http://127.0.0.1:{port}/s5/{}", SECRETS[5]));
     secret("bearer", SECRETS[3]);
     secret("basic", SECRETS[4]);
     secret("headers", &format!("Private-Token: {}", SECRETS[6]));
     secret("mail-password", SECRETS[7]);
+    secret("login-password", SECRETS[12]);
+    secret("oauth", CLIENT_SECRET);
     let script = script(&dir);
     let sinks = SINKS
         .replace("PORT", &port.to_string())
         .replace("MAIL", &mail.to_string())
+        .replace("LOGIN", &login.to_string())
+        .replace("PROXY", &percent(SECRETS[10]))
+        .replace("OPEN", OPEN_URL)
         .replace("DIR", &dir.display().to_string())
         .replace("SCRIPT", &script)
         .replace("HEADER", SECRETS[6]);
     let mut lists = String::new();
-    for n in 0..SECRETS.len() {
+    // Upstream cannot know a token that another server grants.
+    let known = (0..SECRETS.len()).filter(|n| SECRETS[*n] != ACCESS_TOKEN);
+    for n in known {
         let id = n + 1;
-        let list = format!("id = {id}\nsource = \"feed\"\nquery = {{ s = \"{n}\" }}");
+        let list = format!("id = {id}\nsource = \"feed\"\nquery = {{ s = \"{n:x}\" }}");
         let _ = writeln!(lists, "[[watch_lists]]\n{list}");
     }
     format!(
@@ -314,8 +418,9 @@ async fn configuration(world: &World, upstream: &str, health: u16) -> String {
 
 fn script(dir: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
-    // Without the proxy's, which is not in both configurations.
-    let secrets = [&SECRETS[..1], &SECRETS[2..]].concat();
+    // Without the proxy's, which is not in both configurations, and without the token that a
+    // server has not granted yet.
+    let secrets = [&SECRETS[..1], &SECRETS[2..9], &SECRETS[10..]].concat();
     let all: Vec<String> = secrets
         .iter()
         .map(|secret| forms(secret)[4..6].join(" "))
@@ -407,8 +512,8 @@ async fn no_secret_comes_back_on_any_way_in_any_form() {
     let attempts = world
         .count("select count(*) from advisoryd_v1.delivery_attempts where error is not null")
         .await;
-    assert!(attempts >= 6, "{attempts}");
-    for sink in ["bearer", "basic", "url", "headers", "mail", "command"] {
+    assert!(attempts >= 12, "{attempts}");
+    for sink in NAMES {
         let told = assert_told(&good, &["alerts", "test", sink, "--json"]);
         assert_eq!(told.code, 1, "{told}");
         assert!(told.stdout.contains("[redacted]"), "{told}");

@@ -165,3 +165,110 @@ async fn a_state_file_is_no_link_of_another_user() {
     assert!(link.is_symlink());
     assert_ne!(fs::read_to_string(&number).unwrap(), "0\n");
 }
+
+/// What another user does while a command writes in a directory in which both may write: he
+/// exchanges the names that it uses for links, directories and files of his own.
+const EXCHANGES: &str = r#"
+cd "$1" || exit 1
+while :; do
+    ln -sfn ../victims/victim NAME.partial; rm -f NAME.partial
+    : >NAME.partial; chmod 666 NAME.partial; ln NAME.partial kept.$n 2>/dev/null; rm -f NAME.partial
+    ln -sfn ../victims/victim NAME; rm -f NAME
+    ln -sfn ../victims NAME; rm -f NAME
+    mkdir -m 777 NAME 2>/dev/null && mv NAME taken.$n 2>/dev/null
+    mv NAME moved.$n 2>/dev/null && ln -sfn ../victims NAME && rm -f NAME
+    n=$((n + 1))
+done
+"#;
+
+/// Ends the other user's process with the test.
+struct Stranger(std::process::Child);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// All files and directories below one, links not followed.
+fn below(dir: &Path) -> Vec<(PathBuf, fs::Metadata)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_path_buf()];
+    while let Some(dir) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(dir) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let Ok(about) = entry.path().symlink_metadata() else {
+                continue;
+            };
+            // Nobody else comes into a directory that is private.
+            if about.is_dir() && about.permissions().mode() & 0o077 != 0 {
+                waiting.push(entry.path());
+            }
+            found.push((entry.path(), about));
+        }
+    }
+    found
+}
+
+/// Needs root, to be another user too.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_another_user_exchanges_meanwhile_lead_nowhere() {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const ROUNDS: usize = 8;
+    if !geteuid().is_root() {
+        return;
+    }
+    let world = World::new().await;
+    world.pull_one().await;
+    let key = world.dir().join("key");
+    fs::write(&key, "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0").unwrap();
+    for command in ["backup", "mirror", "capture"] {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
+        let (shared, victims) = (root.path().join("shared"), root.path().join("victims"));
+        for (dir, mode) in [(&shared, 0o777), (&victims, 0o700)] {
+            fs::create_dir(dir).unwrap();
+            fs::set_permissions(dir, Permissions::from_mode(mode)).unwrap();
+        }
+        let victim = victims.join("victim");
+        fs::write(&victim, TEXT).unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let script = EXCHANGES.replace("NAME", "out");
+        shell.args(["-c", &script, "sh", text(&shared)]);
+        // Most of what it tries fails.
+        shell.stderr(std::process::Stdio::null());
+        shell.uid(STRANGER).gid(STRANGER);
+        let stranger = Stranger(shell.spawn().unwrap());
+        let out = shared.join("out");
+        for _ in 0..ROUNDS {
+            let mut arguments = match command {
+                "backup" => vec!["database", "backup"],
+                "mirror" => vec!["mirror", "--key-file", text(&key), "--out"],
+                _ => vec!["capture", "--out"],
+            };
+            arguments.push(text(&out));
+            let told = world.told(&arguments);
+            assert!(told.code <= 1, "{command}: {told}");
+        }
+        drop(stranger);
+        assert_untouched(&victim);
+        let about = fs::metadata(&victim).unwrap();
+        assert_eq!((about.uid(), about.nlink()), (0, 1), "{command}");
+        assert_eq!(fs::metadata(&victims).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&victims).unwrap().count(), 1, "{command}");
+        for (path, about) in below(&shared) {
+            let path = path.display();
+            if about.uid() == STRANGER && about.is_file() {
+                assert_eq!(about.len(), 0, "{command}: {path} of another user");
+            }
+            if about.uid() == 0 && about.is_file() {
+                let mode = about.mode() & 0o077;
+                assert_eq!(mode, 0, "{command}: others may read {path}");
+            }
+        }
+    }
+}

@@ -311,9 +311,6 @@ async fn no_transaction_writes_in_the_session_of_another_connection() {
         };
         if let Some(error) = refused {
             assert!(error.contains("pool_mode = session"), "{error}");
-            // What is refused is a transaction that can do nothing any more.
-            let ending = sqlx::raw_sql("rollback").execute(&mut *connection);
-            ending.await.unwrap();
         }
     }
     assert_eq!(
@@ -321,6 +318,47 @@ async fn no_transaction_writes_in_the_session_of_another_connection() {
         lost,
         "nothing else was deleted"
     );
+}
+
+/// A comparison that fails leaves no transaction open, in which everything else would fail.
+#[tokio::test]
+async fn a_connection_can_be_used_after_a_session_that_is_not_its_own() {
+    use advisoryd::store::database::{begin_on, begin_snapshot, pool};
+    let world = World::new().await;
+    let options: sqlx::postgres::PgConnectOptions = world.database.url.parse().unwrap();
+    let pool = pool(options, 2);
+    let mut connection = pool.acquire().await.unwrap();
+    let mark = "select current_setting('advisoryd.session')";
+    let mark: String = sqlx::query_scalar(mark)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    for (session, is_own) in [("that of another connection", false), (&*mark, true)] {
+        let set = sqlx::query("select set_config('advisoryd.session', $1, false)").bind(session);
+        set.execute(&mut *connection).await.unwrap();
+        match begin_on(&mut connection).await {
+            Ok(transaction) => {
+                assert!(is_own);
+                transaction.commit().await.unwrap();
+            }
+            Err(error) => {
+                assert!(!is_own, "{error}");
+                let error = error.to_string();
+                assert!(error.contains("pool_mode = session"), "{error}");
+            }
+        }
+        let one = sqlx::query_scalar("select 1").fetch_one(&mut *connection);
+        let one: i32 = one.await.expect("no transaction that was aborted");
+        assert_eq!(one, 1);
+    }
+    let mut snapshot = begin_snapshot(&pool).await.unwrap();
+    let mode = "select current_setting('transaction_isolation') || ' ' || current_setting('transaction_read_only')";
+    let mode: String = sqlx::query_scalar(mode)
+        .fetch_one(&mut *snapshot)
+        .await
+        .unwrap();
+    assert_eq!(mode, "repeatable read on");
+    snapshot.commit().await.unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use advisoryd::simulate::{
 };
 use chrono::TimeDelta;
 
-use crate::support::{World, small};
+use crate::support::{PATIENCE, World, small};
 
 const WANTED: &str = "select count(*) from advisoryd.wanted_detail";
 const FETCHED: &str = "select count(*) from advisoryd.detail";
@@ -109,6 +109,112 @@ async fn a_throttled_one_is_asked_for_after_the_others() {
     let later = "select said from advisoryd.wanted_detail
         where attempts = 0 and next_at > wanted_since + interval '50 minutes'";
     assert_eq!(world.texts(later).await, [said]);
+}
+
+/// Three times it may be a limit of all requests. Then it is known to be its own.
+#[tokio::test]
+async fn one_that_is_always_throttled_holds_up_no_other() {
+    let mut world = sparse().await;
+    world.settings.upstream.max_attempts = Some(1);
+    world.fetch_details().await;
+    let saids = world.simulator.saids(1);
+    let (throttled, others) = (saids[7].clone(), &saids[8..12]);
+    let throttle = |seconds| {
+        let fault = AnswerFault::Throttled {
+            form: ThrottleForm::Seconds,
+            seconds,
+        };
+        let path = format!("/api/advisories/{throttled}/");
+        world.simulator.clear_faults();
+        world
+            .simulator
+            .inject(FaultRule::new(fault).on(&path).times(1000));
+    };
+    throttle(1);
+    let revise = async |world: &World, saids: &[String]| {
+        world.later(TimeDelta::minutes(1));
+        for said in saids {
+            world.simulator.revise(said, true);
+        }
+        world.pull_one().await;
+    };
+    revise(&world, std::slice::from_ref(&throttled)).await;
+    for _ in 0..3 {
+        let report = world.fetch_details().await.remove(0);
+        assert_eq!(report.outcome.name(), "failed");
+        world.later(TimeDelta::hours(2));
+    }
+    // Nothing waits for ten minutes, although upstream asks for that.
+    throttle(3600);
+    let context = world.context().await;
+    for round in 0..2 {
+        revise(&world, others).await;
+        let fetching = advisoryd::job::details::fetch::fetch(&context);
+        let fetched = tokio::time::timeout(PATIENCE, fetching).await;
+        let fetched = fetched.expect("no pause").unwrap();
+        let advisoryd::job::details::fetch::Fetched::Ended(report) = fetched else {
+            panic!("{fetched:?}");
+        };
+        assert_eq!(report.outcome.name(), "ok", "{round}: {report:?}");
+        assert_eq!(
+            world
+                .texts("select said from advisoryd.wanted_detail")
+                .await,
+            [&*throttled]
+        );
+    }
+    // It is asked for in ever longer intervals, and that it is missing is told.
+    let kept = "select attempts || ' ' || last_error || ' ' || (next_at > wanted_since + interval '8 hours')
+        from advisoryd.wanted_detail";
+    assert_eq!(
+        world.texts(kept).await,
+        ["1 always answered with status 429 (too many requests), while others are not true"]
+    );
+}
+
+/// A detail that is cut short each time keeps no other from being fetched.
+#[tokio::test]
+async fn details_that_are_cut_short_keep_no_other_from_being_fetched() {
+    for broken in [1, 2, 60] {
+        let mut world = sparse().await;
+        world.settings.upstream.max_attempts = Some(1);
+        let due = "select said from advisoryd.wanted_detail
+                   order by attempts, modified_at desc nulls last, said";
+        for (at, said) in world.texts(due).await.iter().enumerate() {
+            // Not one behind the other: then upstream is ill.
+            if broken == 60 || at < broken * 10 && at % 10 == 0 {
+                let cut = AnswerFault::Truncate {
+                    after_bytes: 20,
+                    clean: false,
+                };
+                let path = format!("/api/advisories/{said}/");
+                let rule = FaultRule::new(cut).on(&path).times(1000);
+                world.simulator.inject(rule);
+            }
+        }
+        world.simulator.forget_requests();
+        let report = world.fetch_details().await.remove(0);
+        let attempts = world
+            .count("select count(*) from advisoryd.wanted_detail where attempts = 1 and last_error like '%cut short%'")
+            .await;
+        if broken == 60 {
+            assert_eq!(report.outcome.name(), "failed");
+            let error = report.outcome.error().unwrap();
+            assert!(error.contains("cut short"), "{error}");
+            let requests = world.simulator.requests().len();
+            assert!(requests < 20, "{requests} requests");
+            continue;
+        }
+        assert_eq!(report.outcome.name(), "ok", "{broken}: {report:?}");
+        let broken = i64::try_from(broken).unwrap();
+        assert_eq!(attempts, broken);
+        assert_eq!(world.count(FETCHED).await, 60 - broken);
+        assert_eq!(world.count(WANTED).await, broken);
+        world.simulator.clear_faults();
+        world.later(TimeDelta::minutes(2));
+        world.fetch_details().await;
+        assert_eq!(world.count(WANTED).await, 0);
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::setting_error::{NOT_SHOWN, resembles_secret};
+use super::super::setting_error::{NOT_SHOWN, resembles_secret, seems_generated};
 use super::super::tree::SettingNode;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
@@ -152,6 +152,9 @@ impl PostTarget {
                 keep_secret(value);
             }
         }
+        if let Address::Url(url) = &target.address {
+            keep_secret_parts(url);
+        }
         if let Address::Url(url) = &target.address
             && !target.allow_private
             && let Some(advice) = needs_permission(url)
@@ -165,6 +168,26 @@ impl PostTarget {
 /// A URL without its path, which may be secret.
 fn shown(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// Registers what may be a secret in the path or the query of a URL: `url_file` is the place
+/// for it, but people copy what a receiver shows. The rest may be words of other texts.
+fn keep_secret_parts(url: &Url) {
+    /// Longer than words of natural languages.
+    const WORD_BYTES: usize = 16;
+    /// `{{` of a template.
+    const TEMPLATE: &str = "%7B%7B";
+    let segments = url.path_segments().into_iter().flatten();
+    for segment in segments.filter(|segment| !segment.contains(TEMPLATE)) {
+        if segment.len() >= WORD_BYTES || seems_generated(segment) {
+            keep_secret(segment);
+        }
+    }
+    for (name, value) in url.query_pairs() {
+        if is_secret_header(&name, &value) {
+            keep_secret(&value);
+        }
+    }
 }
 
 fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {

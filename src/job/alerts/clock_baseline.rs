@@ -147,15 +147,15 @@ impl<'a> Baseline<'a> {
 
     pub async fn write(
         &self,
-        connection: &mut PgConnection,
+        transaction: &mut PgConnection,
         rule: &str,
         kind: RecordKind,
     ) -> Result<(), sqlx::Error> {
         if !self.kept.is_empty() {
-            clock_baseline::keep(connection, rule, (kind, &self.kept)).await?;
+            clock_baseline::keep(transaction, rule, (kind, &self.kept)).await?;
         }
         if !self.released.is_empty() {
-            clock_baseline::release(connection, rule, (kind, &self.released)).await?;
+            clock_baseline::release(transaction, rule, (kind, &self.released)).await?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{JoinError, JoinSet};
 
+use super::failures::Failures;
 use super::one::{DetailResult, Fetching};
 pub(crate) use super::one::{PATH, record};
 use super::refusals::Refusals;
@@ -59,14 +60,15 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     {
         return Ok(Fetched::Paused(until));
     }
+    let mut transaction = database::begin_on(&mut connection).await?;
+    backlog::correct(&mut transaction, now).await?;
+    queue::forget_settled(&mut transaction).await?;
+    transaction.commit().await?;
     let limit = context.config.feeds.details_per_day;
     let left = match backlog::left(&mut connection, limit, now).await? {
         Ok(left) => left,
         Err(until) => return Ok(Fetched::Paused(until)),
     };
-    let mut transaction = database::begin_on(&mut connection).await?;
-    queue::forget_settled(&mut transaction).await?;
-    transaction.commit().await?;
     let count = left.map_or(BATCH, |left| left.min(BATCH));
     let details = context.config.feeds.details;
     let due = queue::due(&mut connection, details, now, count).await?;
@@ -109,6 +111,9 @@ pub(crate) async fn fetch_these(
 }
 
 async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), Failure> {
+    let mut connection = run.context.pool.acquire().await?;
+    let throttled_alone = queue::throttled_alone(&mut connection, &due).await?;
+    drop(connection);
     let fetching = Fetching {
         context: Context {
             client: run.context.client.in_the_background(),
@@ -116,26 +121,37 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
         },
         guard: run.guard.clone(),
         origin: run.origin,
+        is_throttled_alone: false,
     };
     let mut due = due.into_iter();
     let mut in_progress = InProgress::new();
-    let mut refusals = Refusals::default();
+    let (mut refusals, mut failures) = (Refusals::default(), Failures::default());
     loop {
         let most = refusals.most_at_once(MAX_CONCURRENT);
         while in_progress.len() < most
             && let Some(said) = due.next()
         {
-            in_progress.spawn(fetching.clone().fetch_one(said));
+            let fetching = Fetching {
+                is_throttled_alone: throttled_alone.contains(&said),
+                ..fetching.clone()
+            };
+            in_progress.spawn(fetching.fetch_one(said));
         }
         let Some(ended) = in_progress.join_next().await else {
+            failures.judge_rest()?;
             return refusals.judge_rest(&fetching).await;
         };
         run.context.progress.add(0, 1);
-        let counted = match work.count(ended) {
-            Ok(refused) => refusals.take(refused, &fetching, &mut due).await,
+        let judged = match work.count(ended) {
+            Ok(Counted::Failed(error)) => failures.take(error),
+            Ok(Counted::Throttled) => Ok(()),
+            Ok(Counted::Answered(refused)) => {
+                failures.answered();
+                refusals.take(refused, &fetching, &mut due).await
+            }
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = counted {
+        if let Err(failure) = judged {
             drain(&mut in_progress, work).await;
             return Err(failure);
         }
@@ -156,12 +172,22 @@ async fn drain(in_progress: &mut InProgress, work: &mut Work) {
 
 type InProgress = JoinSet<Result<DetailResult, Failure>>;
 
+/// A result that was counted.
+enum Counted {
+    /// Upstream answered, perhaps with a refusal.
+    Answered(Option<ClientError>),
+    /// These details were not received.
+    Failed(ClientError),
+    /// These details are always throttled.
+    Throttled,
+}
+
 impl Work {
-    /// Counts a result; returns the refusal if it is one.
+    /// Counts a result.
     fn count(
         &mut self,
         ended: Result<Result<DetailResult, Failure>, JoinError>,
-    ) -> Result<Option<ClientError>, Failure> {
+    ) -> Result<Counted, Failure> {
         match ended.map_err(|error| Failure::Broken(error.to_string()))?? {
             DetailResult::Stored(outcome, hash) => {
                 self.received.add(&hash);
@@ -178,8 +204,10 @@ impl Work {
             }
             DetailResult::Unreadable => self.tally.quarantined += 1,
             DetailResult::Unavailable => {}
-            DetailResult::Refused(error) => return Ok(Some(error)),
+            DetailResult::Refused(error) => return Ok(Counted::Answered(Some(error))),
+            DetailResult::Failed(error) => return Ok(Counted::Failed(error)),
+            DetailResult::Throttled => return Ok(Counted::Throttled),
         }
-        Ok(None)
+        Ok(Counted::Answered(None))
     }
 }

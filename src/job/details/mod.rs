@@ -1,5 +1,6 @@
 //! Details: fetch pending JSON details, scan for revisions.
 
+mod failures;
 pub mod fetch;
 pub(crate) mod identifier;
 mod one;

@@ -1,11 +1,13 @@
 //! Fetches the details of one advisory: the request, and what becomes of the answer.
 
+use tokio::sync::Semaphore;
+
 use super::identifier::is_plain;
 use crate::http::{BodyType, ClientError, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Detail, Fingerprint, QuarantineKind, plain_fingerprint};
+use crate::model::{Detail, Fingerprint, QuarantineKind, chain, plain_fingerprint};
 use crate::source::page::UnreadableRow;
 use crate::source::{detail as detail_source, large, xml};
 use crate::store;
@@ -14,6 +16,11 @@ use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
 use crate::store::origin::ChunkOrigin;
 use crate::store::wanted::{backlog, queue};
+
+/// Details larger than this are parsed and stored one at a time: a value takes a few bytes of
+/// text, and as many as a hundred times that until it is stored.
+const LARGE_DETAIL_BYTES: usize = 64 * 1024;
+static LARGE_DETAILS: Semaphore = Semaphore::const_new(1);
 
 /// Path of the advisories.
 pub(crate) const PATH: &str = "/api/advisories/";
@@ -24,6 +31,10 @@ pub(super) enum DetailResult {
     Unavailable,
     /// Upstream refuses these details to the account, or all of them.
     Refused(ClientError),
+    /// The request failed, perhaps because of these details alone.
+    Failed(ClientError),
+    /// These details are always throttled.
+    Throttled,
 }
 
 #[derive(Clone)]
@@ -31,10 +42,12 @@ pub(super) struct Fetching {
     pub(super) context: Context,
     pub(super) guard: Guard,
     pub(super) origin: ChunkOrigin,
+    /// Whether these details are throttled whatever else upstream answers.
+    pub(super) is_throttled_alone: bool,
 }
 
 impl Fetching {
-    /// Fetches one detail. `Err` ends the run: the next request would probably fail too.
+    /// Fetches one detail. `Err` ends the run: the next request would fail too.
     pub(super) async fn fetch_one(self, said: String) -> Result<DetailResult, Failure> {
         if !is_plain(&said) {
             let why = "its identifier cannot be part of a URL";
@@ -55,20 +68,27 @@ impl Fetching {
                 self.quarantine(&said, head, kept).await
             }
             Err(Failure::Upstream(error @ ClientError::Forbidden { .. })) => {
-                self.failed(&said, &error.to_string(), true).await?;
+                self.failed(&said, &error.to_string()).await?;
                 Ok(DetailResult::Refused(error))
             }
-            Err(failure) => {
-                if let Failure::Upstream(error) = &failure {
-                    // It may be this one that is throttled: others come first.
-                    let is_throttled = matches!(error, ClientError::Throttled { .. });
-                    let is_own = is_specific(error);
-                    if is_own || is_throttled {
-                        self.failed(&said, &failure.chain(), is_own).await?;
-                    }
+            Err(Failure::Upstream(error @ ClientError::Throttled { .. })) => {
+                if self.is_throttled_alone {
+                    let why =
+                        "always answered with status 429 (too many requests), while others are not";
+                    self.throttled(&said, why).await?;
+                    return Ok(DetailResult::Throttled);
                 }
-                Err(failure)
+                self.throttled(&said, &chain(&error)).await?;
+                Err(error.into())
             }
+            Err(Failure::Upstream(error)) if is_specific(&error) => {
+                self.failed(&said, &chain(&error)).await?;
+                if is_same_for_all(&error) {
+                    return Err(error.into());
+                }
+                Ok(DetailResult::Failed(error))
+            }
+            Err(failure) => Err(failure),
         }
     }
 
@@ -86,15 +106,18 @@ impl Fetching {
         }
     }
 
-    /// Records that a request failed, for this advisory or (`!is_own`) perhaps for all.
-    async fn failed(&self, said: &str, why: &str, is_own: bool) -> Result<(), Failure> {
-        let now = self.context.clock.now();
+    /// Records that a request failed.
+    async fn failed(&self, said: &str, why: &str) -> Result<(), Failure> {
         let mut transaction = self.guard.begin().await?;
-        if is_own {
-            queue::failed(&mut transaction, said, why, now).await?;
-        } else {
-            queue::postponed(&mut transaction, said, why, now).await?;
-        }
+        queue::failed(&mut transaction, said, why, self.context.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Records that a request was throttled, because of this advisory or with all others.
+    async fn throttled(&self, said: &str, why: &str) -> Result<(), Failure> {
+        let mut transaction = self.guard.begin().await?;
+        queue::throttled(&mut transaction, said, why, self.context.clock.now()).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -114,7 +137,12 @@ impl Fetching {
     async fn request(&self, said: &str) -> Result<(bytes::Bytes, Staleness), Failure> {
         let request = Request::new(format!("{PATH}{said}/"), BodyType::JsonObject);
         let response = async {
-            let mut response = self.context.client.get_whole(&request).await?;
+            let client = &self.context.client;
+            let mut response = if self.is_throttled_alone {
+                client.throttled_alone().get_whole(&request).await?
+            } else {
+                client.get_whole(&request).await?
+            };
             // Half an advisory says nothing about the other half: it is requested again soon.
             if let Some(error) = response.cut_short() {
                 return Err(error);
@@ -130,6 +158,12 @@ impl Fetching {
         body: &[u8],
         staleness: Staleness,
     ) -> Result<DetailResult, Failure> {
+        let _permit = if body.len() > LARGE_DETAIL_BYTES {
+            let permit = self.context.or_stopped(LARGE_DETAILS.acquire()).await?;
+            Some(permit.map_err(|error| Failure::Broken(error.to_string()))?)
+        } else {
+            None
+        };
         let read = detail_source::read(&self.context.rules, body).and_then(|detail| {
             let found = &detail.advisory.said;
             if found == said {
@@ -226,7 +260,8 @@ pub(crate) async fn record(
     }))
 }
 
-/// Whether the error concerns only this advisory, so that others may still succeed.
+/// Whether the error may concern only this advisory. Of the others, a request says nothing
+/// about the details.
 fn is_specific(error: &ClientError) -> bool {
     !matches!(
         error,
@@ -234,5 +269,17 @@ fn is_specific(error: &ClientError) -> bool {
             | ClientError::TokenRejected { .. }
             | ClientError::Throttled { .. }
             | ClientError::DailyBudget { .. }
+    )
+}
+
+/// Whether each other request would fail in the same way.
+fn is_same_for_all(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Offline { .. }
+            | ClientError::Unusable { .. }
+            | ClientError::File { .. }
+            | ClientError::Certificates { .. }
+            | ClientError::ClockSkew { .. }
     )
 }

@@ -240,13 +240,13 @@ fn refetch_after(run: &Run) -> TimeDelta {
 
 /// Releases the quarantined elements of which these rows are the present state.
 async fn release(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     origin: ChunkOrigin,
     rows: &[ListedAdvisory],
     unreadable: &[quarantine::QuarantineEntry],
 ) -> Result<(), sqlx::Error> {
     let source_id = origin.source_id;
-    if rows.is_empty() || quarantine::is_empty(connection, source_id).await? {
+    if rows.is_empty() || quarantine::is_empty(transaction, source_id).await? {
         return Ok(());
     }
     let stays: HashSet<&str> = unreadable
@@ -258,7 +258,7 @@ async fn release(
         .filter(|said| !stays.contains(said.as_str()))
         .cloned()
         .collect();
-    quarantine::release_keys(connection, source_id, &keys, origin.at).await?;
+    quarantine::release_keys(transaction, source_id, &keys, origin.at).await?;
     Ok(())
 }
 

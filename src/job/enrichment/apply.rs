@@ -116,7 +116,7 @@ fn check_size(state: &EnrichmentState, entries: i64, terms: Terms) -> Result<(),
 }
 
 async fn apply_kev(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     catalogue: &KevCatalogue,
     applied: &mut Applied,
     now: DateTime<Utc>,
@@ -124,9 +124,9 @@ async fn apply_kev(
     let facts = if applied.is_first {
         Vec::new()
     } else {
-        kev::newly_exploited(connection, &catalogue.entries).await?
+        kev::newly_exploited(transaction, &catalogue.entries).await?
     };
-    let merged = kev::merge(connection, &catalogue.entries, applied.is_first, now).await?;
+    let merged = kev::merge(transaction, &catalogue.entries, applied.is_first, now).await?;
     applied.added = merged.added;
     applied.removed = merged.removed;
     Ok(facts)
@@ -134,7 +134,7 @@ async fn apply_kev(
 
 /// Records the changes. They come from no source and no run.
 async fn record(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     facts: &[Fact],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -146,5 +146,5 @@ async fn record(
         details: DetailsMode::Never,
         is_live: false,
     };
-    change::record(connection, origin, RecordKind::Advisory, facts, false).await
+    change::record(transaction, origin, RecordKind::Advisory, facts, false).await
 }

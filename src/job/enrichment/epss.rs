@@ -29,27 +29,27 @@ struct Difference {
 
 /// Stores the scores; returns the changes of advisories.
 pub(super) async fn apply(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     scores: &EpssScores,
     threshold: Option<f64>,
     applied: &mut Applied,
     now: DateTime<Utc>,
 ) -> Result<Vec<Fact>, sqlx::Error> {
-    let difference = compare(connection, scores, threshold).await?;
+    let difference = compare(transaction, scores, threshold).await?;
     let crossings = match threshold.filter(|_| !applied.is_first) {
         Some(threshold) if !difference.risen.is_empty() => {
-            epss::below(connection, &difference.risen, threshold).await?
+            epss::below(transaction, &difference.risen, threshold).await?
         }
         _ => Vec::new(),
     };
     for chunk in difference.written.chunks(CHUNK) {
-        epss::write(connection, chunk).await?;
+        epss::write(transaction, chunk).await?;
     }
     if !difference.gone.is_empty() {
-        epss::delete(connection, &difference.gone).await?;
+        epss::delete(transaction, &difference.gone).await?;
     }
     if !crossings.is_empty() {
-        epss::cross(connection, &crossings, now).await?;
+        epss::cross(transaction, &crossings, now).await?;
     }
     applied.added = difference.new;
     applied.changed = difference.written.len() as u64 - difference.new;

@@ -16,7 +16,7 @@ use crate::job::feeds::feed::LookBack;
 use crate::job::feeds::members;
 use crate::job::lists::exists::{self, Existence};
 use crate::job::run::{Run, Work};
-use crate::model::{IngestedVia, SourceKey, feed_days};
+use crate::model::{IngestedVia, SourceKey, chain, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::ledger::source;
 use crate::store::lists::evidence::{self, ListEvidence};
@@ -119,14 +119,16 @@ pub(crate) async fn require_list(run: &Run, look_back: LookBack) -> Result<Exist
 }
 
 /// Whether the list exists whose feed failed; fails if it does not.
-pub(crate) async fn list_of_feed(run: &Run) -> Result<Existence, Failure> {
+pub(crate) async fn list_of_feed(run: &Run, failure: &Failure) -> Result<Existence, Failure> {
     let SourceKey::WatchList(id) = run.source_name() else {
         return Ok(Existence::Shown);
     };
-    let was_shown = evidence(run, *id).await?.is_shown;
+    // A document, although its records are not recognised, is a sign that there is a list.
+    let is_document = matches!(failure, Failure::Feed(FeedError::NotRecognised { .. }));
+    let was_shown = is_document || evidence(run, *id).await?.is_shown;
     match exists::find(&run.context, *id, was_shown).await {
         // What failed is the feed: it says more.
-        Err(Failure::Upstream(_)) => Ok(Existence::NotShown),
+        Err(Failure::Upstream(error)) => Ok(Existence::NotShown { why: chain(&error) }),
         found => found,
     }
 }
@@ -134,7 +136,8 @@ pub(crate) async fn list_of_feed(run: &Run) -> Result<Existence, Failure> {
 /// Fails after a read of the JSON API if nothing shows that the list exists: neither
 /// upstream nor any advisory.
 pub(crate) async fn require_shown(run: &Run, existence: Existence) -> Result<(), Failure> {
-    let (SourceKey::WatchList(id), Existence::NotShown) = (run.source_name(), existence) else {
+    let (SourceKey::WatchList(id), Existence::NotShown { why }) = (run.source_name(), existence)
+    else {
         return Ok(());
     };
     // A bundle holds what was recorded.
@@ -145,18 +148,15 @@ pub(crate) async fn require_shown(run: &Run, existence: Existence) -> Result<(),
     if evidence.is_shown || evidence.is_pending {
         return Ok(());
     }
-    Err(Failure::NothingShown { id: *id })
+    Err(Failure::NothingShown { id: *id, why })
 }
 
 /// What is known of the list. Details that only this run has requested say nothing, unless it
 /// is the first one.
 async fn evidence(run: &Run, id: i64) -> Result<ListEvidence, Failure> {
-    let before = match run.source.last_success_at {
-        Some(_) => run.origin.at,
-        None => run.context.clock.now() + FEED_PAUSE,
-    };
+    let pending_before = run.source.last_success_at.map(|_| run.origin.at);
     let mut connection = run.context.pool.acquire().await?;
-    Ok(evidence::of_list(&mut connection, id, before).await?)
+    Ok(evidence::of_list(&mut connection, id, pending_before).await?)
 }
 
 /// Details fetched before this time are fetched again by a full pull, because they say

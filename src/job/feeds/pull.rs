@@ -104,7 +104,7 @@ async fn read_or_fall_back(
     if !is_missing && why.is_none() {
         return Err(failure);
     }
-    let existence = fallback::list_of_feed(run).await?;
+    let existence = fallback::list_of_feed(run, &failure).await?;
     let Some(why) = why else {
         return Err(failure);
     };

@@ -132,7 +132,7 @@ async fn write_once(
 /// Queues the details of advisories whose records cannot be parsed, when they are first
 /// quarantined: JSON may have what the feed could not deliver.
 async fn enqueue_details(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     origin: ChunkOrigin,
     unreadable: &[QuarantineEntry],
 ) -> Result<(), sqlx::Error> {
@@ -140,7 +140,7 @@ async fn enqueue_details(
         return Ok(());
     }
     let hashes: Vec<Fingerprint> = unreadable.iter().map(|record| record.byte_hash).collect();
-    let known = quarantine::known(connection, origin.source_id, &hashes).await?;
+    let known = quarantine::known(transaction, origin.source_id, &hashes).await?;
     let news = unreadable
         .iter()
         .filter(|record| !known.contains(&record.byte_hash.to_vec()));
@@ -157,18 +157,18 @@ async fn enqueue_details(
             modified_at: None,
         })
         .collect();
-    queue::enqueue(connection, &wanted, origin.at).await?;
+    queue::enqueue(transaction, &wanted, origin.at).await?;
     Ok(())
 }
 
 /// Releases records from quarantine that failed to parse before, with the same bytes.
 async fn release(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     origin: ChunkOrigin,
     received: &[ReceivedAdvisory],
     set_aside: &[usize],
 ) -> Result<(), sqlx::Error> {
-    if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
+    if received.is_empty() || quarantine::is_empty(transaction, origin.source_id).await? {
         return Ok(());
     }
     let hashes: Vec<Fingerprint> = received
@@ -177,6 +177,6 @@ async fn release(
         .filter(|(index, _)| !set_aside.contains(index))
         .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
         .collect();
-    quarantine::release_bytes(connection, origin.source_id, &hashes).await?;
+    quarantine::release_bytes(transaction, origin.source_id, &hashes).await?;
     Ok(())
 }

@@ -66,8 +66,8 @@ pub fn enabled(listed: &[ListedList]) -> Vec<(i64, Option<String>)> {
 }
 
 /// Records which sources are followed: the configured and the discovered ones.
-pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result<(), sqlx::Error> {
-    let config = followed(connection, config).await?;
+pub async fn configure(transaction: &mut PgConnection, config: &Config) -> Result<(), sqlx::Error> {
+    let config = followed(transaction, config).await?;
     let lists: Vec<(i64, Option<String>)> = config
         .watch_lists
         .iter()
@@ -83,15 +83,15 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
         sweep: config.feeds.sweep,
         details: config.fetches_details(),
     };
-    let before = configured::followed(connection).await?;
-    configured::configure(connection, &lists, &extra, others).await?;
-    let after = configured::followed(connection).await?;
+    let before = configured::followed(transaction).await?;
+    configured::configure(transaction, &lists, &extra, others).await?;
+    let after = configured::followed(transaction).await?;
     let changed: Vec<i32> = before.symmetric_difference(&after).copied().collect();
     if !changed.is_empty() {
-        sighting::reopen(connection, &changed).await?;
+        sighting::reopen(transaction, &changed).await?;
     }
     if config.discovery.watch_lists {
-        discovery::store_unfollowed(connection).await?;
+        discovery::store_unfollowed(transaction).await?;
     }
     Ok(())
 }

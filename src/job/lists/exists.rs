@@ -1,12 +1,10 @@
 //! Checks that a watch list exists upstream, before the JSON API takes its feed's place.
 
-use tracing::debug;
-
 use super::scan::{PATH, ask};
 use crate::http::{BodyType, ClientError, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{ListedList, shortened};
+use crate::model::{ListedList, chain, shortened};
 
 /// How many of the account's lists an error names.
 const MAX_NAMED: usize = 20;
@@ -14,16 +12,18 @@ const MAX_NAMED: usize = 20;
 const MAX_NAME_CHARS: usize = 60;
 
 /// Whether a watch list exists upstream, as far as this account may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Existence {
     /// Upstream shows it.
     Shown,
-    /// Upstream shows nothing about it: the account may not read watch lists, or upstream
-    /// does not answer as it should.
-    NotShown,
+    /// Upstream shows nothing about it.
+    NotShown {
+        /// What was requested, and what was answered.
+        why: String,
+    },
 }
 
-/// Asks for a watch list; `was_shown` = former runs have shown it.
+/// Asks for a watch list; `was_shown` = former runs, or its feed, have shown it.
 ///
 /// # Errors
 /// [`Failure::NoSuchList`] if upstream does not have it, and any failure after which no other
@@ -35,34 +35,36 @@ pub(crate) async fn find(
 ) -> Result<Existence, Failure> {
     let request = Request::new(format!("{PATH}{id}/"), BodyType::JsonObject);
     let response = context.client.get_whole(&request);
-    match context.or_stopped(response).await? {
+    let error = match context.or_stopped(response).await? {
         Ok(_) => return Ok(Existence::Shown),
-        Err(ClientError::NotFound { .. }) => {}
         Err(error) if error.is_too_large() => return Ok(Existence::Shown),
-        Err(ClientError::Forbidden { .. }) => return Ok(Existence::NotShown),
+        Err(error @ (ClientError::NotFound { .. } | ClientError::Forbidden { .. })) => error,
         Err(error) => return Err(error.into()),
-    }
+    };
+    let is_missing = matches!(error, ClientError::NotFound { .. });
+    let not_shown = |more: String| Existence::NotShown {
+        why: format!("{}; {more}", chain(&error)),
+    };
     match ask(context).await {
         Ok(listing) if listing.lists.iter().any(|list| list.id == id) => Ok(Existence::Shown),
-        // It may be one of those without an id.
-        Ok(listing) if listing.unreadable > 0 => Ok(Existence::NotShown),
-        Ok(listing) => Err(Failure::NoSuchList {
+        Ok(listing) if listing.unreadable > 0 => {
+            let rows = listing.unreadable;
+            let more = format!("{rows} of the account's lists came without an id");
+            Ok(not_shown(more))
+        }
+        Ok(listing) if is_missing => Err(Failure::NoSuchList {
             id,
             known: names(&listing.lists),
         }),
+        // The account may see only some of the lists.
+        Ok(listing) => Ok(not_shown(names(&listing.lists))),
         Err(failure) if !is_about_lists(&failure) => Err(failure),
-        // The account had it: perhaps there are no entries of lists any more.
-        Err(failure) if was_shown => {
-            debug!(
-                "watch list {id}: neither its entry nor the list of watch lists can be read: {}",
-                failure.chain()
-            );
-            Ok(Existence::NotShown)
-        }
-        Err(failure) => Err(Failure::NoSuchList {
+        Err(failure) if is_missing && !was_shown => Err(Failure::NoSuchList {
             id,
             known: format!("the account's lists cannot be read ({})", failure.chain()),
         }),
+        // The account had it: perhaps there are no entries of lists any more.
+        Err(failure) => Ok(not_shown(failure.chain())),
     }
 }
 

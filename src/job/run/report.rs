@@ -55,7 +55,9 @@ pub(super) fn log_ended(report: &RunReport, key: &SourceKey, failure: Option<&Fa
         ),
         Some(failure) => {
             let consequence = match report.mode {
-                Mode::Details => "fetching details failed; the pending ones are requested again later",
+                Mode::Details => {
+                    "fetching details failed; the pending ones are requested again later"
+                }
                 Mode::Import => "the import failed; records that could be parsed are stored",
                 Mode::Window | Mode::Full | Mode::Incremental | Mode::Reconcile | Mode::Json => {
                     "the run failed; the next scheduled run reads the same period again"

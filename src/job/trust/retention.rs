@@ -140,17 +140,17 @@ async fn drop_details(pool: &PgPool, stop: &CancellationToken) -> Result<(), Fai
 }
 
 async fn drop_batch(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     kind: Kind,
     before: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     match kind {
-        Kind::Versions => retention::drop_versions(connection, before).await,
-        Kind::Raw => retention::drop_raw(connection, before).await,
-        Kind::Quarantine => retention::drop_quarantine(connection, before).await,
-        Kind::GoneTickets(now) => erasure::erase_gone(connection, before, now).await,
-        Kind::Evaluations => alert_retention::drop_evaluations(connection, before).await,
-        Kind::Alerts => alert_retention::drop_alerts(connection, before).await,
+        Kind::Versions => retention::drop_versions(transaction, before).await,
+        Kind::Raw => retention::drop_raw(transaction, before).await,
+        Kind::Quarantine => retention::drop_quarantine(transaction, before).await,
+        Kind::GoneTickets(now) => erasure::erase_gone(transaction, before, now).await,
+        Kind::Evaluations => alert_retention::drop_evaluations(transaction, before).await,
+        Kind::Alerts => alert_retention::drop_alerts(transaction, before).await,
     }
 }
 

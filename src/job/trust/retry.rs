@@ -158,7 +158,7 @@ impl Retry<'_> {
 
     async fn read_advisory(
         &self,
-        connection: &mut PgConnection,
+        transaction: &mut PgConnection,
         origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
@@ -171,7 +171,7 @@ impl Retry<'_> {
         };
         let said = advisory.said.clone();
         let read = |raw: &str| xml::read_record(self.rules, raw.as_bytes()).ok();
-        let comparison = advisory::compare(connection, origin, &advisory, &read).await?;
+        let comparison = advisory::compare(transaction, origin, &advisory, &read).await?;
         let outcome = Outcome::of(said, comparison);
         if outcome.fate == Fate::Stored {
             let received = ReceivedAdvisory {
@@ -184,7 +184,7 @@ impl Retry<'_> {
                 read: &read,
                 has_local_times: &|_| false,
             };
-            advisory::merge(connection, origin, &[received], document).await?;
+            advisory::merge(transaction, origin, &[received], document).await?;
         }
         Ok(outcome)
     }
@@ -223,7 +223,7 @@ impl Retry<'_> {
     /// An element of the JSON API's list of advisories; its details are enqueued.
     async fn read_listed(
         &self,
-        connection: &mut PgConnection,
+        transaction: &mut PgConnection,
         origin: ChunkOrigin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
@@ -238,7 +238,7 @@ impl Retry<'_> {
                     reason: Reason::Json,
                     modified_at: listed.modified_at,
                 };
-                queue::enqueue(connection, &[entry], origin.at).await?;
+                queue::enqueue(transaction, &[entry], origin.at).await?;
                 Ok(Outcome::of(listed.said, RecordComparison::Same))
             }
             Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
@@ -247,7 +247,7 @@ impl Retry<'_> {
 }
 
 async fn read_ticket(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     origin: ChunkOrigin,
     kept: &Kept,
 ) -> Result<Outcome, sqlx::Error> {
@@ -259,10 +259,10 @@ async fn read_ticket(
         Ok(ticket) => ticket,
         Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
     };
-    let comparison = ticket::compare(connection, origin, &ticket).await?;
+    let comparison = ticket::compare(transaction, origin, &ticket).await?;
     let outcome = Outcome::of(ticket.id.to_string(), comparison);
     if outcome.fate == Fate::Stored {
-        ticket::merge(connection, origin, &[ticket]).await?;
+        ticket::merge(transaction, origin, &[ticket]).await?;
     }
     Ok(outcome)
 }

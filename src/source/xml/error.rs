@@ -123,6 +123,16 @@ pub enum FeedError {
         /// Where it begins.
         at: u64,
     },
+    /// Elements, comments or instructions without end in place of records.
+    #[error(
+        "more than {limit} tags, comments and other elements in a row without a record, up to byte {at}"
+    )]
+    NoRecords {
+        /// The limit, in pieces of markup.
+        limit: usize,
+        /// Where.
+        at: u64,
+    },
     /// The declared character encoding is not one we know.
     #[error("character encoding `{label}` is not known")]
     Encoding {

@@ -94,19 +94,29 @@ impl Reading<'_> {
         match value {
             Value::Null => {}
             Value::Object(fields) => {
+                node.children.reserve_exact(self.room(fields.len()));
                 for (name, value) in fields {
                     node.children.push(self.node(name, value, depth - 1)?);
                 }
             }
             Value::Array(items) => {
+                node.children.reserve_exact(self.room(items.len()));
                 for item in items {
                     node.children.push(self.node("list-item", item, depth - 1)?);
                 }
             }
             Value::String(text) => node.text = self.text(&node.name, text),
+            Value::Bool(true) => node.text = Cow::Borrowed("true"),
+            Value::Bool(false) => node.text = Cow::Borrowed("false"),
             other => node.text = other.to_string().into(),
         }
         Ok(node)
+    }
+
+    /// For how many of so many children space is reserved: a list that grows by doubling takes
+    /// twice as much for a moment.
+    fn room(&self, children: usize) -> usize {
+        children.min(self.limits.elements.saturating_sub(self.elements))
     }
 
     /// A key as the name of an element: what is not understood is stored under it.

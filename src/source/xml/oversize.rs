@@ -69,6 +69,20 @@ impl Splitter {
         Err(self.too_large(limit_bytes, used))
     }
 
+    /// Counts markup outside of records. A document that has nothing else for long is refused:
+    /// to look at each piece would take more time than a response may.
+    pub(super) fn count_markup(&mut self, used: usize) -> Result<(), FeedError> {
+        let limit = self.rules.limits.markup_in_a_row;
+        self.without_record += 1;
+        if self.without_record <= limit {
+            return Ok(());
+        }
+        Err(FeedError::NoRecords {
+            limit,
+            at: self.offset + used as u64,
+        })
+    }
+
     pub(super) fn too_large(&self, limit_bytes: usize, used: usize) -> FeedError {
         FeedError::TooLarge {
             name: "markup outside of records".to_owned(),

@@ -22,6 +22,8 @@ pub struct Limits {
     pub depth: usize,
     /// Elements of one record: a tree takes far more memory than its text.
     pub elements: usize,
+    /// Pieces of markup outside of records, from one record to the next: each takes time.
+    pub markup_in_a_row: usize,
     /// Attributes of one element; looking for repeated ones is quadratic.
     pub attributes: usize,
     /// Bytes looked at, at most, before the record element is settled.
@@ -36,6 +38,7 @@ const LIMITS: Limits = Limits {
     markup_bytes: 1024 * 1024,
     depth: 64,
     elements: 200_000,
+    markup_in_a_row: 100_000,
     attributes: 256,
     lookahead_bytes: 4 * 1024 * 1024,
     lookahead_records: 256,

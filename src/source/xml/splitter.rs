@@ -41,6 +41,8 @@ pub(super) struct Splitter {
     /// Position in the document of the next buffer's first byte.
     pub(super) offset: u64,
     pub envelope: DocumentEnvelope,
+    /// Pieces of markup outside of records since the last record.
+    pub(super) without_record: usize,
     /// How many documents this one lies within.
     pub(super) level: usize,
     /// The first fault beside the records, as a text or an end tag too many: the document
@@ -66,6 +68,7 @@ impl Splitter {
             resume: 0,
             offset: 0,
             envelope: DocumentEnvelope::default(),
+            without_record: 0,
             level: 0,
             stray: None,
             is_torn: false,
@@ -122,6 +125,7 @@ impl Splitter {
             }
             self.resume = token.end;
             used = token.start;
+            self.count_markup(used)?;
             if self.outer(buffer, &token, sink)? {
                 continue;
             }

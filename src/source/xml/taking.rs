@@ -26,6 +26,7 @@ impl Splitter {
             return Ok(());
         };
         if let Some(head) = element.head {
+            self.without_record = 0;
             sink(Piece::Record(&head));
             return Ok(());
         }
@@ -37,6 +38,7 @@ impl Splitter {
             sound.map_err(|what| self.ill_formed(at, what))?;
         }
         if element.is_record {
+            self.without_record = 0;
             if self.is_taken(bytes) {
                 sink(Piece::Record(bytes));
             }
@@ -53,6 +55,7 @@ impl Splitter {
             ElementRole::Record => {
                 self.plan.depth.get_or_insert(depth);
                 self.plan.learn(key(&element.name));
+                self.without_record = 0;
                 sink(Piece::Record(bytes));
             }
             ElementRole::Group(plan, identifier) => {
@@ -154,6 +157,9 @@ impl Splitter {
                 self.keep(bytes, sink);
                 pieces.retain(|(is_record, bytes)| *is_record && self.is_advisory(bytes));
             }
+        }
+        if pieces.iter().any(|(is_record, _)| *is_record) {
+            self.without_record = 0;
         }
         for (is_record, bytes) in &pieces {
             sink(match is_record {

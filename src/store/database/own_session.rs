@@ -4,13 +4,13 @@
 //! a transaction the session of another connection, the same name is another statement: one
 //! that deletes by a number may run where another one that takes a number was meant. So each
 //! session gets a mark, and each transaction begins with a comparison of the mark, in the
-//! same round trip as its `begin`. Within a transaction no pooler changes the session.
+//! same round trip as its `begin`. Within a transaction no pooler changes the session. The
+//! comparison comes first: if it fails, no transaction is open that all later statements of
+//! the connection would fail in.
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgDatabaseError, PgPool, PgTransaction};
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor as _, PgConnection, Postgres, SqlSafeStr as _,
-    Statement as _,
+    AssertSqlSafe, Column as _, Executor as _, PgConnection, SqlSafeStr as _, Statement as _,
 };
 
 use super::pooler::shared;
@@ -55,43 +55,50 @@ pub(super) async fn mark_of(connection: &mut PgConnection) -> Result<String, sql
 /// # Errors
 /// The session is that of another connection; nothing was done in it.
 pub async fn begin(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
-    begun("begin", pool.acquire().await?).await
+    let mut connection = pool.acquire().await?;
+    let sql = format!("{}; begin", compared(&mut connection).await?);
+    let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
+    beginning.await.map_err(named)
 }
 
 /// The same for a transaction that writes no row which others changed since it began.
 pub async fn begin_repeatable(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let begin = "begin isolation level repeatable read";
-    begun(begin, pool.acquire().await?).await
+    isolated("begin isolation level repeatable read", pool).await
 }
 
 /// The same for a transaction that sees the database as it is now until it ends, and writes
 /// nothing.
 pub async fn begin_snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let begin = "begin isolation level repeatable read, read only";
-    begun(begin, pool.acquire().await?).await
+    isolated("begin isolation level repeatable read, read only", pool).await
 }
 
 /// The same on the caller's connection.
 pub async fn begin_on(connection: &mut PgConnection) -> Result<PgTransaction<'_>, sqlx::Error> {
-    let sql = compared("begin", connection).await?;
+    let sql = format!("{}; begin", compared(connection).await?);
     let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
     beginning.await.map_err(named)
 }
 
-async fn begun(
-    first: &str,
-    mut connection: PoolConnection<Postgres>,
-) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let sql = compared(first, &mut connection).await?;
-    let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
-    beginning.await.map_err(named)
+/// Begins a transaction whose isolation level must be set before its first query, which is
+/// the comparison. One that fails there goes with its connection.
+async fn isolated(first: &str, pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
+    /// What the driver sends to take over the transaction that is open.
+    const TAKEN_OVER: &str = "/* advisoryd: begun */";
+    let mut connection = pool.acquire().await?;
+    let sql = format!("{first}; {}", compared(&mut connection).await?);
+    let beginning = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
+    if let Err(error) = beginning.await {
+        connection.close_on_drop();
+        return Err(named(error));
+    }
+    PgTransaction::begin(connection, Some(TAKEN_OVER.into_sql_str())).await
 }
 
-/// A `begin` that fails in a session with another mark: the division is by zero there.
-async fn compared(begin: &str, connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+/// A query that fails in a session with another mark: the division is by zero there.
+async fn compared(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     let mark = mark_of(connection).await?;
     Ok(format!(
-        "{begin}; select 1 / (current_setting('advisoryd.session', true) is not distinct from '{mark}')::int"
+        "select 1 / (current_setting('advisoryd.session', true) is not distinct from '{mark}')::int"
     ))
 }
 

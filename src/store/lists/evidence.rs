@@ -13,11 +13,12 @@ pub struct ListEvidence {
     pub is_pending: bool,
 }
 
-/// Looks up what is known of a watch list; details count that are pending since before then.
+/// Looks up what is known of a watch list. Pending details count if they are pending since
+/// before `pending_before`; `None`: however short.
 pub async fn of_list(
     connection: &mut PgConnection,
     watch_list_id: i64,
-    before: DateTime<Utc>,
+    pending_before: Option<DateTime<Utc>>,
 ) -> Result<ListEvidence, sqlx::Error> {
     sqlx::query_as!(
         ListEvidence,
@@ -37,9 +38,9 @@ pub async fn of_list(
                       select
                       from wanted_detail w
                       where w.reason = 'json'
-                        and w.wanted_since < $2) as "is_pending!""#,
+                        and ($2::timestamptz is null or w.wanted_since < $2)) as "is_pending!""#,
         watch_list_id,
-        before
+        pending_before
     )
     .fetch_one(connection)
     .await

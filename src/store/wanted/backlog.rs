@@ -77,15 +77,6 @@ pub async fn left(
         return Ok(Ok(None));
     }
     let limit = i64::from(limit);
-    // Requests of a clock that was ahead would count for longer than a day.
-    sqlx::query!(
-        "update detail_request
-         set at = $1
-         where at > $1",
-        now
-    )
-    .execute(&mut *connection)
-    .await?;
     let row = sqlx::query!(
         r#"select count(*) as "used!",
                   (array_agg(least(at, $1) order by at desc))[$2] as frees
@@ -100,6 +91,20 @@ pub async fn left(
         Some(frees) => Err(frees + TimeDelta::hours(24)),
         None => Ok(Some(limit - row.used)),
     })
+}
+
+/// Requests that were counted by a clock that was ahead count as of now: they would count for
+/// longer than a day.
+pub async fn correct(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update detail_request
+         set at = $1
+         where at > $1",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Counts a request before it is sent: a crash may waste a request, but never exceeds the limit.

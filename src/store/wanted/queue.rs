@@ -1,6 +1,8 @@
 //! Fetch queue: pending details. A row is written in the transaction that finds it
 //! necessary, and removed in the one that stores the response.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
@@ -15,8 +17,12 @@ const OLDER_ATTEMPTS: i32 = 10;
 /// How long results of the revision scan wait for the feeds of the same tick, which
 /// may contain them.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
-/// How long details wait that were requested when upstream answered no request.
+/// How long details wait whose request was throttled (429). Doubles from the
+/// [`OWN_THROTTLE`]th time on, up to [`LONGEST_PAUSE`].
 const POSTPONED: TimeDelta = TimeDelta::hours(1);
+/// How often a request for the same details is throttled until that is taken for a fault of
+/// these details, and not for a limit of all requests.
+const OWN_THROTTLE: i32 = 3;
 /// Longest pause between two attempts for details that should exist.
 pub(crate) const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
@@ -196,7 +202,7 @@ pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::
 
 /// The next details that are due with a setting: if details are off, those that the
 /// revision scan and watch lists from JSON need. First attempts come before
-/// retries, and the newest revisions first.
+/// retries, the newest revisions first, and what was throttled last.
 pub async fn due(
     connection: &mut PgConnection,
     details: DetailsMode,
@@ -208,7 +214,7 @@ pub async fn due(
          from wanted_detail
          where next_at <= $1
            and ($3 or reason in ('sweep', 'json'))
-         order by attempts, modified_at desc nulls last, said
+         order by throttled, attempts, modified_at desc nulls last, said
          limit $2",
         now,
         limit,
@@ -250,9 +256,27 @@ pub async fn failed(
     Ok(())
 }
 
-/// Records that upstream answers no request at the moment, perhaps because of these details:
-/// others come first. It is no failed attempt.
-pub async fn postponed(
+/// Which of these details are throttled so often that this says nothing about others.
+pub(crate) async fn throttled_alone(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<HashSet<String>, sqlx::Error> {
+    let said = sqlx::query_scalar!(
+        "select said
+         from wanted_detail
+         where said = any($1)
+           and throttled >= $2",
+        said,
+        OWN_THROTTLE
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(said.into_iter().collect())
+}
+
+/// Records that a request was throttled, perhaps because of these details: others come
+/// first. It is no failed attempt until that happens to these details again and again.
+pub async fn throttled(
     connection: &mut PgConnection,
     said: &str,
     error: &str,
@@ -261,12 +285,18 @@ pub async fn postponed(
     let error = outgoing(error);
     sqlx::query!(
         "update wanted_detail
-         set next_at = $3,
+         set throttled = least(throttled, 1000) + 1,
+             attempts = attempts + (throttled >= $4)::int,
+             next_at = $3::timestamptz
+                 + least($5::float8 * (1 << greatest(least(throttled, 20) - $4 + 1, 0)), $6::float8) * interval '1 second',
              last_error = $2
          where said = $1",
         said,
         error,
-        now + POSTPONED
+        now,
+        OWN_THROTTLE,
+        seconds(POSTPONED),
+        seconds(LONGEST_PAUSE)
     )
     .execute(connection)
     .await?;

@@ -7,7 +7,7 @@ use super::super::{ParserRules, RecordReader, read_record};
 use super::rules;
 
 /// What a document may begin with: outside of records, in one, in a group.
-const BEGINNINGS: [&str; 9] = [
+const BEGINNINGS: [&str; 10] = [
     "",
     "<r>",
     "<r><adv>",
@@ -17,9 +17,12 @@ const BEGINNINGS: [&str; 9] = [
     "<r><adv><said>SA1</said><products>",
     "<r><adv><said>SA1</said><cve>",
     "<r><adv said='SA1' ",
+    "<r><x>",
 ];
+/// Blanks of one more beginning, in a text in place of the first record.
+const BLANKS: usize = 16 * 1024;
 /// What it may go on with, again and again.
-const UNITS: [&str; 36] = [
+const UNITS: [&str; 38] = [
     "<",
     "<a",
     "<a ",
@@ -56,8 +59,15 @@ const UNITS: [&str; 36] = [
     "<a>x</b>",
     "<t>x<b>y",
     " = '' ",
+    " ",
+    "        y",
 ];
-const ENDS: [&str; 3] = ["", "</r>", "</description></adv></r>"];
+const ENDS: [&str; 4] = [
+    "",
+    "</r>",
+    "</description></adv></r>",
+    "y<adv><said>SA1</said><t>x</t></adv></r>",
+];
 const SMALL_BYTES: usize = 32 * 1024;
 /// So much longer is the long document than the short one.
 const FACTOR: usize = 8;
@@ -95,8 +105,10 @@ fn is_linear(rules: &Arc<ParserRules>, document: &dyn Fn(usize) -> String, piece
 fn no_repetition_takes_time_by_the_square() {
     let rules = rules();
     let mut slow = Vec::new();
+    let blanks = format!("<r><x>{}y", " ".repeat(BLANKS));
+    let beginnings = [&BEGINNINGS[..], &[&blanks]].concat();
     for (index, unit) in UNITS.iter().enumerate() {
-        for (at, beginning) in BEGINNINGS.iter().enumerate() {
+        for (at, beginning) in beginnings.iter().enumerate() {
             let end = ENDS[(index + at) % ENDS.len()];
             let piece = [4096, usize::MAX][(index + at) % 2];
             let document = |bytes: usize| {
@@ -104,6 +116,7 @@ fn no_repetition_takes_time_by_the_square() {
                 format!("{beginning}{}{end}", unit.repeat(times))
             };
             if !is_linear(&rules, &document, piece) {
+                let beginning = beginning.replace("  ", "");
                 slow.push(format!("`{beginning}`, then `{unit}`, then `{end}`"));
             }
         }

@@ -235,3 +235,29 @@ fn a_reference_to_another_advisory_is_not_the_identifier_of_a_record() {
     let behind = refused(&format!("<adv>{deep}<x><said>SA2</said></x></adv>"));
     assert_eq!((behind.key, &*behind.others[0].key), (None, "SA2"));
 }
+
+#[test]
+fn markup_without_end_in_place_of_records_is_refused_as_what_it_is() {
+    let limit = rules().limits.markup_in_a_row;
+    let record = "<adv><said>SA1</said><t>x</t></adv>";
+    for piece in ["<x/>", "<x>y</x>", "<!---->", "<?x?>", "<g><x/></g>"] {
+        for before in ["<r>", &format!("<r>{record}")] {
+            let document = format!("{before}{}</r>", piece.repeat(limit + 1));
+            let (records, end) = split(document.as_bytes());
+            let error = end.unwrap_err();
+            assert!(
+                matches!(error, FeedError::NoRecords { limit: found, .. } if found == limit),
+                "{before}{piece}: {error}"
+            );
+            assert_eq!(records.len(), usize::from(before != "<r>"), "{piece}");
+        }
+    }
+    // Between records there may be as many as there are records, and more.
+    let document = format!(
+        "<r>{}</r>",
+        format!("{record}{}", "<x/>".repeat(1000)).repeat(limit / 1000 + 1)
+    );
+    let (records, end) = split(document.as_bytes());
+    end.unwrap();
+    assert_eq!(records.len(), limit / 1000 + 1);
+}
