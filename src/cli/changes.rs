@@ -213,20 +213,7 @@ async fn show(
         return Ok(());
     }
     drop(connection);
-    let mut is_away = false;
-    loop {
-        let Err(error) = reading.follow(opened, &mut is_away).await;
-        if !error.downcast_ref().is_some_and(store::is_away) {
-            return Err(error);
-        }
-        if !is_away {
-            is_away = true;
-            print_error(&format!(
-                "the database does not respond; trying again: {error}"
-            ));
-        }
-        tokio::time::sleep(TRY_AGAIN).await;
-    }
+    reading.follow_always(opened).await
 }
 
 async fn selection(
@@ -308,6 +295,24 @@ async fn before_newest(
 }
 
 impl Reading {
+    /// Follows for ever; an outage of the database is waited out.
+    async fn follow_always(&mut self, opened: &Opened) -> anyhow::Result<()> {
+        let mut is_away = false;
+        loop {
+            let Err(error) = self.follow(opened, &mut is_away).await;
+            if !error.downcast_ref().is_some_and(store::is_away) {
+                return Err(error);
+            }
+            if !is_away {
+                is_away = true;
+                print_error(&format!(
+                    "the database does not respond; trying again: {error}"
+                ));
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
     /// Prints new changes until the database becomes unreachable.
     async fn follow(&mut self, opened: &Opened, is_away: &mut bool) -> anyhow::Result<Infallible> {
         // Listening begins before the first look: what commits in between wakes us.

@@ -46,7 +46,7 @@ async fn run_once(context: &Context, woken: &Woken) {
     match until_done(context, Some(&woken.watch), "list contents", run).await {
         Ok(Some(_)) | Err(Failure::Stopped) => {}
         Ok(None) => {
-            debug!("another process is reading the list contents; this scheduled read is skipped")
+            debug!("another process is reading the list contents; this scheduled read is skipped");
         }
         Err(failure) => {
             let error = failure.chain();
