@@ -2,19 +2,19 @@
 
 use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions};
 
-use crate::support::{Told, World, assert_reads, small};
+use crate::support::{CommandResult, World, assert_reads, small};
 
 const TOKEN: &str = "abcdabcdabcdabcdabcdabcdabcdabcdabcdabcd";
 const COVERED: &str = "select count(*) from advisoryd.source
                        where configured and kind in ('watch_list', 'tickets') and not isempty(covered)";
 
-fn sync(world: &World) -> Told {
-    world.told(&["sync", "--json"])
+fn sync(world: &World) -> CommandResult {
+    world.cli(&["sync", "--json"])
 }
 
 /// Source and mode of the runs that a command made.
-fn modes(told: &Told) -> Vec<String> {
-    let runs = told
+fn modes(result: &CommandResult) -> Vec<String> {
+    let runs = result
         .json_lines()
         .into_iter()
         .filter(|run| run["mode"].is_string());
@@ -41,33 +41,33 @@ async fn another_token_means_reading_all_again_once() {
             .on("/api/tickets/")
             .times(1000),
     );
-    let told = sync(&world);
-    assert_eq!(told.code, 1, "{told}");
+    let result = sync(&world);
+    assert_eq!(result.code, 1, "{result}");
     assert_eq!(
         world.count(COVERED).await,
         1,
         "of the tickets nothing is covered"
     );
-    let status = world.told(&["status"]);
-    assert_eq!(world.told(&["status", "--check"]).code, 1);
-    let verify = world.told(&["verify"]);
+    let status = world.cli(&["status"]);
+    assert_eq!(world.cli(&["status", "--check"]).code, 1);
+    let verify = world.cli(&["verify"]);
     assert_eq!(verify.code, 1, "{verify}");
     let lines = status.stdout.lines();
     let of_the_token = lines.filter(|line| line.contains("token"));
     let of_the_token = of_the_token.collect::<Vec<_>>().join("\n");
     let unread = verify.stdout.lines().find(|line| line.contains("token"));
-    assert_reads!(told.stderr, of_the_token, unread.expect("it is told"));
+    assert_reads!(result.stderr, of_the_token, unread.expect("it is told"));
 
     world.simulator.clear_faults();
-    let told = sync(&world);
-    assert_eq!(told.code, 0, "{told}");
+    let result = sync(&world);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(
-        modes(&told),
+        modes(&result),
         ["watch list 1 window", "tickets full", "tickets incremental"]
     );
-    let status = world.told(&["status"]);
+    let status = world.cli(&["status"]);
     assert!(!status.stdout.contains("another account"), "{status}");
-    assert_eq!(world.told(&["verify"]).code, 0);
+    assert_eq!(world.cli(&["verify"]).code, 0);
     assert_eq!(modes(&sync(&world)), INCREMENTAL);
     assert_eq!((world.count(changes).await, world.versions().await), before);
 }
@@ -84,20 +84,20 @@ async fn another_upstream_is_read_from_the_beginning() {
     })
     .await;
     world.settings.upstream.base_url = Some(other.simulator.base_url());
-    let told = sync(&world);
+    let result = sync(&world);
     assert!(
-        told.to_string().contains(&other.simulator.base_url()),
-        "{told}"
+        result.to_string().contains(&other.simulator.base_url()),
+        "{result}"
     );
     let ids = world
         .texts("select id::text from advisoryd_v1.tickets")
         .await;
     for id in other.simulator.ticket_ids() {
-        assert!(ids.contains(&id.to_string()), "{id} {told}");
+        assert!(ids.contains(&id.to_string()), "{id} {result}");
     }
     let versions = world.versions().await;
     for said in other.simulator.saids(1) {
-        assert!(versions.contains_key(&said), "{said} {told}");
+        assert!(versions.contains_key(&said), "{said} {result}");
     }
 }
 
@@ -128,10 +128,10 @@ async fn tokens_that_are_used_at_the_same_time_take_no_turns() {
         .execute(world.pool())
         .await
         .unwrap();
-    let told = sync(&world);
+    let result = sync(&world);
     assert_eq!(
-        modes(&told),
+        modes(&result),
         ["watch list 1 window", "tickets full", "tickets incremental"],
-        "{told}"
+        "{result}"
     );
 }

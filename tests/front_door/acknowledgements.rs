@@ -46,7 +46,7 @@ async fn rules_for_open_advisories_are_quiet_while_one_is_acknowledged() {
     // Another advisory would show that only this one is meant.
     let note = "with the next\nwindow";
     let small = said.to_lowercase();
-    let done = world.told(&["ack", &small, "--until", "30d", "--note", note]);
+    let done = world.cli(&["ack", &small, "--until", "30d", "--note", note]);
     assert_eq!(done.code, 0, "{done}");
     assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["all"]);
     let other = world.simulator.saids(1)[1].clone();
@@ -54,20 +54,20 @@ async fn rules_for_open_advisories_are_quiet_while_one_is_acknowledged() {
         told_of_a_revision(&world, &receiver, &other).await,
         ["all", "open"]
     );
-    let explained = world.told(&["explain", &said, "--rule", "open"]);
-    let shown = world.told(&["show", &said]).stdout;
+    let explained = world.cli(&["explain", &said, "--rule", "open"]);
+    let shown = world.cli(&["show", &said]).stdout;
     let line = shown.lines().find(|line| line.contains("acknowledged"));
     let line = line.expect("it is shown").to_owned();
-    let shown = world.told(&["show", &said, "--json"]).json();
+    let shown = world.cli(&["show", &said, "--json"]).json();
     assert_eq!(shown["acknowledged"]["note"], "with the next window");
 
-    let withdrawn = world.told(&["ack", &said, "--withdraw"]);
+    let withdrawn = world.cli(&["ack", &said, "--withdraw"]);
     assert_eq!(withdrawn.code, 0, "{withdrawn}");
     assert_eq!(
         told_of_a_revision(&world, &receiver, &said).await,
         ["all", "open"]
     );
-    let twice = world.told(&["ack", &said, "--withdraw"]);
+    let twice = world.cli(&["ack", &said, "--withdraw"]);
     assert_eq!(twice.code, 1);
     assert_reads!(done, explained, line, withdrawn, twice);
 }
@@ -81,7 +81,7 @@ async fn acknowledgements_stay_with_a_trace_and_one_is_in_force() {
         &["ack", &said, "--until", "1h", "--note", "second"],
         &["ack", &said, "--withdraw"],
     ] {
-        let done = world.told(arguments);
+        let done = world.cli(arguments);
         assert_eq!(done.code, 0, "{done}");
     }
     let rows = "select concat_ws(' ', note, withdrawn_at is not null, until is not null,
@@ -98,9 +98,9 @@ async fn acknowledgements_stay_with_a_trace_and_one_is_in_force() {
         .map(|what| format!("{what} {said} true"));
     assert_eq!(world.texts(audit).await, expected);
 
-    let unknown = world.told(&["ack", "SA1"]);
+    let unknown = world.cli(&["ack", "SA1"]);
     assert_eq!(unknown.code, 1);
-    let past = world.told(&["ack", &said, "--until", "2020-01-01"]);
+    let past = world.cli(&["ack", &said, "--until", "2020-01-01"]);
     assert_eq!(past.code, 1, "{past}");
     assert_reads!(unknown, past);
 }
@@ -115,7 +115,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
         &["ack", &saids[2]],
         &["ack", &saids[2], "--withdraw"],
     ] {
-        let done = world.told(arguments);
+        let done = world.cli(arguments);
         assert_eq!(done.code, 0, "{done}");
     }
     sqlx::query(
@@ -129,7 +129,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
     let listed = |options: &[&str]| {
         let mut arguments = vec!["ack", "--list", "--json"];
         arguments.extend(options);
-        let lines = world.told(&arguments).json_lines().into_iter();
+        let lines = world.cli(&arguments).json_lines().into_iter();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let lines = lines.map(|line| (text(&line["said"]), text(&line["state"])));
         lines.collect::<Vec<_>>()
@@ -141,24 +141,24 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
     assert_eq!(listed(&["--all"]).len(), 4);
     assert_eq!(listed(&["--limit", "1"]), [state(1, "active")]);
 
-    let csv = world.told(&["ack", "--list", "--csv"]).stdout;
+    let csv = world.cli(&["ack", "--list", "--csv"]).stdout;
     assert!(
         csv.starts_with("said,state,by,at,until,withdrawn_at,note,title,assigned_to\n"),
         "{csv}"
     );
     assert!(csv.contains("\"'=cmd, first\""), "{csv}");
-    let table = world.told(&["ack", "--list"]).stdout;
+    let table = world.cli(&["ack", "--list"]).stdout;
     assert!(
         table.contains("=cmd, first") && !table.contains(&saids[2]),
         "{table}"
     );
-    let none = world.told(&["ack", "--list", "SA1"]);
+    let none = world.cli(&["ack", "--list", "SA1"]);
     assert_eq!(
         (none.code, none.stdout.as_str()),
         (0, "no active acknowledgements or assignments\n"),
         "{none}"
     );
-    let wrong = world.told(&["ack", &saids[0], "--json"]);
+    let wrong = world.cli(&["ack", &saids[0], "--json"]);
     assert_eq!(wrong.code, 2, "{wrong}");
 }
 
@@ -166,7 +166,7 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
 async fn an_advisory_is_assigned_without_being_acknowledged_and_that_ends_with_a_trace() {
     let (world, receiver) = watched().await;
     let said = world.simulator.saids(1)[0].clone();
-    let done = world.told(&["ack", &said.to_lowercase(), "--assign", "mia"]);
+    let done = world.cli(&["ack", &said.to_lowercase(), "--assign", "mia"]);
     assert_eq!(done.code, 0, "{done}");
     assert!(done.stdout.contains("assigned to mia"), "{done}");
     // Who is assigned has not looked at it yet.
@@ -174,31 +174,31 @@ async fn an_advisory_is_assigned_without_being_acknowledged_and_that_ends_with_a
         told_of_a_revision(&world, &receiver, &said).await,
         ["all", "open"]
     );
-    let shown = world.told(&["show", &said]);
+    let shown = world.cli(&["show", &said]);
     assert!(shown.stdout.contains("mia by "), "{shown}");
-    let shown = world.told(&["show", &said, "--json"]).json();
+    let shown = world.cli(&["show", &said, "--json"]).json();
     assert_eq!(shown["assigned"]["to"], "mia");
     assert_eq!(shown["assigned_to"], "mia");
-    let explained = world.told(&["explain", &said]);
+    let explained = world.cli(&["explain", &said]);
     assert!(
         explained.stdout.contains("assigned to mia by "),
         "{explained}"
     );
 
     // Another one, with an acknowledgement.
-    let done = world.told(&["ack", &said, "--assign", "Tom Ray", "--until", "30d"]);
+    let done = world.cli(&["ack", &said, "--assign", "Tom Ray", "--until", "30d"]);
     assert_eq!(done.code, 0, "{done}");
-    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    let listed = world.cli(&["ack", "--list", "--json"]).json_lines();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["state"], "active");
     assert_eq!(listed[0]["assigned_to"], "Tom Ray");
-    let done = world.told(&["ack", &said, "--withdraw"]);
+    let done = world.cli(&["ack", &said, "--withdraw"]);
     assert_eq!(done.code, 0, "{done}");
-    let listed = world.told(&["ack", "--list", "--json"]).json_lines();
+    let listed = world.cli(&["ack", "--list", "--json"]).json_lines();
     assert_eq!(listed[0]["state"], "assigned", "{listed:?}");
     let mine = |filter: &str| {
-        let told = world.told(&["advisories", "--where", filter, "--json"]);
-        told.json_lines().len()
+        let result = world.cli(&["advisories", "--where", filter, "--json"]);
+        result.json_lines().len()
     };
     assert_eq!(mine("assigned_to = \"tom ray\""), 1);
     assert_eq!(mine("assigned and assigned_to ~ ray"), 1);
@@ -206,10 +206,10 @@ async fn an_advisory_is_assigned_without_being_acknowledged_and_that_ends_with_a
     let column = "select assigned_to from advisoryd_v1.advisories where assigned_to is not null";
     assert_eq!(world.texts(column).await, ["Tom Ray"]);
 
-    let done = world.told(&["ack", &said, "--assign", ""]);
+    let done = world.cli(&["ack", &said, "--assign", ""]);
     assert_eq!(done.code, 0, "{done}");
     assert!(done.stdout.contains("ended"), "{done}");
-    let twice = world.told(&["ack", &said, "--unassign"]);
+    let twice = world.cli(&["ack", &said, "--unassign"]);
     assert_eq!(twice.code, 1, "{twice}");
     assert!(twice.stderr.contains("is not assigned"), "{twice}");
     assert_eq!(mine("assigned"), 0);
@@ -249,7 +249,7 @@ async fn rules_select_by_assignee() {
         told_of_a_revision(&world, &receiver, &said).await,
         ["nobody"]
     );
-    assert_eq!(world.told(&["ack", &said, "--assign", "Mia"]).code, 0);
+    assert_eq!(world.cli(&["ack", &said, "--assign", "Mia"]).code, 0);
     assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["mine"]);
 }
 
@@ -265,11 +265,11 @@ async fn upstream_is_told_nothing_of_an_acknowledgement() {
         &["--withdraw"],
         &["--unassign"],
     ] {
-        let told = world.told(&[&["ack", &said][..], more].concat());
-        assert_eq!(told.code, 0, "{told}");
+        let result = world.cli(&[&["ack", &said][..], more].concat());
+        assert_eq!(result.code, 0, "{result}");
     }
     assert!(world.simulator.requests().is_empty());
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let requests = world.simulator.requests();
     let mut methods = requests.iter().map(|one| one.method.as_str());
     assert!(methods.all(|method| method == "GET"), "{requests:?}");

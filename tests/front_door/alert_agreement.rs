@@ -76,7 +76,7 @@ fn facts(alert: &Value) -> [String; 3] {
 }
 
 fn tried(world: &World) -> Sent {
-    let lines = world.told(&["rules", "test", "--since", "2d", "--json"]);
+    let lines = world.cli(&["rules", "test", "--since", "2d", "--json"]);
     let mut sent = Sent::new();
     for rule in lines.json_lines() {
         let messages = rule["messages"].as_array().unwrap().iter();
@@ -115,7 +115,7 @@ async fn rules_test_says_what_the_daemon_has_sent() {
         "--until",
         "30m",
     ];
-    assert_eq!(world.told(&silence).code, 0);
+    assert_eq!(world.cli(&silence).code, 0);
     round(&world).await;
     // It joins a list within the hour: the silenced alert has reported nothing.
     for said in [silenced, &new[2]] {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use toml::toml;
 
 use crate::support::settings::Rule;
-use crate::support::{HOOK_SECRET, Receiver, Told, World, assert_reads};
+use crate::support::{CommandResult, HOOK_SECRET, Receiver, World, assert_reads};
 
 async fn watched() -> (World, Receiver) {
     let receiver = Receiver::start().await;
@@ -15,25 +15,25 @@ async fn watched() -> (World, Receiver) {
     (world, receiver)
 }
 
-fn lines(told: &Told) -> Vec<Value> {
-    assert_eq!(told.code, 0, "{told:?}");
-    told.json_lines()
+fn lines(result: &CommandResult) -> Vec<Value> {
+    assert_eq!(result.code, 0, "{result:?}");
+    result.json_lines()
 }
 
 #[tokio::test]
 async fn a_sink_is_tried_truly_and_its_own_answer_is_told() {
     let (world, receiver) = watched().await;
-    let good = world.told(&["alerts", "test", "hook"]);
+    let good = world.cli(&["alerts", "test", "hook"]);
     assert_eq!(good.code, 0, "{good:?}");
     let sent = &receiver.received()[0];
     assert_eq!(sent.body["purpose"], "test");
     assert_eq!(sent.header("webhook-id"), sent.body["id"]);
 
     receiver.answer(403, None);
-    let bad = world.told(&["alerts", "test", "hook"]);
+    let bad = world.cli(&["alerts", "test", "hook"]);
     assert_eq!(bad.code, 1);
 
-    let unknown = world.told(&["alerts", "test", "hok"]);
+    let unknown = world.cli(&["alerts", "test", "hok"]);
     assert_eq!(unknown.code, 1);
     assert_reads!(good, bad, unknown);
 }
@@ -45,7 +45,7 @@ async fn rules_are_tried_on_what_is_stored_and_nothing_is_sent() {
     world.later(TimeDelta::minutes(5));
     world.simulator.publish(3);
     world.pull_one().await;
-    let tried = world.told(&["rules", "test", "--since", "1d", "--json"]);
+    let tried = world.cli(&["rules", "test", "--since", "1d", "--json"]);
     let tried = &lines(&tried)[0];
     assert_eq!(
         tried["messages"].as_array().unwrap().len(),
@@ -62,10 +62,10 @@ async fn rules_are_tried_on_what_is_stored_and_nothing_is_sent() {
         0
     );
     // Whether two of them share a day depends on the time of day.
-    let page = world.told(&["rules", "test"]).to_string();
+    let page = world.cli(&["rules", "test"]).to_string();
     assert_reads!(
         page.replace("biggest day 2", "biggest day 1"),
-        world.told(&["rules", "list"])
+        world.cli(&["rules", "list"])
     );
 }
 
@@ -83,13 +83,13 @@ async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_chang
     world.later(TimeDelta::minutes(5));
     world.simulator.publish(2);
     world.pull_one().await;
-    let told = &lines(&world.told(&["rules", "test", "--since", "200d", "--json"]))[0];
-    assert_eq!(told["unknown"]["alerts"], 2, "{told}");
-    assert_eq!(told["unknown"]["values"]["kev"], 2, "{told}");
-    let published = &told["published"];
+    let result = &lines(&world.cli(&["rules", "test", "--since", "200d", "--json"]))[0];
+    assert_eq!(result["unknown"]["alerts"], 2, "{result}");
+    assert_eq!(result["unknown"]["values"]["kev"], 2, "{result}");
+    let published = &result["published"];
     assert!(published["alerts"].as_u64() > Some(0), "{published}");
     assert_eq!(published["unknown"]["alerts"], published["alerts"]);
-    let page = world.told(&["rules", "test", "--since", "200d"]).stdout;
+    let page = world.cli(&["rules", "test", "--since", "200d"]).stdout;
     let count = published["alerts"].as_u64().unwrap();
     for count in [2, count] {
         let line = format!(
@@ -99,9 +99,9 @@ async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_chang
     }
     let said = world.simulator.saids(1)[0].clone();
     let one = ["rules", "test", "--advisory", &said];
-    let page = world.told(&one).stdout;
+    let page = world.cli(&one).stdout;
     assert_reads!(page);
-    let json = &lines(&world.told(&[&one[..], &["--json"]].concat()))[0];
+    let json = &lines(&world.cli(&[&one[..], &["--json"]].concat()))[0];
     assert_eq!(json["unknown"], serde_json::json!(["kev"]));
 
     // What decides alone is not unknown, and a rule may skip what is.
@@ -113,9 +113,9 @@ async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_chang
         },
     ] {
         world.settings.alerts.rules = rule(clauses);
-        let told = &lines(&world.told(&["rules", "test", "--since", "200d", "--json"]))[0];
-        assert_eq!(told["unknown"]["alerts"], 0, "{told}");
-        assert_eq!(told["published"]["unknown"]["alerts"], 0, "{told}");
+        let result = &lines(&world.cli(&["rules", "test", "--since", "200d", "--json"]))[0];
+        assert_eq!(result["unknown"]["alerts"], 0, "{result}");
+        assert_eq!(result["published"]["unknown"]["alerts"], 0, "{result}");
     }
 }
 
@@ -123,7 +123,7 @@ async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_chang
 async fn on_a_new_installation_rules_are_tried_by_publication_date() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
-    let tried = world.told(&["rules", "test", "--since", "200d", "--json"]);
+    let tried = world.cli(&["rules", "test", "--since", "200d", "--json"]);
     let published = &lines(&tried)[0]["published"];
     let expected = world
         .count(
@@ -141,7 +141,7 @@ async fn on_a_new_installation_rules_are_tried_by_publication_date() {
         )
         .await;
     assert_eq!(published["sample"]["alerts"][0]["key"], newest[0].as_str());
-    let page = world.told(&["rules", "test", "--since", "200d"]).stdout;
+    let page = world.cli(&["rules", "test", "--since", "200d"]).stdout;
     let line = format!("by publication date: {expected} alerts in 200 days, ");
     assert!(page.contains(&line), "{page}");
     assert!(page.contains(&format!("    {}: ", newest[0])), "{page}");
@@ -158,12 +158,12 @@ async fn alerts_are_listed_shown_and_told_again_under_the_same_id() {
     world.pull_one().await;
     receiver.answer(400, None);
     world.alert().await;
-    let listed = lines(&world.told(&["alerts", "list", "--state", "dead_letter", "--json"]));
+    let listed = lines(&world.cli(&["alerts", "list", "--state", "dead_letter", "--json"]));
     assert_eq!(listed.len(), 1);
     let id = listed[0]["id"].as_str().unwrap().to_owned();
-    assert_reads!(world.told(&["alerts", "show", &id]));
+    assert_reads!(world.cli(&["alerts", "show", &id]));
 
-    let again = world.told(&["alerts", "resend", &id]);
+    let again = world.cli(&["alerts", "resend", &id]);
     assert_eq!(again.code, 0, "{again:?}");
     world.alert().await;
     let ids: Vec<String> = receiver
@@ -172,7 +172,7 @@ async fn alerts_are_listed_shown_and_told_again_under_the_same_id() {
         .map(|one| one.header("webhook-id").to_owned())
         .collect();
     assert_eq!(ids, [id.clone(), id.clone()]);
-    let document = &lines(&world.told(&["alerts", "show", &id, "--json"]))[0];
+    let document = &lines(&world.cli(&["alerts", "show", &id, "--json"]))[0];
     assert_eq!(document["state"], "delivered");
     assert_eq!(
         document["deliveries"][0]["attempts"]
@@ -198,14 +198,14 @@ async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
     world.alert().await;
     let counts = || (receiver.received().len(), other.received().len());
     assert_eq!(counts(), (1, 1));
-    let listed = lines(&world.told(&["alerts", "list", "--json"]));
+    let listed = lines(&world.cli(&["alerts", "list", "--json"]));
     let id = listed[0]["id"].as_str().unwrap().to_owned();
-    let shown = world.told(&["alerts", "show", &id]).stdout;
+    let shown = world.cli(&["alerts", "show", &id]).stdout;
 
-    let again = world.told(&["alerts", "resend", &id]);
+    let again = world.cli(&["alerts", "resend", &id]);
     world.alert().await;
     assert_eq!(counts(), (2, 1), "the other one has it");
-    let none = world.told(&["alerts", "resend", &id]);
+    let none = world.cli(&["alerts", "resend", &id]);
     assert_eq!(none.code, 1, "{none}");
     assert_reads!(shown, again, none);
     world.alert().await;
@@ -214,8 +214,8 @@ async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
         (&["--sink", "other"][..], (2, 2)),
         (&["--all-sinks"], (3, 3)),
     ] {
-        let told = world.told(&[&["alerts", "resend", &id][..], option].concat());
-        assert_eq!(told.code, 0, "{told}");
+        let result = world.cli(&[&["alerts", "resend", &id][..], option].concat());
+        assert_eq!(result.code, 0, "{result}");
         world.alert().await;
         assert_eq!(counts(), expected, "{option:?}");
     }
@@ -226,11 +226,11 @@ async fn active_silences_are_seen_and_count_each_alert_that_they_match() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
     world.alert().await;
-    let quiet = world.told(&["status"]).stdout;
+    let quiet = world.cli(&["status"]).stdout;
     assert!(!quiet.contains("silence"), "{quiet}");
     let add = |matcher: &str, option: &[&str]| {
         let arguments = ["silence", "add", matcher, "--note", "audit", "--until"];
-        world.told(&[&arguments[..], &["2h"], option].concat())
+        world.cli(&[&arguments[..], &["2h"], option].concat())
     };
     let dry = add("key=SA*", &["--dry-run"]);
     assert_eq!(dry.code, 0, "{dry}");
@@ -246,23 +246,23 @@ async fn active_silences_are_seen_and_count_each_alert_that_they_match() {
     world.pull_one().await;
     world.alert().await;
     assert!(receiver.received().is_empty());
-    let listed = lines(&world.told(&["silence", "list", "--json"]));
+    let listed = lines(&world.cli(&["silence", "list", "--json"]));
     let counts: Vec<&Value> = listed.iter().map(|one| &one["alerts"]).collect();
     assert_eq!(counts, [1, 1], "it matches both");
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     let silences = status.lines().find(|line| line.contains("silence"));
     let said = listed_key(&world);
-    let one = world.told(&["rules", "test", "--advisory", &said]).stdout;
+    let one = world.cli(&["rules", "test", "--advisory", &said]).stdout;
     assert_reads!(silences.unwrap(), one.lines().next().unwrap());
-    let json = &lines(&world.told(&["rules", "test", "--json"]))[0];
+    let json = &lines(&world.cli(&["rules", "test", "--json"]))[0];
     assert_eq!(json["silenced"].as_array().unwrap().len(), 2, "{json}");
-    let page = world.told(&["rules", "test"]).stdout;
+    let page = world.cli(&["rules", "test"]).stdout;
     assert_eq!(page.matches("matches 1 alert").count(), 2, "{page}");
 }
 
 /// The advisory of the only alert.
 fn listed_key(world: &World) -> String {
-    let listed = lines(&world.told(&["alerts", "list", "--json"]));
+    let listed = lines(&world.cli(&["alerts", "list", "--json"]));
     listed[0]["key"].as_str().unwrap().to_owned()
 }
 
@@ -276,7 +276,7 @@ async fn a_silence_of_a_product_that_is_not_stored_is_refused_with_a_pattern_tha
     let part = name.split_once(' ').unwrap().1;
     let add = |product: &str| {
         let matcher = format!("product={product}");
-        world.told(&["silence", "add", &matcher, "--reason", "x", "--until", "1h"])
+        world.cli(&["silence", "add", &matcher, "--reason", "x", "--until", "1h"])
     };
     let refused = add(part);
     assert_eq!(refused.code, 1, "{refused}");
@@ -288,7 +288,7 @@ async fn a_silence_of_a_product_that_is_not_stored_is_refused_with_a_pattern_tha
         assert_eq!(added.code, 0, "{added}");
     }
     let worse = ["severity=hgh+", "--reason", "x", "--until", "1h"];
-    let wrong = world.told(&[&["silence", "add"][..], &worse].concat());
+    let wrong = world.cli(&[&["silence", "add"][..], &worse].concat());
     assert_reads!(wrong);
 }
 
@@ -309,7 +309,7 @@ async fn all_dead_letters_are_told_again_each_message_once_and_only_where_they_d
     world.alert().await;
     assert_eq!((receiver.received().len(), other.received().len()), (1, 1));
 
-    let listed = world.told(&["alerts", "list"]);
+    let listed = world.cli(&["alerts", "list"]);
     let heading = listed.stdout.lines().next().unwrap();
     let columns: Vec<&str> = heading.split_whitespace().collect();
     assert_eq!(
@@ -323,16 +323,16 @@ async fn all_dead_letters_are_told_again_each_message_once_and_only_where_they_d
         let mut words = line.split_whitespace();
         words.find(|word| word.len() == 8 && word.chars().all(|one| one.is_ascii_hexdigit()))
     });
-    let shown = world.told(&["alerts", "show", short.unwrap()]);
+    let shown = world.cli(&["alerts", "show", short.unwrap()]);
     assert_eq!(shown.code, 0, "{shown}");
 
     let resend = ["alerts", "resend", "--state", "dead_letter"];
-    let none = world.told(&[&resend[..], &["--sink", "other"]].concat());
+    let none = world.cli(&[&resend[..], &["--sink", "other"]].concat());
     assert_eq!((none.code, none.stdout.as_str()), (0, "no dead letters\n"));
-    let all = world.told(&[&resend[..], &["--since", "1d"]].concat());
+    let all = world.cli(&[&resend[..], &["--since", "1d"]].concat());
     assert_eq!(all.code, 0, "{all}");
     assert!(all.stdout.starts_with("1 delivery of 1 message"), "{all}");
-    let again = world.told(&resend);
+    let again = world.cli(&resend);
     assert_eq!(again.code, 0, "under way already: {again}");
     world.alert().await;
     assert_eq!(
@@ -350,27 +350,27 @@ async fn a_silenced_alert_can_be_told_after_all_and_a_silence_can_be_ended() {
     let add = [
         "silence", "add", "key=SA*", "--reason", "audit", "--until", "1h",
     ];
-    assert_eq!(world.told(&add).code, 0);
+    assert_eq!(world.cli(&add).code, 0);
     world.later(TimeDelta::minutes(5));
     world.simulator.publish(1);
     world.pull_one().await;
     world.alert().await;
     assert!(receiver.received().is_empty());
-    let listed = lines(&world.told(&["alerts", "list", "--json"]));
+    let listed = lines(&world.cli(&["alerts", "list", "--json"]));
     assert_eq!(listed[0]["state"], "silenced");
     let id = listed[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(world.told(&["alerts", "resend", &id]).code, 0);
+    assert_eq!(world.cli(&["alerts", "resend", &id]).code, 0);
     world.alert().await;
     assert_eq!(receiver.received().len(), 1);
 
-    let silences = lines(&world.told(&["silence", "list", "--json"]));
+    let silences = lines(&world.cli(&["silence", "list", "--json"]));
     let number = silences[0]["id"].to_string();
     assert_eq!(silences[0]["matchers"]["key"], "SA*");
-    assert_eq!(world.told(&["silence", "expire", &number]).code, 0);
-    let twice = world.told(&["silence", "expire", &number]);
+    assert_eq!(world.cli(&["silence", "expire", &number]).code, 0);
+    let twice = world.cli(&["silence", "expire", &number]);
     assert_eq!(twice.code, 1);
-    let none = world.told(&["silence", "list"]);
-    let wrong = world.told(&[
+    let none = world.cli(&["silence", "list"]);
+    let wrong = world.cli(&[
         "silence",
         "add",
         "colour=red",
@@ -386,9 +386,9 @@ async fn a_silenced_alert_can_be_told_after_all_and_a_silence_can_be_ended() {
 #[tokio::test]
 async fn sync_tells_what_it_brought() {
     let (world, receiver) = watched().await;
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     world.simulator.publish(2);
-    let second = world.told(&["sync", "feeds"]);
+    let second = world.cli(&["sync", "feeds"]);
     assert_eq!(second.code, 0, "{second:?}");
     assert_reads!(second);
     assert_eq!(receiver.received().len(), 2);
@@ -398,7 +398,7 @@ async fn sync_tells_what_it_brought() {
 async fn a_backlog_is_told_only_where_somebody_asks_for_it() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
-    let all = world.told(&["sync", "feeds", "--alert-backlog"]);
+    let all = world.cli(&["sync", "feeds", "--alert-backlog"]);
     assert_eq!(all.code, 0, "{all:?}");
     assert_eq!(receiver.received().len(), 60);
 }
@@ -406,15 +406,15 @@ async fn a_backlog_is_told_only_where_somebody_asks_for_it() {
 #[tokio::test]
 async fn a_sink_that_cannot_be_used_keeps_nobody_from_reading_and_is_owed_what_it_missed() {
     let (world, receiver) = watched().await;
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     let secret = world.token_file().with_file_name("hook-secret");
     std::fs::remove_file(&secret).unwrap();
     world.simulator.publish(1);
-    let without = world.told(&["sync", "feeds"]);
+    let without = world.cli(&["sync", "feeds"]);
     assert_eq!(without.code, 1);
     let stored = world.versions().await.len();
     assert_eq!(stored, 61, "it read all the same");
-    let check = world.told(&["check", "--offline"]);
+    let check = world.cli(&["check", "--offline"]);
     assert_eq!(check.code, 1);
     assert_reads!(without, check);
     let mut daemon = world.run().await;
@@ -423,7 +423,7 @@ async fn a_sink_that_cannot_be_used_keeps_nobody_from_reading_and_is_owed_what_i
         .await;
     daemon.kill9();
     std::fs::write(&secret, HOOK_SECRET).unwrap();
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     assert_eq!(receiver.received().len(), 1, "nothing was lost");
 }
 
@@ -443,7 +443,7 @@ async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
     world.alert().await;
     for state in ["dead_letter", "waiting"] {
         let arguments = ["alerts", "list", "--state", state, "--json"];
-        let listed = lines(&world.told(&arguments));
+        let listed = lines(&world.cli(&arguments));
         assert_eq!(listed.len(), 1, "{state}");
         // Which sink failed, and why.
         assert_eq!(
@@ -459,10 +459,10 @@ async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
         assert!(other.contains("500"), "{error}");
     }
     let page = world
-        .told(&["alerts", "list", "--state", "dead_letter"])
+        .cli(&["alerts", "list", "--state", "dead_letter"])
         .stdout;
     assert!(page.contains("error") && page.contains("hook: "), "{page}");
-    let csv = world.told(&[
+    let csv = world.cli(&[
         "alerts",
         "list",
         "--csv",
@@ -477,12 +477,12 @@ async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
     world.alert().await;
     assert_eq!(
         world
-            .told(&["alerts", "resend", "--state", "dead_letter"])
+            .cli(&["alerts", "resend", "--state", "dead_letter"])
             .code,
         0
     );
     world.alert().await;
-    let listed = &lines(&world.told(&["alerts", "list", "--json"]))[0];
+    let listed = &lines(&world.cli(&["alerts", "list", "--json"]))[0];
     assert_eq!(listed["state"], "delivered");
     assert_eq!(listed["error"], Value::Null);
 }

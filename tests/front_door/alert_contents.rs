@@ -156,19 +156,19 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
     let said = publish(&world);
     world.pull().await;
     world.alert().await;
-    let told = alerts(&receiver, &said);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0]["what"], "appeared");
-    assert_eq!(told[0]["watch_list_ids"], json!([1, 2]));
-    assert_eq!(told[0]["watch_list_names"][0], "Linux servers");
-    let explained = world.told(&["explain", &said]);
+    let result = alerts(&receiver, &said);
+    assert_eq!(result.len(), 1, "{result:?}");
+    assert_eq!(result[0]["what"], "appeared");
+    assert_eq!(result[0]["watch_list_ids"], json!([1, 2]));
+    assert_eq!(result[0]["watch_list_names"][0], "Linux servers");
+    let explained = world.cli(&["explain", &said]);
     assert!(
         explained
             .stdout
             .contains("another alert of the rule reports it already"),
         "{explained}"
     );
-    let tried = world.told(&["rules", "test", "--since", "1h"]);
+    let tried = world.cli(&["rules", "test", "--since", "1h"]);
     assert_reads!(explained, tried.stdout.lines().next().unwrap());
 }
 
@@ -212,9 +212,11 @@ async fn a_list_that_is_pulled_after_the_evaluation_makes_no_second_alert_within
     world.simulator.join(&said, 2);
     world.pull_back(LookBack::Full).await;
     world.alert().await;
-    let told = alerts(&receiver, &said);
-    let later = told.iter().filter(|one| one["what"] == "joined_watch_list");
-    assert!(later.count() >= 1, "hours later it is news: {told:?}");
+    let result = alerts(&receiver, &said);
+    let later = result
+        .iter()
+        .filter(|one| one["what"] == "joined_watch_list");
+    assert!(later.count() >= 1, "hours later it is news: {result:?}");
 }
 
 #[tokio::test]
@@ -244,7 +246,7 @@ async fn who_asks_for_one_list_is_not_told_that_an_advisory_joined_another() {
         .map(|message| message.body["rule"].clone())
         .collect();
     assert_eq!(rules, ["two"], "only who asks for the list that it joined");
-    let explained = world.told(&["explain", &said, "--rule", "one"]);
+    let explained = world.cli(&["explain", &said, "--rule", "one"]);
     let no = "no match: `watch_lists` requires";
     assert!(explained.stdout.contains(no), "{explained}");
 }
@@ -280,9 +282,9 @@ async fn lists_are_called_by_name_and_tickets_by_number_in_the_first_line() {
     assert_eq!(alert["key"], id.to_string().as_str());
     let title = ticket["title"].as_str().unwrap();
     assert!(title.starts_with(&format!("#{number}: ")), "{title}");
-    let listed = world.told(&["alerts", "list", "--key", &format!("#{number}")]);
+    let listed = world.cli(&["alerts", "list", "--key", &format!("#{number}")]);
     let row = listed.stdout.lines().last().unwrap();
     assert!(row.contains(&format!("#{number}")), "{listed}");
-    let listed = world.told(&["alerts", "list", "--rule", "tickets", "--json"]);
+    let listed = world.cli(&["alerts", "list", "--rule", "tickets", "--json"]);
     assert_eq!(listed.json_lines()[0]["pretty_id"], number);
 }

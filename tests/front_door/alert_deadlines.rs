@@ -30,9 +30,9 @@ fn rule(name: &str, clauses: toml::Table) -> Rule {
 }
 
 /// What the receiver got: rule, kind of alert, key and summary.
-fn told(receiver: &Receiver) -> Vec<String> {
+fn notified(receiver: &Receiver) -> Vec<String> {
     let requests = receiver.received();
-    let mut told: Vec<String> = requests
+    let mut notified: Vec<String> = requests
         .iter()
         .flat_map(|message| {
             let rule = message.body["rule"].as_str().unwrap();
@@ -44,8 +44,8 @@ fn told(receiver: &Receiver) -> Vec<String> {
             })
         })
         .collect();
-    told.sort();
-    told
+    notified.sort();
+    notified
 }
 
 #[tokio::test]
@@ -56,14 +56,14 @@ async fn an_advisory_without_a_ticket_is_told_once_and_only_if_it_is_new() {
     world.pull_one().await;
     world.later(TimeDelta::hours(71));
     world.alert().await;
-    let early = told(&receiver);
+    let early = notified(&receiver);
     assert!(!early.iter().any(|line| line.contains(&new)), "{early:?}");
 
     // Five days late, as after an outage, and twice.
     world.later(TimeDelta::days(5));
     world.alert().await;
     world.alert().await;
-    let all = told(&receiver);
+    let all = notified(&receiver);
     let of_new: Vec<&String> = all.iter().filter(|line| line.contains(&new)).collect();
     let severity = "select replace(severity, '_', ' ') from advisoryd_v1.advisories
                     order by first_seen_at desc, said limit 1";
@@ -100,10 +100,10 @@ async fn other_clauses_and_acknowledgements_hold_for_deadlines_too() {
         world.simulator.join(said, 1);
     }
     world.pull_one().await;
-    assert_eq!(world.told(&["ack", &new[0]]).code, 0);
+    assert_eq!(world.cli(&["ack", &new[0]]).code, 0);
     world.later(TimeDelta::days(4));
     world.alert().await;
-    let all = told(&receiver);
+    let all = notified(&receiver);
     assert!(!all.iter().any(|line| line.contains(&new[0])), "{all:?}");
     assert_eq!(
         all.iter().filter(|line| line.contains(&new[1])).count(),
@@ -112,10 +112,10 @@ async fn other_clauses_and_acknowledgements_hold_for_deadlines_too() {
     );
     assert!(!all.iter().any(|line| line.starts_with("none")), "{all:?}");
     // Somebody who withdraws the acknowledgement is told.
-    assert_eq!(world.told(&["ack", &new[0], "--withdraw"]).code, 0);
+    assert_eq!(world.cli(&["ack", &new[0], "--withdraw"]).code, 0);
     world.later(TimeDelta::hours(1));
     world.alert().await;
-    let all = told(&receiver);
+    let all = notified(&receiver);
     assert_eq!(
         all.iter().filter(|line| line.contains(&new[0])).count(),
         1,
@@ -133,11 +133,11 @@ async fn a_ticket_that_stays_open_is_told_once() {
     world.later(TimeDelta::days(13));
     world.alert().await;
     let is_new = |line: &&String| line.contains(&format!(" {ticket} "));
-    assert_eq!(told(&receiver).iter().filter(is_new).count(), 0);
+    assert_eq!(notified(&receiver).iter().filter(is_new).count(), 0);
     world.later(TimeDelta::days(2));
     world.alert().await;
     world.alert().await;
-    let all = told(&receiver);
+    let all = notified(&receiver);
     let lines: Vec<&String> = all.iter().filter(is_new).collect();
     assert_eq!(lines.len(), 1, "{ticket}: {all:?}");
     assert!(lines[0].contains("open ticket_open"), "{lines:?}");

@@ -32,7 +32,7 @@ async fn watched(group: Option<&'static str>) -> (World, Receiver) {
 }
 
 /// Pulls and evaluates; the messages that were sent then.
-async fn told(world: &World, receiver: &Receiver) -> Vec<Value> {
+async fn notified(world: &World, receiver: &Receiver) -> Vec<Value> {
     let before = receiver.received().len();
     world.later(TimeDelta::minutes(5));
     world.pull_back(LookBack::Full).await;
@@ -62,7 +62,7 @@ async fn what_one_revision_changes_is_one_alert_in_one_message_that_names_all_of
     let mild = "select said from advisoryd_v1.advisories where severity_rank between 1 and 3 order by said limit 1";
     let said = world.texts(mild).await.remove(0);
     assert!(world.simulator.revise(&said, true));
-    let messages = told(&world, &receiver).await;
+    let messages = notified(&world, &receiver).await;
     let changes = kinds(&world, &said, 2).await;
     assert!(
         changes.contains(&"escalated".to_owned()) && changes.contains(&"revised".to_owned()),
@@ -83,7 +83,7 @@ async fn what_one_revision_changes_is_one_alert_in_one_message_that_names_all_of
     let name = format!("soc\n{said}\n2\nescalated\n1");
     let id = uuid::Uuid::new_v5(&namespace, name.as_bytes()).to_string();
     assert_eq!(alert["id"], id.as_str());
-    let explained = world.told(&["explain", &said, "--rule", "soc", "--json"]);
+    let explained = world.cli(&["explain", &said, "--rule", "soc", "--json"]);
     let answer = |what: &str| {
         let lines = explained.json_lines();
         let found = lines.iter().find(|one| one["what"] == what).cloned();
@@ -91,7 +91,7 @@ async fn what_one_revision_changes_is_one_alert_in_one_message_that_names_all_of
     };
     assert_eq!(answer("escalated"), "delivered");
     assert_eq!(answer("revised"), "already_reported");
-    let tried = world.told(&["rules", "test", "--since", "1h", "--json"]);
+    let tried = world.cli(&["rules", "test", "--since", "1h", "--json"]);
     let tried = &tried.json_lines()[0];
     assert_eq!(tried["messages"].as_array().unwrap().len(), 1, "{tried}");
     assert_eq!(
@@ -99,7 +99,7 @@ async fn what_one_revision_changes_is_one_alert_in_one_message_that_names_all_of
         1,
         "{tried}"
     );
-    let again = told(&world, &receiver).await;
+    let again = notified(&world, &receiver).await;
     assert!(again.is_empty(), "{again:?}");
 }
 
@@ -108,7 +108,7 @@ async fn a_rejection_is_one_alert_and_the_first_line_counts_advisories() {
     let (world, receiver) = watched(Some("1h")).await;
     let said = world.simulator.saids(1)[0].clone();
     assert!(world.simulator.reject(&said));
-    let messages = told(&world, &receiver).await;
+    let messages = notified(&world, &receiver).await;
     let changes = kinds(&world, &said, 2).await;
     assert_eq!(changes, ["rejected", "revised"]);
     assert_eq!(messages.len(), 1, "{messages:?}");
@@ -124,7 +124,7 @@ async fn a_rejection_is_one_alert_and_the_first_line_counts_advisories() {
     for said in &others {
         assert!(world.simulator.revise(said, true));
     }
-    let messages = told(&world, &receiver).await;
+    let messages = notified(&world, &receiver).await;
     let title = messages[0]["title"].as_str().unwrap();
     assert!(title.starts_with("soc: 2 advisories: "), "{title}");
 }

@@ -95,17 +95,17 @@ pub fn publish(world: &World, lists: &[i64]) -> String {
 }
 
 /// The kinds of the alerts about an advisory, by rule, as the receiver got them.
-pub fn told(receiver: &Receiver, said: &str) -> BTreeMap<String, Vec<String>> {
-    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub fn notified(receiver: &Receiver, said: &str) -> BTreeMap<String, Vec<String>> {
+    let mut notified: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for message in receiver.received() {
         let rule = message.body["rule"].as_str().unwrap().to_owned();
         let facts = message.facts().into_iter();
         let of_said = facts.filter_map(|(what, key)| (key == said).then_some(what));
         for what in of_said {
-            told.entry(rule.clone()).or_default().push(what);
+            notified.entry(rule.clone()).or_default().push(what);
         }
     }
-    told
+    notified
 }
 
 /// One alert each of these rules, of this kind.
@@ -116,23 +116,23 @@ pub fn once<const N: usize>(of: [(&str, &str); N]) -> BTreeMap<String, Vec<Strin
 
 /// What `rules test` and `explain` say that each rule told: the kinds of change.
 fn assert_agrees(world: &World, receiver: &Receiver, said: &str) {
-    let told = told(receiver, said);
-    let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);
+    let notified = notified(receiver, said);
+    let tried = world.cli(&["rules", "test", "--since", "30d", "--json"]);
     for rule in tried.json_lines() {
         let messages = rule["messages"].as_array().unwrap().iter();
         let alerts = messages.flat_map(|message| message["alerts"].as_array().unwrap());
         let of_said = alerts.filter(|alert| alert["key"] == said);
         let what = of_said.map(|alert| alert["what"].as_str().unwrap().to_owned());
         let name = rule["rule"].as_str().unwrap();
-        let expected = told.get(name).cloned().unwrap_or_default();
+        let expected = notified.get(name).cloned().unwrap_or_default();
         assert_eq!(what.collect::<Vec<_>>(), expected, "rules test, {name}");
     }
-    let explained = world.told(&["explain", said, "--json"]).json_lines();
+    let explained = world.cli(&["explain", said, "--json"]).json_lines();
     for rule in world.settings.alerts.rules.iter().map(|rule| &rule.name) {
         let delivered = explained
             .iter()
             .filter(|line| line["rule"] == rule.as_str() && line["answer"] == "delivered");
-        let expected = told.get(rule.as_str()).map_or(0, Vec::len);
+        let expected = notified.get(rule.as_str()).map_or(0, Vec::len);
         assert_eq!(
             delivered.count(),
             expected,
@@ -148,13 +148,13 @@ pub async fn settle(
     said: &str,
 ) -> BTreeMap<String, Vec<String>> {
     world.alert().await;
-    let before = told(receiver, said);
+    let before = notified(receiver, said);
     for look_back in [LookBack::Missing, LookBack::Full] {
         world.pull_back(look_back).await;
         world.fetch_details().await;
         world.alert().await;
     }
-    assert_eq!(told(receiver, said), before, "nothing is told twice");
+    assert_eq!(notified(receiver, said), before, "nothing is told twice");
     assert_agrees(world, receiver, said);
     before
 }
@@ -174,7 +174,11 @@ async fn the_first_load_of_another_list_hides_nothing_however_the_lists_are_read
         follow(&mut world, 2, second);
         read(&world, 2).await;
         world.alert().await;
-        assert_eq!(told(&receiver, &said), once([]), "{second}: a first load");
+        assert_eq!(
+            notified(&receiver, &said),
+            once([]),
+            "{second}: a first load"
+        );
         read(&world, 1).await;
         let all = settle(&world, &receiver, &said).await;
         assert_eq!(all, once(THROUGH_ONE), "{first}, then {second}");
@@ -236,9 +240,9 @@ async fn a_file_that_is_a_first_load_hides_nothing() {
     assert!(import.wait().unwrap().success());
     read(&world, 1).await;
     world.alert().await;
-    assert_eq!(told(&receiver, &said)["any"], ["appeared"]);
-    assert_eq!(told(&receiver, &said)["one"], ["appeared"]);
-    assert!(!told(&receiver, &said).contains_key("two"));
+    assert_eq!(notified(&receiver, &said)["any"], ["appeared"]);
+    assert_eq!(notified(&receiver, &said)["one"], ["appeared"]);
+    assert!(!notified(&receiver, &said).contains_key("two"));
 }
 
 #[tokio::test]

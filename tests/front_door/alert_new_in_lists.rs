@@ -7,7 +7,7 @@ use advisoryd::simulate::{AnswerFault, Damage, FaultRule as Trouble};
 use chrono::TimeDelta;
 
 use crate::alert_first_loads::{
-    THROUGH_ONE, follow, list_one, once, publish, pull, read, settle, told,
+    THROUGH_ONE, follow, list_one, notified, once, publish, pull, read, settle,
 };
 use crate::support::settings::Rule;
 
@@ -73,7 +73,7 @@ async fn whoever_wants_first_loads_too_is_told_once_as_well() {
     world.alert_with(true).await;
     read(&world, 1).await;
     world.alert_with(true).await;
-    let all = told(&receiver, &said);
+    let all = notified(&receiver, &said);
     let each = ["any", "one", "two", "joined"].map(|rule| (rule, "appeared"));
     assert_eq!(all, once(each));
 }
@@ -173,7 +173,7 @@ async fn a_filter_compares_the_same_lists_as_the_clause() {
         pull(&world, &ONE, LookBack::Full).await;
         pull(&world, &TWO, LookBack::Full).await;
         world.alert().await;
-        let all = told(&receiver, &said);
+        let all = notified(&receiver, &said);
         for id in [1, 2] {
             let of = |name: &str| {
                 all.get(&format!("{name} {id}"))
@@ -189,7 +189,7 @@ async fn a_filter_compares_the_same_lists_as_the_clause() {
     }
     // They differ: of what joined list 1, nobody is told who asked for list 2.
     let joined = |id: i64| {
-        let all = &told(&receiver, &said)[&format!("clause {id}")];
+        let all = &notified(&receiver, &said)[&format!("clause {id}")];
         all.iter()
             .filter(|what| *what == "joined_watch_list")
             .count()

@@ -98,7 +98,7 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
     assert_eq!(stored, expected);
 
     // Each alert says for itself what became of it.
-    let listed = world.told(&["alerts", "list", "--json"]).json_lines();
+    let listed = world.cli(&["alerts", "list", "--json"]).json_lines();
     let mut ids = BTreeMap::new();
     for line in &listed {
         let key = line["key"].as_str().unwrap().to_owned();
@@ -106,9 +106,9 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
         assert_eq!(sinks, usize::from(too_large.contains(&key)), "{line}");
         ids.insert(key, line["id"].as_str().unwrap().to_owned());
     }
-    let page = world.told(&["alerts", "list"]).stdout;
+    let page = world.cli(&["alerts", "list"]).stdout;
     assert_eq!(page.matches("not taken by hook; ").count(), 2, "{page}");
-    let page = world.told(&["alerts", "show", &ids[&too_large[0]]]).stdout;
+    let page = world.cli(&["alerts", "show", &ids[&too_large[0]]]).stdout;
     for part in [
         "not taken: this alert: too large, also abridged, status 413".to_owned(),
         format!(
@@ -119,7 +119,7 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
         assert!(page.contains(&part), "{part}: {page}");
     }
     let explained = |key: &str| {
-        let lines = world.told(&["explain", key, "--json"]).json_lines();
+        let lines = world.cli(&["explain", key, "--json"]).json_lines();
         lines[0]["text"].as_str().unwrap().to_owned()
     };
     assert!(explained(&all[0]).starts_with("dead letter: not delivered to `hook`"));
@@ -127,7 +127,7 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
 
     // The receiver takes the third now, and nothing that it has is sent again.
     let resend = ["alerts", "resend", "--state", "dead_letter"];
-    assert_eq!(world.told(&resend).code, 0);
+    assert_eq!(world.cli(&resend).code, 0);
     for status in [413, 413, 200] {
         receiver.answer(status, None);
     }
@@ -144,7 +144,7 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
         "{dead}"
     );
 
-    assert_eq!(world.told(&resend).code, 0);
+    assert_eq!(world.cli(&resend).code, 0);
     world.alert().await;
     let sent = keys(&receiver.received()[13..]);
     assert_eq!(sent.concat(), std::slice::from_ref(again));

@@ -271,7 +271,7 @@ struct Model {
     /// Ids of all alerts, and whether anybody is told.
     alerts: BTreeMap<String, bool>,
     /// By which rule which advisory was told in a list, so that it does not appear again.
-    told: BTreeSet<(&'static str, String)>,
+    result: BTreeSet<(&'static str, String)>,
 }
 
 impl Model {
@@ -316,7 +316,7 @@ impl Model {
         let Change { key, version, .. } = change;
         let what = says.sees(change);
         let of_rule = (name, key.clone());
-        if what != change.what && self.told.contains(&of_rule) {
+        if what != change.what && self.result.contains(&of_rule) {
             return;
         }
         let list = change.watch_list_id.filter(|_| !change.is_ticket);
@@ -327,7 +327,7 @@ impl Model {
         let is_silenced = self.silenced.contains(key);
         let is_arrival = matches!(what, "appeared" | "joined_watch_list");
         if is_arrival && !is_silenced && !self.alerts.contains_key(&id) {
-            self.told.insert(of_rule);
+            self.result.insert(of_rule);
         }
         self.alerts
             .entry(id)
@@ -543,7 +543,7 @@ impl Case {
         .fetch_all(self.world.pool())
         .await
         .unwrap();
-        let told: Vec<String> = sqlx::query_scalar(
+        let result: Vec<String> = sqlx::query_scalar(
             "select key from advisoryd.alert
              where rule = 'remind' and what = 'appeared' and message_id is not null",
         )
@@ -557,7 +557,7 @@ impl Case {
         for (said, is_rejected, is_followed, is_unsolved, has_ticket) in &facts {
             let count = |rule: &str| counts.get(&(rule, said.as_str())).copied().unwrap_or(0);
             let is_taken = self.model.is_acknowledged(said, now);
-            let is_open = told.contains(said) && !is_rejected && !is_taken && *is_followed;
+            let is_open = result.contains(said) && !is_rejected && !is_taken && *is_followed;
             // After a withdrawal only alerts since then count.
             let was_taken = self.model.acknowledged.contains_key(said);
             let reminders = if is_open { DAYS } else { 0 };
@@ -565,7 +565,7 @@ impl Case {
                 assert_eq!(count(REMIND), reminders, "reminders of {said}");
             }
             // One period, whichever rule has told of it.
-            if is_taken || told.contains(said) && !was_taken {
+            if is_taken || result.contains(said) && !was_taken {
                 let escalates = i64::from(is_open);
                 assert_eq!(count(ESCALATED), escalates, "escalation of {said}");
             }
@@ -671,20 +671,20 @@ impl Case {
             0,
             "what is refused is not told"
         );
-        let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut result: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for message in self.receiver.received() {
             for alert in message.body["alerts"].as_array().unwrap() {
                 let id = alert["id"].as_str().unwrap().to_owned();
                 let carrier = message.header("webhook-id").to_owned();
-                told.entry(id).or_default().insert(carrier);
+                result.entry(id).or_default().insert(carrier);
             }
         }
         let clock = self.clock_agrees().await;
         for (id, is_told) in self.model.alerts.iter().chain(&clock) {
-            let messages = told.remove(id).map_or(0, |messages| messages.len());
+            let messages = result.remove(id).map_or(0, |messages| messages.len());
             assert_eq!(messages, usize::from(*is_told), "alert {id}");
         }
-        assert!(told.is_empty(), "nobody expected {told:?}");
+        assert!(result.is_empty(), "nobody expected {result:?}");
     }
 }
 

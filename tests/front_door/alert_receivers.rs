@@ -23,7 +23,7 @@ async fn telling(sinks: &'static [&'static str]) -> World {
 }
 
 /// A world whose first load is its baseline and whose one sink is at `url`.
-async fn told(url: &str) -> World {
+async fn notified(url: &str) -> World {
     told_within(url, "20s").await
 }
 
@@ -71,7 +71,7 @@ async fn raw(answer: Vec<u8>, closes: bool) -> String {
 #[tokio::test]
 async fn a_refusal_of_the_message_is_final_and_a_refusal_of_the_moment_is_not() {
     let receiver = Receiver::start().await;
-    let world = told(&receiver.url).await;
+    let world = notified(&receiver.url).await;
     for status in [400, 401, 404, 410, 422, 301, 408, 425, 429, 500, 503] {
         receiver.answer(status, None);
         publish(&world, 1).await;
@@ -89,7 +89,7 @@ async fn a_refusal_of_the_message_is_final_and_a_refusal_of_the_moment_is_not() 
 #[tokio::test]
 async fn patience_that_is_asked_for_as_a_date_is_given() {
     let receiver = Receiver::start().await;
-    let world = told(&receiver.url).await;
+    let world = notified(&receiver.url).await;
     let date = (Clock::system().now() + TimeDelta::hours(1)).format("%a, %d %b %Y %H:%M:%S GMT");
     receiver.answer(503, Some(date.to_string().leak()));
     publish(&world, 1).await;
@@ -106,7 +106,7 @@ async fn patience_that_is_asked_for_as_a_date_is_given() {
 #[tokio::test]
 async fn who_asks_for_patience_is_not_sent_the_other_messages_either() {
     let receiver = Receiver::start().await;
-    let world = told(&receiver.url).await;
+    let world = notified(&receiver.url).await;
     for _ in 0..8 {
         receiver.answer(429, Some("60"));
     }
@@ -125,7 +125,7 @@ async fn who_asks_for_patience_is_not_sent_the_other_messages_either() {
 #[tokio::test]
 async fn a_receiver_that_is_down_is_not_stormed_and_hears_of_all_when_it_is_back() {
     let receiver = Receiver::start().await;
-    let world = told(&receiver.url).await;
+    let world = notified(&receiver.url).await;
     receiver.usually(500);
     publish(&world, 60).await;
     let mut daemon = Running::start(&mut world.command(&["run"]));
@@ -174,7 +174,7 @@ async fn of_an_endless_answer_only_the_beginning_is_read() {
     let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n".to_vec();
     answer.resize(answer.len() + 4_000_000, b'x');
     let url = raw(answer, false).await;
-    let world = told(&url).await;
+    let world = notified(&url).await;
     publish(&world, 1).await;
     world.alert().await;
     assert_eq!(
@@ -191,7 +191,7 @@ async fn of_an_endless_answer_only_the_beginning_is_read() {
 #[tokio::test]
 async fn after_the_last_pause_a_message_is_a_dead_letter_and_rests() {
     let receiver = Receiver::start().await;
-    let world = told(&receiver.url).await;
+    let world = notified(&receiver.url).await;
     receiver.usually(500);
     publish(&world, 1).await;
     for minutes in [0, 1, 7, 40, 150, 400, 800, 800, 3000] {
@@ -241,7 +241,7 @@ async fn a_receiver_that_never_answers_holds_up_no_other() {
 #[tokio::test]
 async fn a_message_that_is_too_large_is_sent_in_halves_and_nothing_twice() {
     let receiver = Receiver::start().await;
-    let mut world = told(&receiver.url).await;
+    let mut world = notified(&receiver.url).await;
     world.settings.alerts.rules[0].group = Some("5m");
     publish(&world, 5).await;
     receiver.answer(413, None);
@@ -269,21 +269,21 @@ async fn a_message_that_is_too_large_is_sent_in_halves_and_nothing_twice() {
     let id = |number: usize| requests[number].header("webhook-id").to_owned();
     assert_eq!(id(2), id(3));
     assert!(id(0) != id(1) && id(1) != id(2));
-    let mut told: Vec<_> = [1, 3]
+    let mut notified: Vec<_> = [1, 3]
         .iter()
         .flat_map(|one: &usize| requests[*one].facts())
         .collect();
-    told.sort();
+    notified.sort();
     let mut wanted = requests[0].facts();
     wanted.sort();
-    assert_eq!(told, wanted);
+    assert_eq!(notified, wanted);
 }
 
 /// Whom a receiver finds too large alone is told in fewer words, and otherwise passed over.
 #[tokio::test]
 async fn an_alert_that_is_too_large_keeps_none_behind_it_waiting() {
     let receiver = Receiver::start().await;
-    let mut world = told(&receiver.url).await;
+    let mut world = notified(&receiver.url).await;
     world.settings.alerts.rules[0].group = Some("5m");
     publish(&world, 3).await;
     for status in [413, 413, 413, 200, 413, 413, 200] {
@@ -316,7 +316,7 @@ async fn an_alert_that_is_too_large_keeps_none_behind_it_waiting() {
 #[tokio::test]
 async fn an_alert_that_is_too_large_is_not_lost_by_a_failure_behind_it() {
     let receiver = Receiver::start().await;
-    let mut world = told(&receiver.url).await;
+    let mut world = notified(&receiver.url).await;
     world.settings.alerts.rules[0].group = Some("5m");
     publish(&world, 3).await;
     // All, two of them, the first; then the second, abridged, the third.

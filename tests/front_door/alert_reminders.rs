@@ -13,7 +13,7 @@ async fn pulled(world: &World) {
 }
 
 /// What was sent, in order.
-fn told(receiver: &Receiver) -> Vec<String> {
+fn notified(receiver: &Receiver) -> Vec<String> {
     receiver.facts().into_iter().map(|(what, _)| what).collect()
 }
 
@@ -42,19 +42,19 @@ async fn an_advisory_that_is_reinstated_is_reminded_of_a_period_later() {
         pulled(&world).await;
         world.later(TimeDelta::hours(70));
         world.alert().await;
-        assert_eq!(told(&receiver), ["appeared"], "it is rejected");
+        assert_eq!(notified(&receiver), ["appeared"], "it is rejected");
         assert!(world.simulator.reinstate(&said));
         pulled(&world).await;
         let so_far = on;
-        assert_eq!(told(&receiver), so_far, "no reminder in this second");
+        assert_eq!(notified(&receiver), so_far, "no reminder in this second");
         world.later(TimeDelta::hours(23));
         world.alert().await;
-        assert_eq!(told(&receiver), so_far);
+        assert_eq!(notified(&receiver), so_far);
         world.later(TimeDelta::hours(2));
         world.alert().await;
         let expected = [so_far, &["reminder"]].concat();
-        assert_eq!(told(&receiver), expected);
-        let tried = world.told(&["rules", "test", "--since", "7d", "--json"]);
+        assert_eq!(notified(&receiver), expected);
+        let tried = world.cli(&["rules", "test", "--since", "7d", "--json"]);
         let kinds: Vec<String> = tried.json_lines()[0]["messages"]
             .as_array()
             .unwrap()

@@ -1,11 +1,11 @@
 //! What `silence add` says of patterns, without reading all that is stored.
 
-use crate::support::{Told, World};
+use crate::support::{CommandResult, World};
 
-fn dry(world: &World, matcher: &str) -> Told {
+fn dry(world: &World, matcher: &str) -> CommandResult {
     let add = ["silence", "add", matcher, "--reason", "r"];
     let more = ["--until", "1h", "--dry-run"];
-    world.told(&[&add[..], &more].concat())
+    world.cli(&[&add[..], &more].concat())
 }
 
 #[tokio::test]
@@ -42,12 +42,12 @@ async fn patterns_are_compared_with_what_is_stored_letter_by_letter() {
         ("cve=CVE-2026-1234".to_owned(), true),
         ("cve=CVE-2026-12345".to_owned(), false),
     ] {
-        let told = dry(&world, &matcher);
-        assert_eq!(told.code, 0, "{told}");
-        let is_warned = told
+        let result = dry(&world, &matcher);
+        assert_eq!(result.code, 0, "{result}");
+        let is_warned = result
             .stderr
             .contains(&format!("warning: `{matcher}` matches no stored"));
-        assert_eq!(is_warned, !is_stored, "{matcher}: {told}");
+        assert_eq!(is_warned, !is_stored, "{matcher}: {result}");
     }
 }
 
@@ -76,12 +76,12 @@ async fn the_author_of_a_silence_is_the_login() {
     let add = [
         "silence", "add", "key=SA*", "--reason", "r", "--until", "1h",
     ];
-    assert_eq!(world.told(&add).code, 0);
+    assert_eq!(world.cli(&add).code, 0);
     let login = std::process::Command::new("id")
         .arg("-un")
         .output()
         .unwrap();
     let login = String::from_utf8(login.stdout).unwrap();
-    let listed = world.told(&["silence", "list", "--json"]).json_lines();
+    let listed = world.cli(&["silence", "list", "--json"]).json_lines();
     assert_eq!(listed[0]["created_by"], login.trim());
 }

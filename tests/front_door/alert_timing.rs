@@ -53,7 +53,7 @@ async fn publish(world: &World, count: u32) -> Vec<String> {
 }
 
 /// The number of alerts of each message, and the kinds.
-fn told(receiver: &Receiver) -> Vec<String> {
+fn notified(receiver: &Receiver) -> Vec<String> {
     let requests = receiver.received();
     let messages = requests.iter().map(|message| {
         let alerts = message.body["alerts"].as_array().unwrap();
@@ -74,18 +74,21 @@ async fn a_digest_is_one_message_at_each_scheduled_time_with_everything_since() 
     go_to(&world, "2026-12-07T06:59:00Z");
     world.alert().await;
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         Vec::<String>::new(),
         "it is 7:59 in Berlin"
     );
     go_to(&world, "2026-12-07T07:00:30Z");
     world.alert().await;
-    assert_eq!(told(&receiver), ["daily appeared 3"]);
+    assert_eq!(notified(&receiver), ["daily appeared 3"]);
     publish(&world, 1).await;
     // Late, as after an outage.
     go_to(&world, "2026-12-09T11:00:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver), ["daily appeared 3", "daily appeared 1"]);
+    assert_eq!(
+        notified(&receiver),
+        ["daily appeared 3", "daily appeared 1"]
+    );
 }
 
 /// Of 1,001 alerts the first 1,000 are a message, and it waits like the other one.
@@ -104,15 +107,15 @@ async fn a_full_message_waits_for_its_time_too() {
     publish(&world, 1).await;
     world.later(TimeDelta::hours(1));
     world.alert().await;
-    assert_eq!(told(&receiver), Vec::<String>::new());
+    assert_eq!(notified(&receiver), Vec::<String>::new());
     go_to(&world, "2026-12-06T23:00:30Z");
     world.alert().await;
-    let mut quiet = told(&receiver);
+    let mut quiet = notified(&receiver);
     quiet.sort();
     assert_eq!(quiet, ["quiet appeared 1", "quiet appeared 1000"]);
     go_to(&world, "2026-12-07T07:00:30Z");
     world.alert().await;
-    let mut daily = told(&receiver)[2..].to_vec();
+    let mut daily = notified(&receiver)[2..].to_vec();
     daily.sort();
     assert_eq!(daily, ["daily appeared 1", "daily appeared 1000"]);
 }
@@ -126,27 +129,27 @@ async fn a_digest_comes_once_on_the_days_on_which_summer_time_begins_and_ends() 
     publish(&world, 1).await;
     go_to(&world, "2027-10-31T00:31:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver), ["daily appeared 1"]);
+    assert_eq!(notified(&receiver), ["daily appeared 1"]);
     publish(&world, 2).await;
     go_to(&world, "2027-10-31T01:31:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 1, "it has been 2:30 before");
+    assert_eq!(notified(&receiver).len(), 1, "it has been 2:30 before");
     go_to(&world, "2027-11-01T01:31:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver)[1..], ["daily appeared 2"]);
+    assert_eq!(notified(&receiver)[1..], ["daily appeared 2"]);
     // There is no 2:30 in Berlin.
     go_to(&world, "2028-03-25T20:00:00Z");
     publish(&world, 1).await;
     go_to(&world, "2028-03-26T00:59:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 2);
+    assert_eq!(notified(&receiver).len(), 2);
     go_to(&world, "2028-03-26T01:01:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver)[2..], ["daily appeared 1"]);
+    assert_eq!(notified(&receiver)[2..], ["daily appeared 1"]);
     publish(&world, 1).await;
     go_to(&world, "2028-03-26T02:00:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(notified(&receiver).len(), 3);
 }
 
 #[tokio::test]
@@ -158,15 +161,15 @@ async fn messages_wait_for_the_end_of_a_mute_time() {
     ])
     .await;
     publish(&world, 2).await;
-    assert_eq!(told(&receiver), ["loud appeared 1", "loud appeared 1"]);
+    assert_eq!(notified(&receiver), ["loud appeared 1", "loud appeared 1"]);
     go_to(&world, "2026-12-06T22:59:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 2, "it is still Sunday in Berlin");
+    assert_eq!(notified(&receiver).len(), 2, "it is still Sunday in Berlin");
     go_to(&world, "2026-12-06T23:00:30Z");
     world.alert().await;
-    assert_eq!(told(&receiver)[2..], ["quiet appeared 2"]);
+    assert_eq!(notified(&receiver)[2..], ["quiet appeared 2"]);
     publish(&world, 1).await;
-    let mut all = told(&receiver)[3..].to_vec();
+    let mut all = notified(&receiver)[3..].to_vec();
     all.sort();
     assert_eq!(all, ["loud appeared 1", "quiet appeared 1"]);
 }
@@ -178,19 +181,19 @@ async fn reminders_come_until_somebody_acknowledges() {
     let said = publish(&world, 1).await.remove(0);
     world.later(TimeDelta::hours(23));
     world.alert().await;
-    assert_eq!(told(&receiver), ["soc appeared 1"]);
+    assert_eq!(notified(&receiver), ["soc appeared 1"]);
     world.later(TimeDelta::hours(2));
     world.alert().await;
     world.alert().await;
-    assert_eq!(told(&receiver), ["soc appeared 1", "soc reminder 1"]);
+    assert_eq!(notified(&receiver), ["soc appeared 1", "soc reminder 1"]);
     // Three days without a daemon are one reminder.
     world.later(TimeDelta::days(3));
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 3);
-    assert_eq!(world.told(&["ack", &said]).code, 0);
+    assert_eq!(notified(&receiver).len(), 3);
+    assert_eq!(world.cli(&["ack", &said]).code, 0);
     world.later(TimeDelta::days(3));
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(notified(&receiver).len(), 3);
 }
 
 #[tokio::test]
@@ -201,7 +204,7 @@ async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn
     world.pull_one().await;
     let said = publish(&world, 1).await.remove(0);
     let reminders = || {
-        let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);
+        let tried = world.cli(&["rules", "test", "--since", "30d", "--json"]);
         let tried = tried.json_lines().remove(0);
         let messages = tried["messages"].as_array().unwrap().clone();
         let alerts = messages
@@ -225,15 +228,15 @@ async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn
     };
     hours(50).await;
     assert_eq!(reminders(), 2);
-    assert_eq!(world.told(&["ack", &said]).code, 0);
+    assert_eq!(world.cli(&["ack", &said]).code, 0);
     hours(60).await;
     assert_eq!(reminders(), 2, "nobody is reminded of what is acknowledged");
-    assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
+    assert_eq!(world.cli(&["ack", &said, "--withdraw"]).code, 0);
     hours(23).await;
     assert_eq!(reminders(), 2, "the period begins again");
     hours(26).await;
     assert_eq!(reminders(), 4);
-    assert_eq!(world.told(&["ack", &said, "--until", "3d"]).code, 0);
+    assert_eq!(world.cli(&["ack", &said, "--until", "3d"]).code, 0);
     hours(72 + 25).await;
     assert_eq!(reminders(), 5, "it has expired");
 }
@@ -248,14 +251,14 @@ async fn what_nobody_acknowledges_is_escalated_once() {
     .await;
     let new = publish(&world, 2).await;
     world.later(TimeDelta::hours(3));
-    assert_eq!(world.told(&["ack", &new[0]]).code, 0);
+    assert_eq!(world.cli(&["ack", &new[0]]).code, 0);
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 2);
+    assert_eq!(notified(&receiver).len(), 2);
     world.later(TimeDelta::hours(2));
     world.alert().await;
     world.later(TimeDelta::days(2));
     world.alert().await;
-    assert_eq!(told(&receiver)[2..], ["pager unacknowledged 1"]);
+    assert_eq!(notified(&receiver)[2..], ["pager unacknowledged 1"]);
     assert_eq!(receiver.last().body["alerts"][0]["key"], new[1].as_str());
 }
 
@@ -274,21 +277,21 @@ async fn escalation_and_reminders_count_from_when_the_alert_was_sent() {
     publish(&world, 1).await;
     go_to(&world, "2026-12-07T06:59:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver), Vec::<String>::new());
+    assert_eq!(notified(&receiver), Vec::<String>::new());
     go_to(&world, "2026-12-07T07:00:30Z");
     world.alert().await;
     world.alert().await;
-    assert_eq!(told(&receiver), ["soc appeared 1"]);
+    assert_eq!(notified(&receiver), ["soc appeared 1"]);
     world.later(TimeDelta::hours(3));
     world.alert().await;
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(notified(&receiver).len(), 1);
     world.later(TimeDelta::hours(2));
     world.alert().await;
-    assert_eq!(told(&receiver)[1..], ["pager unacknowledged 1"]);
+    assert_eq!(notified(&receiver)[1..], ["pager unacknowledged 1"]);
     world.later(TimeDelta::days(1));
     world.alert().await;
     // A receiver that is away is no reason to escalate nothing.
-    assert_eq!(told(&receiver)[2..], ["soc reminder 1"]);
+    assert_eq!(notified(&receiver)[2..], ["soc reminder 1"]);
     receiver.usually(503);
     publish(&world, 1).await;
     go_to(&world, "2026-12-09T07:00:30Z");
@@ -305,7 +308,7 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
     let said = publish(&world, 2).await.remove(0);
     world.set_our_clock(TimeDelta::zero());
     let add =
-        |matcher: &str| world.told(&["silence", "add", matcher, "--reason", "r", "--until", "1h"]);
+        |matcher: &str| world.cli(&["silence", "add", matcher, "--reason", "r", "--until", "1h"]);
     for (matcher, why) in [
         ("rule=socc", "known: soc, advisoryd"),
         ("what=apeared", "known: appeared"),
@@ -319,7 +322,7 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
             "{refused}"
         );
     }
-    let forced = world.told(&[
+    let forced = world.cli(&[
         "silence",
         "add",
         "rule=socc",
@@ -381,10 +384,10 @@ async fn a_silence_by_product_list_name_or_severity_word_suppresses_what_it_name
         (format!("watch_list={list}"), &list),
         (format!("severity={short_name}"), &severity),
     ] {
-        let added = world.told(&["silence", "add", &matcher, "--reason", "r", "--until", "1h"]);
+        let added = world.cli(&["silence", "add", &matcher, "--reason", "r", "--until", "1h"]);
         assert_eq!(added.code, 0, "{added}");
         let field = matcher.split('=').next().unwrap();
-        let silences = world.told(&["silence", "list", "--json"]).json_lines();
+        let silences = world.cli(&["silence", "list", "--json"]).json_lines();
         let newest = silences
             .iter()
             .max_by_key(|one| one["id"].as_i64())
@@ -420,15 +423,15 @@ async fn each_silence_by_product_or_list_name_suppresses_by_itself() {
             "--until",
             "2027-01-01",
         ];
-        let added = world.told(&add);
+        let added = world.cli(&add);
         assert_eq!(added.code, 0, "{added}");
         let before = receiver.received().len();
         publish(&world, 1).await;
         assert_eq!(receiver.received().len(), before, "{matcher}");
-        let silences = world.told(&["silence", "list", "--json"]).json_lines();
+        let silences = world.cli(&["silence", "list", "--json"]).json_lines();
         for silence in silences {
             let number = silence["id"].to_string();
-            assert_eq!(world.told(&["silence", "expire", &number]).code, 0);
+            assert_eq!(world.cli(&["silence", "expire", &number]).code, 0);
         }
         publish(&world, 1).await;
         assert_eq!(receiver.received().len(), before + 1, "{matcher}: expired");
@@ -461,16 +464,20 @@ async fn an_advisory_that_comes_back_to_a_list_is_news_after_a_day_and_not_befor
         world.simulator.join(&said, 1);
         full(hours).await;
         expected.extend(news);
-        assert_eq!(told(&receiver), expected, "back after {hours} h");
+        assert_eq!(notified(&receiver), expected, "back after {hours} h");
     }
     let tried = world
-        .told(&["rules", "test", "--since", "30d", "--json"])
+        .cli(&["rules", "test", "--since", "30d", "--json"])
         .json_lines();
     let messages = tried[0]["messages"].as_array().unwrap();
     let alerts = messages
         .iter()
         .map(|one| one["alerts"].as_array().unwrap().len());
-    assert_eq!(alerts.sum::<usize>(), told(&receiver).len(), "{tried:?}");
+    assert_eq!(
+        alerts.sum::<usize>(),
+        notified(&receiver).len(),
+        "{tried:?}"
+    );
 }
 
 /// What was told last is what holds: such a rule tells of each change.
@@ -491,8 +498,8 @@ async fn an_advisory_that_leaves_and_returns_within_a_day_is_told_of_each_time_b
         world.alert().await;
     };
     let of = |rule: &str| {
-        let all = told(&receiver).into_iter();
-        let own = all.filter(|told| told.starts_with(rule));
+        let all = notified(&receiver).into_iter();
+        let own = all.filter(|notified| notified.starts_with(rule));
         own.collect::<Vec<_>>()
     };
     let mut expected = vec!["both appeared 1"];

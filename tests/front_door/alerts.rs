@@ -72,8 +72,8 @@ async fn what_a_receiver_is_sent_is_signed_and_says_what_happened() {
     world.pull_back(LookBack::Full).await;
     world.alert().await;
 
-    let told = receiver.received();
-    let message = &told[0];
+    let result = receiver.received();
+    let message = &result[0];
     let webhook = standardwebhooks::Webhook::new(HOOK_SECRET).unwrap();
     webhook.verify(&message.bytes, &message.headers).unwrap();
     assert_eq!(message.header("webhook-id"), message.body["id"]);
@@ -125,9 +125,9 @@ async fn what_matches_within_the_time_of_a_rule_goes_into_one_message() {
     world.simulator.publish(3);
     world.pull_one().await;
     world.alert().await;
-    let told = receiver.received();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].facts().len(), 3);
+    let result = receiver.received();
+    assert_eq!(result.len(), 1);
+    assert_eq!(result[0].facts().len(), 3);
 }
 
 #[tokio::test]
@@ -219,8 +219,8 @@ async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
     daemon.kill9();
     world.simulator.publish(1);
     let _daemon = world.run().await;
-    let told = receiver.wait_for(1).await;
-    assert_eq!(told[0].facts()[0].0, "appeared");
+    let result = receiver.wait_for(1).await;
+    assert_eq!(result[0].facts()[0].0, "appeared");
     let delivered = "select count(*) from advisoryd_v1.deliveries where state = 'delivered'";
     eventually("it is written down", PATIENCE, async || {
         (world.count(delivered).await == 1).then_some(())

@@ -25,8 +25,8 @@ fn feed(third: &str) -> String {
 async fn third(world: &World) -> (Vec<String>, Vec<String>) {
     let stored = "select concat_ws(' ', title, severity, solution, version)
                   from advisoryd_v1.advisories where said = 'SA3'";
-    let told = "select what from advisoryd_v1.changes where key = 'SA3' order by seq";
-    (world.texts(stored).await, world.texts(told).await)
+    let result = "select what from advisoryd_v1.changes where key = 'SA3' order by seq";
+    (world.texts(stored).await, world.texts(result).await)
 }
 
 const QUARANTINED: &str = "select concat_ws(' ', key, raw) from advisoryd_v1.quarantine";
@@ -98,15 +98,15 @@ async fn a_value_that_comes_back_is_no_event() {
         documents.set(1, part(more, day + 1));
         world.pull_one().await;
     }
-    let (_, told) = third(&world).await;
-    let events: Vec<&String> = told
+    let (_, result) = third(&world).await;
+    let events: Vec<&String> = result
         .iter()
         .filter(|what| !["appeared", "revised"].contains(&what.as_str()))
         .collect();
     // Each is told at most once, when it was first known.
     for what in ["escalated", "solution_available", "cves_added"] {
         let times = events.iter().filter(|event| event.as_str() == what).count();
-        assert!(times <= 1, "{what}: {told:?}");
+        assert!(times <= 1, "{what}: {result:?}");
     }
     let later = "select what from advisoryd_v1.changes
                  where key = 'SA3' and version > 2 order by seq";

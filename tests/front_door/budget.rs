@@ -31,7 +31,7 @@ async fn busy() -> World {
         ..Schedule::every_second()
     };
     world.settings.tickets.enabled = Some(false);
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
     world
 }
 
@@ -174,7 +174,7 @@ async fn a_429_of_one_stops_all() {
             .map(|one| one.at)
     })
     .await;
-    let paused = world.told(&["budget", "--json"]).json();
+    let paused = world.cli(&["budget", "--json"]).json();
     assert!(paused[0]["paused_until"].is_string(), "{paused}");
     assert!(
         paused[0]["paused_by"]
@@ -182,12 +182,12 @@ async fn a_429_of_one_stops_all() {
             .unwrap()
             .starts_with("daemon ")
     );
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     let line = page
         .lines()
         .find(|line| line.contains("all requests are paused until"));
     assert!(line.is_some_and(|line| line.contains("429")), "{page}");
-    let refused = world.told(&["budget", "take", "1", "--no-wait"]);
+    let refused = world.cli(&["budget", "take", "1", "--no-wait"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_reads!(refused);
     eventually("the end of the pause", PATIENCE, async || {
@@ -209,29 +209,26 @@ async fn a_429_of_one_stops_all() {
 async fn a_script_takes_part_and_the_budget_shows_who_uses_it() {
     let mut world = World::new().await;
     world.settings.upstream.requests_per_minute = Some(60);
-    assert_eq!(world.told(&["migrate"]).code, 0);
-    assert_eq!(
-        world.told(&["budget"]).stdout,
-        "no requests were sent yet\n"
-    );
-    let granted = world.told(&["budget", "take", "20"]);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["budget"]).stdout, "no requests were sent yet\n");
+    let granted = world.cli(&["budget", "take", "20"]);
     assert_eq!((granted.code, granted.stdout.as_str()), (0, "granted 20\n"));
     // Twenty more are too many for the next seconds.
-    let refused = world.told(&["budget", "take", "20", "--no-wait", "--json"]);
+    let refused = world.cli(&["budget", "take", "20", "--no-wait", "--json"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     let refused = refused.json();
     assert_eq!(refused["granted"], 0);
     assert!(refused["in_seconds"].as_f64().unwrap() > 5.0, "{refused}");
-    let many = world.told(&["budget", "take", "60"]);
+    let many = world.cli(&["budget", "take", "60"]);
     assert_eq!(many.code, 1, "{many:?}");
 
-    let budget = world.told(&["budget", "--json"]).json();
+    let budget = world.cli(&["budget", "--json"]).json();
     assert_eq!(budget[0]["used_today"], 20, "{budget}");
     assert_eq!(budget[0]["configured"], true);
     assert_eq!(budget[0]["holders"][0]["kind"], "script");
     let account = budget[0]["account"].as_str().unwrap().to_owned();
     assert_eq!(account.len(), 16);
-    let page = world.told(&["budget"]).stdout;
+    let page = world.cli(&["budget"]).stdout;
     assert!(
         page.starts_with(&format!("the account of this configuration ({account})\n")),
         "{page}"
@@ -244,8 +241,8 @@ async fn a_script_takes_part_and_the_budget_shows_who_uses_it() {
 async fn the_day_is_shared_and_what_was_not_used_is_given_back() {
     let mut world = World::new().await;
     world.settings.upstream.requests_per_day = Some(10);
-    assert_eq!(world.told(&["migrate"]).code, 0);
-    let synced = world.told(&["sync", "feeds"]);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
+    let synced = world.cli(&["sync", "feeds"]);
     assert_eq!(synced.code, 0, "{synced}");
     let sent = i64::try_from(world.simulator.requests().len()).unwrap();
     let used = "select sum(requests)::bigint from advisoryd.budget_use";
@@ -255,11 +252,11 @@ async fn the_day_is_shared_and_what_was_not_used_is_given_back() {
         "what was reserved and not sent came back"
     );
     let rest = (10 - sent).to_string();
-    let granted = world.told(&["budget", "take", &rest]);
+    let granted = world.cli(&["budget", "take", &rest]);
     assert_eq!(granted.code, 0, "{granted}");
-    let refused = world.told(&["budget", "take", "1", "--no-wait"]);
+    let refused = world.cli(&["budget", "take", "1", "--no-wait"]);
     assert_eq!(refused.code, 1, "{refused}");
-    let synced = world.told(&["sync", "feeds"]);
+    let synced = world.cli(&["sync", "feeds"]);
     assert_eq!(synced.code, 1, "{synced}");
     assert_reads!(refused, synced);
     assert_eq!(
@@ -283,8 +280,8 @@ async fn what_no_longer_counts_is_deleted_by_retention() {
     ] {
         sqlx::query(sql).execute(world.pool()).await.unwrap();
     }
-    let told = world.told(&["maintain"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["maintain"]);
+    assert_eq!(result.code, 0, "{result}");
     let left = "select count(*) from advisoryd.budget_use";
     assert_eq!(world.count(left).await, 5);
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::support::settings::{Discovery, EVERY_SECOND, Health, NEVER, Rule, Schedule};
 use crate::support::{
-    Daemon, PATIENCE, Receiver, Running, Told, World, assert_reads, eventually, is_alive, small,
+    CommandResult, Daemon, PATIENCE, Receiver, Running, World, assert_reads, eventually, is_alive,
+    small,
 };
 
 const GATE: &str = "a detail";
@@ -58,21 +59,21 @@ fn key(world: &World, text: &str) -> String {
 }
 
 /// Makes a bundle.
-fn mirror(world: &World, name: &str) -> (PathBuf, Told) {
+fn mirror(world: &World, name: &str) -> (PathBuf, CommandResult) {
     let out = world.dir().join(name);
     let key = key(world, KEY);
     let path = out.display().to_string();
-    let told = world.told(&["mirror", "--out", &path, "--key-file", &key, "--json"]);
-    (out, told)
+    let result = world.cli(&["mirror", "--out", &path, "--key-file", &key, "--json"]);
+    (out, result)
 }
 
 /// Imports a bundle where there is no token.
-fn import(world: &World, bundle: &Path, key_text: &str) -> Told {
+fn import(world: &World, bundle: &Path, key_text: &str) -> CommandResult {
     let key = key(world, key_text);
     let bundle = bundle.display().to_string();
     let mut command = world.command(&["import", &bundle, "--key-file", &key]);
     std::fs::remove_file(world.token_file()).unwrap();
-    Told::from(command.output().unwrap())
+    CommandResult::from(command.output().unwrap())
 }
 
 /// What people can ask for, without times of our own clock.
@@ -109,14 +110,14 @@ async fn a_bundle_brings_inside_what_a_sync_brings_outside() {
     );
 
     let inside = inside(&outside).await;
-    let told = import(&inside, &bundle, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &bundle, KEY);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(inside.simulator.requests().len(), 0);
 
     let mut synced = outside;
     synced.settings.schedule.list_contents = Some(EVERY_SECOND);
-    let told = synced.told(&["sync"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = synced.cli(&["sync"]);
+    assert_eq!(result.code, 0, "{result}");
     let expected = contents(&synced).await;
     assert!(expected.len() > 300, "{}", expected.len());
     assert_eq!(contents(&inside).await, expected);
@@ -143,10 +144,10 @@ async fn a_bundle_brings_inside_what_a_sync_brings_outside() {
         ["contents true", "epss true", "kev true"],
         "as old as the bundle"
     );
-    let status = inside.told(&["status", "--json"]).json();
+    let status = inside.cli(&["status", "--json"]).json();
     assert_eq!(status["bundle"]["created_at"], manifest["created_at"]);
     assert!(status["bundle"]["imported_at"].is_string(), "{status}");
-    let page = inside.told(&["status"]).stdout;
+    let page = inside.cli(&["status"]).stdout;
     let line = page
         .lines()
         .find(|line| line.starts_with("last bundle: made "));
@@ -185,40 +186,40 @@ async fn the_daemon_inside_needs_no_token_requests_nothing_and_tells_what_a_bund
     outside.simulator.join(&said, 1);
     let (second, made) = mirror(&outside, "second");
     assert_eq!(made.code, 0, "{made}");
-    let told = import(&inside, &second, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &second, KEY);
+    assert_eq!(result.code, 0, "{result}");
     let messages = receiver.wait_for(1).await;
     assert_eq!(messages[0].body["alerts"][0]["key"], said.as_str());
     assert_eq!(receiver.received().len(), 1, "what was there is no news");
     assert!(is_alive(daemon.pid()));
 
     // An older one after it.
-    let told = import(&inside, &first, KEY);
-    assert_eq!(told.code, 1);
+    let result = import(&inside, &first, KEY);
+    assert_eq!(result.code, 1);
 
     let mut command = inside.command(&["sync"]);
     std::fs::remove_file(inside.token_file()).unwrap();
-    let synced = Told::from(command.output().unwrap());
+    let synced = CommandResult::from(command.output().unwrap());
     assert_eq!(synced.code, 0, "{synced}");
     let mut command = inside.command(&["check"]);
     std::fs::remove_file(inside.token_file()).unwrap();
-    let checked = Told::from(command.output().unwrap());
+    let checked = CommandResult::from(command.output().unwrap());
     assert_eq!(checked.code, 0, "{checked}");
     let upstream = checked
         .stdout
         .lines()
         .find(|line| line.contains("upstream:"));
-    assert_reads!(told, synced, upstream.expect("what is not asked"));
+    assert_reads!(result, synced, upstream.expect("what is not asked"));
     assert_eq!(inside.simulator.requests().len(), 0);
     assert!(!checked.stderr.contains("needs `kev`"), "{checked}");
 
     // Files of bundles grow old like the feeds in them.
-    let fresh = inside.told(&["status", "--check"]);
+    let fresh = inside.cli(&["status", "--check"]);
     assert!(!fresh.stdout.contains("KEV"), "{fresh}");
     let old =
         "update advisoryd.enrichment set read_at = read_at - interval '9 days' where kind = 'kev'";
     sqlx::query(old).execute(inside.pool()).await.unwrap();
-    let stale = inside.told(&["status", "--check"]);
+    let stale = inside.cli(&["status", "--check"]);
     assert_eq!(stale.code, 2, "{stale}");
     let line = "KEV catalogue: its data is 9 days old";
     assert!(stale.stdout.contains(line), "{stale}");
@@ -239,19 +240,20 @@ async fn an_import_evaluates_and_delivers_by_itself() {
     };
     let (first, made) = mirror(&outside, "first");
     assert_eq!(made.code, 0, "{made}");
-    let told = import(&inside, &first, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &first, KEY);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(receiver.received().len(), 0, "a first load is the baseline");
     let said = outside.simulator.publish(1).remove(0);
     outside.simulator.join(&said, 1);
     let (second, made) = mirror(&outside, "second");
     assert_eq!(made.code, 0, "{made}");
-    let told = import(&inside, &second, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &second, KEY);
+    assert_eq!(result.code, 0, "{result}");
     assert!(
-        told.stdout
+        result
+            .stdout
             .contains("alerts: 1 created, 1 message delivered"),
-        "{told}"
+        "{result}"
     );
     let messages = receiver.received();
     assert_eq!(messages.len(), 1);
@@ -268,9 +270,9 @@ async fn what_is_damaged_missing_or_foreign_is_refused_and_nothing_of_it_is_take
     let mut inside = inside(&outside).await;
 
     let mut all = Vec::new();
-    let mut refused = |told: Told| {
-        assert_eq!(told.code, 1, "{told}");
-        all.push(told.stderr);
+    let mut refused = |result: CommandResult| {
+        assert_eq!(result.code, 1, "{result}");
+        all.push(result.stderr);
     };
     for key in ["another-key-that-is-also-long-enough", "short"] {
         refused(import(&inside, &bundle, key));
@@ -295,12 +297,12 @@ async fn what_is_damaged_missing_or_foreign_is_refused_and_nothing_of_it_is_take
     std::fs::write(&manifest, &text).unwrap();
 
     let path = bundle.display().to_string();
-    refused(inside.told(&["import", &path, "--watch-list", "1"]));
+    refused(inside.cli(&["import", &path, "--watch-list", "1"]));
     inside.settings.upstream.offline = None;
     refused(import(&inside, &bundle, KEY));
     inside.settings.upstream.offline = Some(true);
     inside.settings.enrichment.kev = Some("https://kev.example/kev.json".to_owned());
-    let checked = inside.told(&["check", "--offline"]);
+    let checked = inside.cli(&["check", "--offline"]);
     assert_eq!(checked.code, 78, "{checked}");
     all.push(checked.stderr);
     assert_reads!(all.join("\n"));
@@ -366,9 +368,9 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
     let incomplete = import(&inside, &out, KEY);
 
     outside.simulator.forget_requests();
-    let told = outside.told(&arguments);
-    assert_eq!(told.code, 0, "{told}");
-    let made = told.json();
+    let result = outside.cli(&arguments);
+    assert_eq!(result.code, 0, "{result}");
+    let made = result.json();
     assert_eq!(made["resumed"], saved.len(), "{made}");
     let again: Vec<String> = requests(&outside)
         .into_iter()
@@ -383,7 +385,7 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
     assert_eq!(again, Vec::<String>::new());
     assert_eq!(import(&inside, &out, KEY).code, 0);
     // A complete bundle is not overwritten.
-    let again = outside.told(&arguments);
+    let again = outside.cli(&arguments);
     assert_reads!(incomplete, again);
 }
 
@@ -426,7 +428,7 @@ async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
     outside.source = "json";
     outside.lists = Some(vec![1, 2]);
     second_is_over().await;
-    assert_eq!(outside.told(&["migrate"]).code, 0);
+    assert_eq!(outside.cli(&["migrate"]).code, 0);
     let (first, made) = mirror(&outside, "first");
     assert_eq!(made.code, 0, "{made}");
     let made = made.json();
@@ -446,8 +448,8 @@ async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
     let mut inside = inside(&outside).await;
     inside.source = "json";
     inside.lists = Some(vec![1, 2]);
-    let told = import(&inside, &first, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &first, KEY);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(inside.simulator.requests().len(), 0);
     for list in [1_i64, 2] {
         let members: Vec<String> = sqlx::query_scalar(
@@ -499,8 +501,8 @@ async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
     let mut inside = inside(&outside).await;
     inside.source = "auto";
     inside.lists = outside.lists.clone();
-    let told = import(&inside, &bundle, KEY);
-    assert_eq!(told.code, 0, "{told}");
+    let result = import(&inside, &bundle, KEY);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(
         inside.versions().await.len(),
         outside.simulator.saids(1).len()

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::support::settings::WatchList;
-use crate::support::{Told, World, assert_reads, small};
+use crate::support::{CommandResult, World, assert_reads, small};
 
 /// What must never be seen, and stands in every advisory and ticket.
 const NOTE: &str = "Ask jane.roe@corp-mail.test or Jane Roe on fileserver7.corp.test (10.20.30.40, fd00:1:2::3), \
@@ -57,10 +57,10 @@ async fn telling(change: impl FnOnce(&mut SimulatorOptions)) -> World {
     world
 }
 
-fn capture(world: &World, out: &Path, more: &[&str]) -> Told {
+fn capture(world: &World, out: &Path, more: &[&str]) -> CommandResult {
     let mut arguments = vec!["capture", "--out", out.to_str().unwrap()];
     arguments.extend(more);
-    world.told(&arguments)
+    world.cli(&arguments)
 }
 
 /// Every file of a folder, by name.
@@ -116,8 +116,8 @@ async fn no_token_and_nobodys_address_or_name_is_in_any_file() {
         let world = telling(|options| options.profile = profile).await;
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("new");
-        let told = capture(&world, &out, &[]);
-        assert_eq!(told.code, 0, "{told:?}");
+        let result = capture(&world, &out, &[]);
+        assert_eq!(result.code, 0, "{result:?}");
         let token = DEFAULT_TOKEN.to_lowercase();
         for (name, bytes) in files(&out) {
             let text = String::from_utf8_lossy(&bytes).to_lowercase();
@@ -144,22 +144,24 @@ async fn the_directory_is_private_and_of_ones_own() {
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
     let link = dir.path().join("link");
     std::os::unix::fs::symlink(&open, &link).unwrap();
-    let told = capture(&world, &link, &[]);
-    assert_eq!(told.code, 1, "a symbolic link: {told:?}");
+    let result = capture(&world, &link, &[]);
+    assert_eq!(result.code, 1, "a symbolic link: {result:?}");
     assert!(files(&open).is_empty());
-    let told = capture(&world, &open, &[]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = capture(&world, &open, &[]);
+    assert_eq!(result.code, 0, "{result:?}");
     let mode = std::fs::metadata(&open).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     // Needs root, who alone can give a directory away.
     let foreign = dir.path().join("foreign");
     std::fs::create_dir(&foreign).unwrap();
     if std::os::unix::fs::chown(&foreign, Some(65534), None).is_ok() {
-        let told = capture(&world, &foreign, &[]);
-        assert_eq!(told.code, 1, "{told:?}");
+        let result = capture(&world, &foreign, &[]);
+        assert_eq!(result.code, 1, "{result:?}");
         assert!(
-            told.stderr.contains("belongs to another user (uid 65534)"),
-            "{told:?}"
+            result
+                .stderr
+                .contains("belongs to another user (uid 65534)"),
+            "{result:?}"
         );
         assert!(files(&foreign).is_empty());
     }
@@ -169,8 +171,8 @@ async fn the_directory_is_private_and_of_ones_own() {
 async fn upstream_sees_get_and_options_as_often_as_was_said_and_one_wrong_token() {
     let world = telling(|_| {}).await;
     let dir = tempfile::tempdir().unwrap();
-    let told = capture(&world, dir.path(), &[]);
-    assert_reads!(told);
+    let result = capture(&world, dir.path(), &[]);
+    assert_reads!(result);
     let seen = world.simulator.requests();
     let methods: BTreeSet<String> = seen.iter().map(|request| request.method.clone()).collect();
     assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["GET", "OPTIONS"]);
@@ -241,7 +243,7 @@ async fn equal_answers_make_equal_replacements_and_structure_survives() {
         .keys()
         .find(|name| name.contains("feed-1") && kind(name) == "xml")
         .unwrap();
-    let inspect = world.told(&["inspect", "--json", first.join(feed).to_str().unwrap()]);
+    let inspect = world.cli(&["inspect", "--json", first.join(feed).to_str().unwrap()]);
     let inspected: Value = serde_json::from_str(&inspect.stdout).unwrap();
     assert_eq!(inspected["first"]["profile"], "json-names", "{inspected}");
     let description = first.join(feed);
@@ -256,8 +258,8 @@ async fn equal_answers_make_equal_replacements_and_structure_survives() {
 async fn raw_is_as_it_came() {
     let world = telling(|options| options.feed.encoding = Some(Encoding::Utf16Le)).await;
     let dir = tempfile::tempdir().unwrap();
-    let told = capture(&world, dir.path(), &["--raw"]);
-    assert_reads!(told);
+    let result = capture(&world, dir.path(), &["--raw"]);
+    assert_reads!(result);
     let all = files(dir.path());
     let (_, feed) = all
         .iter()
@@ -284,12 +286,12 @@ async fn what_is_too_long_is_cut_where_a_record_ends() {
         })
         .await;
         let dir = tempfile::tempdir().unwrap();
-        let told = capture(
+        let result = capture(
             &world,
             dir.path(),
             &["--max-body", "40KiB", "--watch-list", "1"],
         );
-        assert_eq!(told.code, 0, "{told:?}");
+        assert_eq!(result.code, 0, "{result:?}");
         let all = files(dir.path());
         let (name, feed) = all
             .iter()
@@ -306,7 +308,7 @@ async fn what_is_too_long_is_cut_where_a_record_ends() {
         let report: Value = serde_json::from_slice(&all["report.json"]).unwrap();
         let calls = report["calls"].as_array().unwrap();
         assert_eq!(calls.last().unwrap()["cut"], true, "{calls:?}");
-        let inspect = world.told(&["inspect", "--json", dir.path().join(name).to_str().unwrap()]);
+        let inspect = world.cli(&["inspect", "--json", dir.path().join(name).to_str().unwrap()]);
         let inspected: Value = serde_json::from_str(&inspect.stdout).unwrap();
         assert!(inspected["records"].as_u64().unwrap() > 3, "{inspected}");
         assert_eq!(inspected["refused"], 0, "{inspected}");
@@ -318,9 +320,9 @@ async fn a_folder_with_something_in_it_is_left_alone() {
     let world = telling(|_| {}).await;
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("mine"), "mine").unwrap();
-    let told = capture(&world, dir.path(), &[]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = capture(&world, dir.path(), &[]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
     assert!(world.simulator.requests().is_empty(), "nothing was asked");
 }
 
@@ -329,8 +331,8 @@ async fn a_refused_token_ends_it_at_once_and_redirects_elsewhere_are_not_followe
     let world = telling(|_| {}).await;
     world.simulator.set_token("another");
     let dir = tempfile::tempdir().unwrap();
-    let told = capture(&world, &dir.path().join("a"), &[]);
-    assert_eq!(told.code, 1);
+    let result = capture(&world, &dir.path().join("a"), &[]);
+    assert_eq!(result.code, 1);
     assert_eq!(world.simulator.requests().len(), 1);
     world.simulator.set_token(DEFAULT_TOKEN);
     let away = AnswerFault::RedirectTo("https://elsewhere.corp.test/login".to_owned());
@@ -341,9 +343,9 @@ async fn a_refused_token_ends_it_at_once_and_redirects_elsewhere_are_not_followe
     world
         .simulator
         .inject(FaultRule::new(away).on("modified__gte=4102444800"));
-    let told = capture(&world, &dir.path().join("b"), &[]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = capture(&world, &dir.path().join("b"), &[]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,8 +367,8 @@ async fn the_report_says_which_statements_held() {
     world.simulator.revise(&old, false);
     world.simulator.set_clock(chrono::TimeDelta::zero());
     let dir = tempfile::tempdir().unwrap();
-    let told = capture(&world, dir.path(), &["--yes"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = capture(&world, dir.path(), &["--yes"]);
+    assert_eq!(result.code, 0, "{result:?}");
     let report = std::fs::read_to_string(dir.path().join("report.md")).unwrap();
     assert_reads!(report);
 }
@@ -439,8 +441,8 @@ async fn a_list_is_chosen_by_the_name_that_the_configuration_or_the_database_kno
             .iter()
             .flat_map(|one| ["--watch-list", one])
             .collect();
-        let told = capture(&world, &out, &lists);
-        assert_eq!(told.code, 0, "{told}");
+        let result = capture(&world, &out, &lists);
+        assert_eq!(result.code, 0, "{result}");
         let feeds: BTreeSet<String> = world
             .simulator
             .requests()
@@ -458,9 +460,9 @@ async fn a_list_is_chosen_by_the_name_that_the_configuration_or_the_database_kno
     }
     world.simulator.forget_requests();
     let out = dir.path().join("wrong");
-    let told = capture(&world, &out, &["--watch-list", "Ofice client"]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = capture(&world, &out, &["--watch-list", "Ofice client"]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
     assert!(world.simulator.requests().is_empty() && !out.exists());
 }
 
@@ -505,7 +507,7 @@ async fn no_name_that_upstream_chose_holds_the_token() {
     world.settings.upstream.base_url = Some(format!("http://127.0.0.1:{port}"));
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new");
-    let told = capture(&world, &out, &[]);
+    let result = capture(&world, &out, &[]);
     let token = DEFAULT_TOKEN.to_lowercase();
     let mut named = BTreeSet::new();
     for (name, bytes) in files(&out) {
@@ -523,5 +525,5 @@ async fn no_name_that_upstream_chose_holds_the_token() {
             }
         }
     }
-    assert_eq!(named.len(), 4, "{named:?} {told:?}");
+    assert_eq!(named.len(), 4, "{named:?} {result:?}");
 }

@@ -10,7 +10,7 @@ use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::Value;
 
 use crate::support::{
-    PATIENCE, Running, Told, World, assert_reads, binary, eventually, on_terminal,
+    CommandResult, PATIENCE, Running, World, assert_reads, binary, eventually, on_terminal,
 };
 
 async fn filled() -> World {
@@ -50,9 +50,9 @@ async fn newest(world: &World) -> i64 {
 fn changes(world: &World, options: &[&str]) -> Vec<Value> {
     let mut arguments = vec!["changes", "--json"];
     arguments.extend(options);
-    let told = world.told(&arguments);
-    assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
-    told.json_lines()
+    let result = world.cli(&arguments);
+    assert_eq!((result.code, result.stderr.as_str()), (0, ""), "{result:?}");
+    result.json_lines()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +79,7 @@ async fn changes_are_selected_by_event_severity_list_product_and_time() {
         changes(&world, &["--watch-list", "linux SERVERS"]).len(),
         all
     );
-    let of_nobody = world.told(&["changes", "--watch-list", "77"]);
+    let of_nobody = world.cli(&["changes", "--watch-list", "77"]);
     assert_eq!(of_nobody.code, 1, "{of_nobody}");
     assert!(of_nobody.stderr.contains("watch list 77"), "{of_nobody}");
     assert_eq!(changes(&world, &["--since", "1h"]).len(), all);
@@ -98,8 +98,8 @@ async fn changes_are_selected_by_event_severity_list_product_and_time() {
             .iter()
             .any(|change| change["key"] == said.as_str())
     );
-    let unknown = world.told(&["changes", "--watch-list", "Windows"]);
-    let event = world.told(&["changes", "--what", "burnt"]);
+    let unknown = world.cli(&["changes", "--watch-list", "Windows"]);
+    let event = world.cli(&["changes", "--what", "burnt"]);
     assert_eq!((unknown.code, event.code), (1, 2));
     assert_reads!(unknown, event);
 }
@@ -110,7 +110,7 @@ async fn what_a_version_changed_is_told_as_words_that_went_and_came() {
     let from = newest(&world).await.to_string();
     let said = escalated(&world).await;
     let options = ["changes", "--what", "revised,escalated", "--since", &from];
-    let piped = world.told(&options);
+    let piped = world.cli(&options);
     assert!(!piped.stdout.contains('\u{1b}'), "{piped:?}");
     let (coloured, code) = on_terminal(world.command(&options), 120);
     assert_eq!(code, 0);
@@ -118,7 +118,7 @@ async fn what_a_version_changed_is_told_as_words_that_went_and_came() {
     let mut plain = world.command(&options);
     plain.env("NO_COLOR", "1");
     let first = |text: &str| text.lines().take(12).collect::<Vec<_>>().join("\n");
-    let history = world.told(&["show", &said, "--history"]).stdout;
+    let history = world.cli(&["show", &said, "--history"]).stdout;
     let history = &history[history.find("History").unwrap()..];
     let history = history.split("\n\nDescription").next().unwrap().to_owned();
     assert_reads!(first(&piped.stdout), history);
@@ -172,10 +172,10 @@ async fn changes_of_some_advisories_and_tickets_and_only_so_many() {
     }
     assert_eq!(pieces, all);
 
-    let unknown = world.told(&["changes", "SA1"]);
+    let unknown = world.cli(&["changes", "SA1"]);
     assert_eq!(unknown.code, 1, "{unknown}");
     assert_reads!(unknown);
-    let endless = world.told(&["changes", "--follow", "--since", "0", "--limit", "1"]);
+    let endless = world.cli(&["changes", "--follow", "--since", "0", "--limit", "1"]);
     assert_eq!(endless.code, 2, "{endless}");
 }
 
@@ -219,9 +219,9 @@ async fn a_state_file_moves_only_with_what_was_written_and_never_lies() {
     ];
     let number = || fs::read_to_string(&file).unwrap();
     let run = || {
-        let told = world.told(&options);
-        assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
-        told.json_lines().len()
+        let result = world.cli(&options);
+        assert_eq!((result.code, result.stderr.as_str()), (0, ""), "{result:?}");
+        result.json_lines().len()
     };
     escalated(&world).await;
     assert_eq!(run(), 0, "it begins at the end");
@@ -276,13 +276,13 @@ async fn a_state_file_that_says_nothing_is_refused_and_kept() {
     let mut refused = Vec::new();
     for text in ["", "12 monkeys\n", "999999\n"] {
         fs::write(&file, text).unwrap();
-        let told = world.told(&options);
+        let result = world.cli(&options);
         assert_eq!(
-            (told.code, told.stdout.as_str(), number()),
+            (result.code, result.stdout.as_str(), number()),
             (1, "", text.to_owned()),
-            "{told:?}"
+            "{result:?}"
         );
-        refused.push(told.stderr);
+        refused.push(result.stderr);
     }
     assert_reads!(refused.join(""));
 }
@@ -321,7 +321,7 @@ async fn the_script_of_the_documentation_mails_everything_once_also_after_quiet_
         &path("mail"),
         "#!/bin/sh\n[ ! -e broken ] || exit 1\ncat >>sent\n",
     );
-    let run = || -> Told {
+    let run = || -> CommandResult {
         let search = format!(
             "{}:{}",
             place.path().display(),
@@ -339,8 +339,12 @@ async fn the_script_of_the_documentation_mails_everything_once_also_after_quiet_
             .count()
     };
     for quiet in 0..3 {
-        let told = run();
-        assert_eq!((told.code, sent().as_str()), (0, ""), "{quiet}: {told:?}");
+        let result = run();
+        assert_eq!(
+            (result.code, sent().as_str()),
+            (0, ""),
+            "{quiet}: {result:?}"
+        );
     }
     let first = escalated(&world).await;
     fs::write(path("broken"), "").unwrap();
@@ -384,9 +388,9 @@ async fn the_crontab_of_the_documentation_prints_each_change_once_also_after_a_q
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &command]).env_clear();
         shell.env("PATH", format!("{directory}:/usr/bin:/bin"));
-        let told: Told = shell.output().unwrap().into();
-        assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
-        told.stdout
+        let result: CommandResult = shell.output().unwrap().into();
+        assert_eq!((result.code, result.stderr.as_str()), (0, ""), "{result:?}");
+        result.stdout
     };
     let heads = |text: &str| {
         text.lines()

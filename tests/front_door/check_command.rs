@@ -7,12 +7,12 @@ use advisoryd::simulate::SimulatorOptions;
 use serde_json::Value;
 
 use crate::support::settings::{Rule, Sink, WatchList};
-use crate::support::{Told, World, assert_reads, binary, free_port, small, state_dir};
+use crate::support::{CommandResult, World, assert_reads, binary, free_port, small, state_dir};
 
 fn findings(world: &World, code: i32) -> Vec<Value> {
-    let told = world.told(&["check", "--json"]);
-    assert_eq!(told.code, code, "{told:?}");
-    told.json().as_array().expect("an array").clone()
+    let result = world.cli(&["check", "--json"]);
+    assert_eq!(result.code, code, "{result:?}");
+    result.json().as_array().expect("an array").clone()
 }
 
 #[tokio::test]
@@ -22,17 +22,17 @@ async fn a_password_in_the_place_of_a_number_is_not_printed() {
         clauses: toml::toml! { threat_score = "Hunter2" },
         ..Rule::to_hook("soc", &["appeared"])
     }];
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 78, "{told}");
-    let said = format!("{told}");
-    assert!(said.contains("threat_score"), "{told}");
-    assert!(!said.contains("Hunter2"), "{told}");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 78, "{result}");
+    let said = format!("{result}");
+    assert!(said.contains("threat_score"), "{result}");
+    assert!(!said.contains("Hunter2"), "{result}");
 }
 
 #[tokio::test]
 async fn json_is_one_array_of_check_status_and_message() {
     let world = World::new().await;
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     let found = findings(&world, 0);
     for one in &found {
         let keys: Vec<&String> = one.as_object().expect("an object").keys().collect();
@@ -68,13 +68,13 @@ async fn everything_that_is_wrong_is_told_in_one_pass_with_what_to_do() {
         allow_private: Some(true),
         ..Sink::default()
     });
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told:?}");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result:?}");
     let mut command = world.command(&["check"]);
     fs::remove_file(world.token_file()).unwrap();
-    let without_token: Told = command.output().unwrap().into();
+    let without_token: CommandResult = command.output().unwrap().into();
     assert_eq!(without_token.code, 1, "{without_token:?}");
-    assert_reads!(told, without_token);
+    assert_reads!(result, without_token);
 }
 
 #[tokio::test]
@@ -99,14 +99,14 @@ async fn rules_and_sinks_that_do_nothing_are_told() {
         clauses: toml::toml! { watch_lists = [9] },
         ..Rule::default()
     });
-    let told = world.told(&["check", "--offline"]);
-    assert_eq!(told.code, 1, "{told}");
+    let result = world.cli(&["check", "--offline"]);
+    assert_eq!(result.code, 1, "{result}");
     for part in [
         "rule `office` names watch list 9, which is not followed: it can never match",
         "log configured, but no rule uses it",
         "there is no file /etc/advisoryd/soc-secret; a name without `/` is that of a systemd credential",
     ] {
-        assert!(told.stdout.contains(part), "{part}: {told}");
+        assert!(result.stdout.contains(part), "{part}: {result}");
     }
 }
 
@@ -140,7 +140,7 @@ async fn a_secret_that_is_missing_is_named_with_the_line_that_names_it() {
             ..Sink::default()
         });
     }
-    let told = world.told(&["check", "--offline"]);
+    let result = world.cli(&["check", "--offline"]);
     let file = world.config_file();
     let text = fs::read_to_string(&file).unwrap();
     for (key, error) in [
@@ -159,7 +159,7 @@ async fn a_secret_that_is_missing_is_named_with_the_line_that_names_it() {
     ] {
         let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
         let expected = format!("{}:{line}: {error}", file.display());
-        assert!(told.stdout.contains(&expected), "{expected}: {told}");
+        assert!(result.stdout.contains(&expected), "{expected}: {result}");
     }
 }
 
@@ -187,12 +187,12 @@ async fn an_object_that_a_lost_response_creates_twice_is_warned_of() {
             ..Sink::default()
         });
     }
-    let told = world.told(&["check", "--offline"]);
+    let result = world.cli(&["check", "--offline"]);
     let warning = "sink `tracker`: `remember` is set without `lookup`: if the response to a creation is lost, the next attempt creates a second object";
-    assert!(told.stdout.contains(warning), "{told}");
+    assert!(result.stdout.contains(warning), "{result}");
     assert!(
-        !told.stdout.contains("sink `searched`: `remember`"),
-        "{told}"
+        !result.stdout.contains("sink `searched`: `remember`"),
+        "{result}"
     );
 }
 
@@ -211,18 +211,18 @@ async fn an_upstream_that_is_not_reached_is_told_once() {
         world.settings.upstream.base_url = Some(url);
         let mut command = world.command(&["check"]);
         command.env("ADVISORYD_UPSTREAM__ALLOW_HTTP", "true");
-        let told: Told = command.output().unwrap().into();
-        assert_eq!(told.code, 1, "{told}");
-        assert_eq!(told.stdout.matches(what).count(), 1, "{told}");
-        assert_eq!(told.stdout.matches("FAIL").count(), 1, "{told}");
-        let fail = told.stdout.lines().find(|line| line.starts_with("FAIL"));
+        let result: CommandResult = command.output().unwrap().into();
+        assert_eq!(result.code, 1, "{result}");
+        assert_eq!(result.stdout.matches(what).count(), 1, "{result}");
+        assert_eq!(result.stdout.matches("FAIL").count(), 1, "{result}");
+        let fail = result.stdout.lines().find(|line| line.starts_with("FAIL"));
         let fail = fail.unwrap_or_default();
-        assert!(fail.contains("; check [upstream] base_url"), "{told}");
+        assert!(fail.contains("; check [upstream] base_url"), "{result}");
         for rest in ["watch list 1", "tickets"] {
             let line = format!("skip  {rest}: not checked");
-            assert!(told.stdout.contains(&line), "{rest}: {told}");
+            assert!(result.stdout.contains(&line), "{rest}: {result}");
         }
-        assert!(!told.stdout.contains("dns error"), "{told}");
+        assert!(!result.stdout.contains("dns error"), "{result}");
     }
 }
 
@@ -233,7 +233,7 @@ fn each_error_of_the_configuration_is_a_finding() {
     fs::write(&file, "[upstream]\nbase = 1\n[tickets]\npage_size = -1\n").unwrap();
     let mut command = binary();
     command.arg("--config").arg(&file).args(["check", "--json"]);
-    let checked: Told = command.output().unwrap().into();
+    let checked: CommandResult = command.output().unwrap().into();
     assert_eq!(checked.code, 78, "{checked:?}");
     let found = checked.json();
     let found = found.as_array().expect("an array");
@@ -259,9 +259,9 @@ async fn lists_of_the_account_that_are_not_followed_are_named() {
         ..small()
     })
     .await;
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     world.lists = Some(vec![1]);
-    let page = world.told(&["check"]);
+    let page = world.cli(&["check"]);
     let line = page
         .stdout
         .lines()
@@ -273,7 +273,7 @@ async fn lists_of_the_account_that_are_not_followed_are_named() {
         "{page}"
     );
     world.lists = None;
-    let page = world.told(&["check"]);
+    let page = world.cli(&["check"]);
     assert!(!page.stdout.contains("not followed"), "{page}");
 }
 
@@ -294,7 +294,7 @@ fn files(dir: &Path) -> Vec<String> {
 #[tokio::test]
 async fn nothing_is_written_to_the_database_or_to_files() {
     let world = World::new().await;
-    world.told(&["sync"]);
+    world.cli(&["sync"]);
     let dir = world.config_file().parent().unwrap().to_path_buf();
     let written = async || -> Vec<(String, i64)> {
         let sql = "select schemaname || '.' || relname, n_tup_ins + n_tup_upd + n_tup_del
@@ -314,7 +314,7 @@ async fn nothing_is_written_to_the_database_or_to_files() {
 #[tokio::test]
 async fn a_watch_list_that_upstream_names_otherwise_is_warned_of() {
     let mut world = World::new().await;
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     world.lists = Some(Vec::new());
     let named = |name: &'static str| {
         vec![WatchList {
@@ -334,7 +334,7 @@ async fn a_watch_list_that_upstream_names_otherwise_is_warned_of() {
     assert_eq!(rest, " upstream; compare the ID");
     let theirs = theirs.to_uppercase();
     assert!(!theirs.is_empty(), "{message}");
-    let page = world.told(&["check"]);
+    let page = world.cli(&["check"]);
     let line = format!("warn  watch list 1: {message}");
     assert!(page.stdout.lines().any(|one| one == line), "{page}");
     world.settings.watch_lists = named(Box::leak(theirs.into_boxed_str()));
@@ -369,28 +369,28 @@ async fn a_rule_with_a_list_name_that_no_list_has_is_told_also_if_upstream_knows
     world.lists = Some(vec![1, 2]);
     world.settings.alerts.rules = vec![of_list("Nosuch")];
     let told_of = |world: &World| {
-        let told = world.told(&["check"]);
-        assert_eq!(told.code, 1, "{told}");
+        let result = world.cli(&["check"]);
+        assert_eq!(result.code, 1, "{result}");
         let wrong = "FAIL  alert rules: rule `office` names the watch list `";
-        let found: Vec<&str> = told
+        let found: Vec<&str> = result
             .stdout
             .lines()
             .filter(|line| line.starts_with(wrong))
             .collect();
-        assert_eq!(found.len(), 2, "the list and the filter: {told}");
+        assert_eq!(found.len(), 2, "the list and the filter: {result}");
         for line in found {
             assert!(
                 line.ends_with("; known: Linux servers, Workstations"),
                 "{line}"
             );
         }
-        assert!(!told.stdout.contains("ok    alert rules"), "{told}");
+        assert!(!result.stdout.contains("ok    alert rules"), "{result}");
     };
     told_of(&world);
-    let synced = world.told(&["sync", "feeds"]);
+    let synced = world.cli(&["sync", "feeds"]);
     assert_eq!(synced.code, 0, "{synced}");
     world.settings.alerts.rules = vec![of_list("workstations")];
-    let right = world.told(&["check"]);
+    let right = world.cli(&["check"]);
     assert_eq!(right.code, 0, "{right}");
     assert!(right.stdout.contains("ok    alert rules: 1;"), "{right}");
     // Without upstream the database knows them.

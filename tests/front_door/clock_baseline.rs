@@ -33,8 +33,8 @@ fn rule(name: &str, clauses: toml::Table) -> Rule {
 }
 
 /// Rule, kind of alert and key of each alert that was sent, sorted.
-fn told(receiver: &Receiver) -> Vec<String> {
-    let mut told: Vec<String> = receiver
+fn notified(receiver: &Receiver) -> Vec<String> {
+    let mut notified: Vec<String> = receiver
         .received()
         .iter()
         .flat_map(|message| {
@@ -43,8 +43,8 @@ fn told(receiver: &Receiver) -> Vec<String> {
             facts.map(move |(what, key)| format!("{rule} {what} {key}"))
         })
         .collect();
-    told.sort();
-    told
+    notified.sort();
+    notified
 }
 
 fn worst(world: &World, said: &str) {
@@ -74,7 +74,7 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     let clauses = toml! { without_ticket_for = "3d" severity = "extremely_critical" };
     world.settings.alerts.rules = vec![rule("late", clauses.clone())];
     world.alert().await;
-    assert_eq!(told(&receiver), [""; 0], "the baseline");
+    assert_eq!(notified(&receiver), [""; 0], "the baseline");
 
     for said in &new[..2] {
         worst(&world, said);
@@ -82,8 +82,8 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     read_all(&world).await;
     read_all(&world).await;
     let expected = format!("late without_ticket {}", new[1]);
-    assert_eq!(told(&receiver), std::slice::from_ref(&expected));
-    let explained = |said: &str| world.told(&["explain", said, "--rule", "late"]).stdout;
+    assert_eq!(notified(&receiver), std::slice::from_ref(&expected));
+    let explained = |said: &str| world.cli(&["explain", said, "--rule", "late"]).stdout;
     // The commands go by the machine's clock, where it was stored a moment ago.
     assert_reads!(explained(&new[0]));
 
@@ -103,7 +103,7 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     read_all(&world).await;
     let mut expected = [expected, format!("late without_ticket {}", later[0])];
     expected.sort();
-    assert_eq!(told(&receiver), expected);
+    assert_eq!(notified(&receiver), expected);
 }
 
 #[tokio::test]
@@ -123,12 +123,12 @@ async fn explain_says_that_something_is_in_the_baseline_or_was_told() {
     worst(&world, &new[1]);
     read_all(&world).await;
     let expected = format!("late without_ticket {}", new[1]);
-    assert_eq!(told(&receiver), [expected]);
+    assert_eq!(notified(&receiver), [expected]);
     for (said, what) in [
         (&new[0], "that is the baseline, no alert is sent"),
         (&new[1], "the alert of this period was created"),
     ] {
-        let explained = world.told(&["explain", said, "--rule", "late"]);
+        let explained = world.cli(&["explain", said, "--rule", "late"]);
         assert!(explained.stdout.contains(what), "{explained}");
     }
 }
@@ -158,13 +158,13 @@ async fn tickets_that_open_again_or_come_late_are_told_though_they_were_created_
     ];
     world.settings.alerts.rules = rules;
     world.alert().await;
-    assert_eq!(told(&receiver), [""; 0], "the baseline");
+    assert_eq!(notified(&receiver), [""; 0], "the baseline");
 
     world.simulator.touch_ticket(tickets[0]);
     read_all(&world).await;
     read_all(&world).await;
     // The second one is as it was.
-    let all = told(&receiver);
+    let all = notified(&receiver);
     let of = |id: &str| {
         let lines = all.iter().filter(|line| line.ends_with(&format!(" {id}")));
         lines.cloned().collect::<Vec<_>>()
@@ -201,7 +201,7 @@ async fn a_ticket_of_an_advisory_that_escalates_is_told_without_a_change_of_the_
     world.later(TimeDelta::days(20));
     worst(&world, &said);
     read_all(&world).await;
-    let all = told(&receiver);
+    let all = notified(&receiver);
     assert!(
         all.contains(&format!("open ticket_open {ticket}")),
         "{ticket} {said}: {all:?}"
@@ -225,15 +225,15 @@ async fn reminders_and_escalation_begin_anew_when_an_acknowledgement_ends() {
     world.pull_one().await;
     world.alert().await;
     let mut expected = vec![format!("soc appeared {said}")];
-    assert_eq!(told(&receiver), expected);
+    assert_eq!(notified(&receiver), expected);
 
     world.set_our_clock(TimeDelta::zero());
-    assert_eq!(world.told(&["ack", &said]).code, 0);
+    assert_eq!(world.cli(&["ack", &said]).code, 0);
     world.alert().await;
-    assert_eq!(told(&receiver), expected);
-    let explained = |rule: &str| world.told(&["explain", &said, "--rule", rule]).stdout;
+    assert_eq!(notified(&receiver), expected);
+    let explained = |rule: &str| world.cli(&["explain", &said, "--rule", rule]).stdout;
     let acknowledged = ["soc", "pager"].map(&explained);
-    assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
+    assert_eq!(world.cli(&["ack", &said, "--withdraw"]).code, 0);
     let withdrawn = ["soc", "pager"].map(explained);
     assert_reads!(acknowledged.join("\n"), withdrawn.join("\n"));
     // Withdrawn.
@@ -241,15 +241,15 @@ async fn reminders_and_escalation_begin_anew_when_an_acknowledgement_ends() {
     world.alert().await;
     expected.insert(0, format!("pager unacknowledged {said}"));
     expected.push(format!("soc reminder {said}"));
-    assert_eq!(told(&receiver), expected);
+    assert_eq!(notified(&receiver), expected);
     // Expired.
-    assert_eq!(world.told(&["ack", &said, "--until", "25h"]).code, 0);
+    assert_eq!(world.cli(&["ack", &said, "--until", "25h"]).code, 0);
     world.later(TimeDelta::hours(1));
     world.alert().await;
-    assert_eq!(told(&receiver), expected);
+    assert_eq!(notified(&receiver), expected);
     world.later(TimeDelta::hours(25));
     world.alert().await;
     expected.insert(0, format!("pager unacknowledged {said}"));
     expected.push(format!("soc reminder {said}"));
-    assert_eq!(told(&receiver), expected);
+    assert_eq!(notified(&receiver), expected);
 }

@@ -260,23 +260,23 @@ async fn coverage_that_ends_in_the_future_is_objected_to_and_cut_back_at_the_nex
             .collect::<Vec<_>>()
     };
     assert_eq!(objections(&said), ["watch list 1", "tickets"]);
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let sources = status["sources"].as_array().unwrap();
     for source in sources {
         assert_eq!(source["covered_in_future"], true, "{source}");
         assert_eq!(source["state"], "failing", "{source}");
     }
-    let text = world.told(&["status"]).stdout;
+    let text = world.cli(&["status"]).stdout;
     let lines = text.lines().filter(|line| line.contains("the future"));
     assert_reads!(lines.collect::<Vec<_>>().join("\n"));
 
     // A command that reads is a start too.
-    let sync = world.told(&["sync"]);
+    let sync = world.cli(&["sync"]);
     assert_eq!(sync.code, 0, "{sync:?}");
     let warnings = sync.stderr.matches("ended in the future").count();
     assert_eq!(warnings, 2, "{sync:?}");
     world.later(TimeDelta::seconds(2));
-    let again = world.told(&["sync"]);
+    let again = world.cli(&["sync"]);
     assert!(!again.stderr.contains("the future"), "{again:?}");
     assert_eq!(lost(&world).await, [0; 0]);
     nothing_is_covered_of_the_future(&world).await;

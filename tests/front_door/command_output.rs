@@ -7,7 +7,7 @@ use advisoryd::simulate::{AnswerFault, FaultRule, SimulatorOptions, TicketFilter
 use regex::Regex;
 
 use crate::support::settings::Rule;
-use crate::support::{Receiver, Told, World, on_terminal, small};
+use crate::support::{CommandResult, Receiver, World, on_terminal, small};
 
 /// A world whose tickets have no filter by date, and whose sink refuses everything.
 async fn troubled() -> (World, Receiver) {
@@ -29,20 +29,20 @@ async fn troubled() -> (World, Receiver) {
 }
 
 /// No line of a log, and no text twice.
-fn assert_is_no_log(told: &Told) {
+fn assert_is_no_log(result: &CommandResult) {
     let log = Regex::new(r"\b(WARN|INFO|ERROR|DEBUG)\b|\d\d:\d\d:\d\d\.\d").unwrap();
     let mut texts = BTreeSet::new();
-    for line in told.stderr.lines() {
-        assert!(line.starts_with("advisoryd: "), "{line}\n{told}");
-        assert!(!log.is_match(line), "{line}\n{told}");
-        assert!(texts.insert(line), "twice: {line}\n{told}");
+    for line in result.stderr.lines() {
+        assert!(line.starts_with("advisoryd: "), "{line}\n{result}");
+        assert!(!log.is_match(line), "{line}\n{result}");
+        assert!(texts.insert(line), "twice: {line}\n{result}");
     }
 }
 
 #[tokio::test]
 async fn commands_have_no_log_and_say_what_matters_once() {
     let (world, receiver) = troubled().await;
-    let first = world.told(&["sync"]);
+    let first = world.cli(&["sync"]);
     assert_eq!(first.code, 0, "{first}");
     assert_is_no_log(&first);
     let about_filter = "tickets: upstream supports no date filter";
@@ -52,7 +52,7 @@ async fn commands_have_no_log_and_say_what_matters_once() {
     receiver.usually(503_u16);
     let rule = FaultRule::new(AnswerFault::Status(400)).on("/api/tickets");
     world.simulator.inject(rule.times(9));
-    let failed = world.told(&["sync", "--full"]);
+    let failed = world.cli(&["sync", "--full"]);
     assert_eq!(failed.code, 1, "{failed}");
     assert_is_no_log(&failed);
     let about = |what: &str| {
@@ -72,18 +72,18 @@ async fn commands_have_no_log_and_say_what_matters_once() {
         !shown.contains("WARN") && !shown.contains("ERROR"),
         "{shown}"
     );
-    let quiet = world.told(&["sync", "--full", "-q"]);
+    let quiet = world.cli(&["sync", "--full", "-q"]);
     assert_is_no_log(&quiet);
 }
 
 #[tokio::test]
 async fn a_log_that_is_asked_for_has_no_repeated_fields() {
     let (world, _receiver) = troubled().await;
-    let told = world.told(&["sync", "-v"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "-v"]);
+    assert_eq!(result.code, 0, "{result}");
     let is_log = |line: &&str| !line.starts_with("advisoryd: ");
-    let lines: Vec<&str> = told.stderr.lines().filter(is_log).collect();
-    assert!(lines.len() > 3, "{told}");
+    let lines: Vec<&str> = result.stderr.lines().filter(is_log).collect();
+    assert!(lines.len() > 3, "{result}");
     let field = Regex::new(r" ([a-z_.]+)=(\S+)").unwrap();
     for line in lines {
         let Some(begin) = field.find(line).map(|field| field.start()) else {
@@ -98,7 +98,7 @@ async fn a_log_that_is_asked_for_has_no_repeated_fields() {
             assert!(!pattern.is_match(message), "{}: {line}", &field[2]);
         }
     }
-    let json = world.told(&["sync", "--log-format", "json"]);
+    let json = world.cli(&["sync", "--log-format", "json"]);
     let about = |event: &serde_json::Value| {
         let message = event["message"].as_str();
         message.is_some_and(|message| message.contains("alert") || message.contains("tickets"))
@@ -138,7 +138,7 @@ async fn pipes_get_whole_texts() {
         .execute(world.pool())
         .await
         .unwrap();
-    let piped = world.told(&["alerts", "list"]).stdout;
+    let piped = world.cli(&["alerts", "list"]).stdout;
     assert!(
         piped.contains(&summary) && piped.contains(&error),
         "{piped}"

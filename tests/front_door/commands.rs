@@ -6,10 +6,12 @@ use std::process::Command;
 use advisoryd::simulate::{AnswerFault, FaultRule};
 use nix::sys::signal::Signal;
 
-use crate::support::{Documents, Running, Told, World, assert_reads, binary, state_dir, without};
+use crate::support::{
+    CommandResult, Documents, Running, World, assert_reads, binary, state_dir, without,
+};
 
 /// What the program says without a configuration of a test's.
-fn told(arguments: &[&str]) -> Told {
+fn result(arguments: &[&str]) -> CommandResult {
     binary().args(arguments).output().unwrap().into()
 }
 
@@ -19,17 +21,25 @@ fn an_unusable_configuration_ends_with_78_and_tells_every_mistake() {
     let file = dir.path().join("config.toml");
     let text = "[schedule]\nfeeds = \"*/15 * * *\"\n[feeds]\nfirst_dais = 3\n[[watch_lists]]\nid = 4\n[[watch_lists]]\nid = 4\n";
     std::fs::write(&file, text).unwrap();
-    let told = told(&["--config", file.to_str().unwrap(), "check"]);
-    assert_eq!((told.code, told.stdout.as_str()), (78, ""), "{told:?}");
-    assert_eq!(told.stderr.lines().count(), 3, "three mistakes: {told:?}");
-    assert_reads!(told);
+    let result = result(&["--config", file.to_str().unwrap(), "check"]);
+    assert_eq!(
+        (result.code, result.stdout.as_str()),
+        (78, ""),
+        "{result:?}"
+    );
+    assert_eq!(
+        result.stderr.lines().count(),
+        3,
+        "three mistakes: {result:?}"
+    );
+    assert_reads!(result);
 }
 
 #[test]
 fn a_named_configuration_that_is_missing_ends_with_78() {
-    let told = told(&["--config", "/nonexistent/advisoryd.toml", "status"]);
-    assert_eq!(told.code, 78, "{told:?}");
-    assert_reads!(told);
+    let result = result(&["--config", "/nonexistent/advisoryd.toml", "status"]);
+    assert_eq!(result.code, 78, "{result:?}");
+    assert_reads!(result);
 }
 
 #[test]
@@ -40,24 +50,24 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
         vec!["sync", "--days", "1", "--full"],
         vec![],
     ] {
-        let told = told(&arguments);
-        assert_eq!(told.code, 2, "{arguments:?}: {told:?}");
+        let result = result(&arguments);
+        assert_eq!(result.code, 2, "{arguments:?}: {result:?}");
     }
     for command in [
         "run", "sync", "check", "status", "migrate", "demo", "simulate", "changes", "show",
     ] {
-        let told = told(&[command, "--help"]);
-        assert_eq!(told.code, 0);
-        assert!(told.stdout.contains("Usage: advisoryd"), "{told:?}");
+        let result = result(&[command, "--help"]);
+        assert_eq!(result.code, 0);
+        assert!(result.stdout.contains("Usage: advisoryd"), "{result:?}");
     }
 }
 
 #[test]
 fn completions_and_man_page_are_printed() {
-    let script = told(&["completions", "bash"]);
+    let script = result(&["completions", "bash"]);
     assert_eq!(script.code, 0);
     assert!(script.stdout.contains("_advisoryd()"), "{script}");
-    let page = told(&["man"]);
+    let page = result(&["man"]);
     assert_eq!(page.code, 0);
     assert!(page.stdout.contains(".TH advisoryd"), "{page}");
 }
@@ -67,7 +77,7 @@ fn completions_and_man_page_are_printed() {
 fn a_man_page_is_written_for_each_command() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    assert_eq!(told(&["man", "--out", out]).code, 0);
+    assert_eq!(result(&["man", "--out", out]).code, 0);
     let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let main = page("advisoryd.1").replace('\\', "");
     let named: Vec<&str> = main
@@ -92,7 +102,7 @@ fn a_man_page_is_written_for_each_command() {
         assert!(file.contains(part), "{part}: {file}");
     }
 
-    let missing = told(&["man", "--out", &format!("{out}/missing")]);
+    let missing = result(&["man", "--out", &format!("{out}/missing")]);
     assert_eq!(missing.code, 1);
     assert_reads!(missing.stderr.replace(out, "[dir]"));
 }
@@ -100,23 +110,23 @@ fn a_man_page_is_written_for_each_command() {
 #[tokio::test]
 async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
     let world = World::new().await;
-    let all = world.told(&["sync"]);
+    let all = world.cli(&["sync"]);
     assert_eq!(all.code, 0, "{all:?}");
     assert_eq!(all.stdout.lines().count(), 3, "{all:?}");
 
     world
         .simulator
         .inject(FaultRule::new(AnswerFault::Html200).on("xml-feed"));
-    let failed = world.told(&["sync", "feeds", "--json"]);
+    let failed = world.cli(&["sync", "feeds", "--json"]);
     assert_eq!(failed.code, 1);
     assert_eq!(failed.json()["outcome"], "failed");
 
-    let unknown = world.told(&["sync", "feeds", "--watch-list", "77"]);
+    let unknown = world.cli(&["sync", "feeds", "--watch-list", "77"]);
     assert_eq!(unknown.code, 1);
     // A ticket of the last seconds is in the window behind the full scan, or not.
     let all = without(&all, r"\d unchanged", "[n] unchanged");
     assert_reads!(all, failed.without_data(), unknown);
-    world.told(&["sync", "feeds", "--watch-list", "1", "--days", "7"]);
+    world.cli(&["sync", "feeds", "--watch-list", "1", "--days", "7"]);
     let last = world.simulator.requests().pop().unwrap();
     assert!(last.target.contains("days=7"), "{}", last.target);
 }
@@ -124,13 +134,13 @@ async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
 #[tokio::test]
 async fn check_says_what_is_wrong_and_what_to_do() {
     let world = World::new().await;
-    let good = world.told(&["check"]);
+    let good = world.cli(&["check"]);
     assert_eq!(good.code, 0, "{good:?}");
 
     world
         .simulator
         .set_token("1111111111111111111111111111111111111111");
-    let rejected = world.told(&["check"]);
+    let rejected = world.cli(&["check"]);
     assert_eq!(rejected.code, 1);
     assert_eq!(
         rejected.stdout.lines().count(),
@@ -140,7 +150,7 @@ async fn check_says_what_is_wrong_and_what_to_do() {
     assert_reads!(good, rejected);
 
     let requests = world.simulator.requests().len();
-    let offline = world.told(&["check", "--offline", "--json"]);
+    let offline = world.cli(&["check", "--offline", "--json"]);
     assert_eq!(offline.code, 0, "{offline:?}");
     let findings = offline.json();
     assert_eq!(findings[0]["check"], "configuration", "{findings}");
@@ -154,15 +164,15 @@ async fn check_says_what_is_wrong_and_what_to_do() {
 #[tokio::test]
 async fn status_tells_age_errors_and_next_runs() {
     let world = World::new().await;
-    world.told(&["sync"]);
+    world.cli(&["sync"]);
     world
         .simulator
         .inject(FaultRule::new(AnswerFault::Status(404)).on("xml-feed"));
-    world.told(&["sync", "feeds"]);
-    let page = world.told(&["status"]);
+    world.cli(&["sync", "feeds"]);
+    let page = world.cli(&["status"]);
     assert_eq!(page.code, 0, "{page:?}");
     assert_reads!(page);
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let list = &status["sources"][0];
     assert_eq!(
         (&list["kind"], &list["state"], &list["records"]),
@@ -192,7 +202,7 @@ async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one(
     world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.lists = Some(vec![1, 2]);
     world.settings.tickets.enabled = Some(false);
-    let checked = world.told(&["check"]);
+    let checked = world.cli(&["check"]);
     assert_eq!(checked.code, 1, "{checked:?}");
     let lines: Vec<&str> = checked.stdout.lines().skip(3).collect();
     assert_reads!(lines.join("\n"));
@@ -210,12 +220,12 @@ async fn migrate_brings_an_empty_database_up_to_date_and_status_asks_for_it() {
         .execute(world.pool())
         .await
         .unwrap();
-    let empty = world.told(&["status"]);
+    let empty = world.cli(&["status"]);
     assert_eq!(empty.code, 1);
-    let migrated = world.told(&["migrate"]);
+    let migrated = world.cli(&["migrate"]);
     assert_eq!(migrated.code, 0, "{migrated:?}");
     assert_reads!(empty, migrated);
-    assert_eq!(world.told(&["status"]).code, 0);
+    assert_eq!(world.cli(&["status"]).code, 0);
 }
 
 #[tokio::test]
@@ -230,12 +240,12 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     .unwrap();
     let mut refused = Vec::new();
     for command in ["migrate", "run", "sync"] {
-        let told = world.told(&[command]);
+        let result = world.cli(&[command]);
         // A service manager must not start it again and again.
         let code = if command == "run" { 69 } else { 1 };
-        assert_eq!(told.code, code, "{command}: {told:?}");
-        assert!(told.stderr.contains("9999"), "{command}: {told:?}");
-        refused.push(told.to_string());
+        assert_eq!(result.code, code, "{command}: {result:?}");
+        assert!(result.stderr.contains("9999"), "{command}: {result:?}");
+        refused.push(result.to_string());
     }
     assert_reads!(refused.join("\n"));
 }
@@ -254,9 +264,9 @@ async fn a_reader_that_goes_away_is_no_failure() {
         .args(["-o", "pipefail", "-c", &line])
         .output()
         .unwrap();
-    let told = Told::from(output);
-    assert_eq!(told.stdout.lines().count(), 1);
-    assert!(!told.stderr.contains("panicked"), "{told:?}");
+    let result = CommandResult::from(output);
+    assert_eq!(result.stdout.lines().count(), 1);
+    assert!(!result.stderr.contains("panicked"), "{result:?}");
 }
 
 #[tokio::test]
@@ -302,10 +312,10 @@ async fn the_configuration_of_the_demo_fits_its_upstream() {
     let mut demo = Running::start(&mut command);
     let line = demo.line("export ADVISORYD_CONFIG=").await;
     let (_, file) = line.split_once('=').unwrap();
-    let checked = told(&["--config", file, "check"]);
+    let checked = result(&["--config", file, "check"]);
     assert_eq!(checked.code, 0, "{checked}");
     assert!(!checked.to_string().contains("warn "), "{checked}");
-    let open = told(&["--config", file, "tickets", "--open-for", "30d"]);
+    let open = result(&["--config", file, "tickets", "--open-for", "30d"]);
     assert_eq!(open.code, 0, "{open}");
     demo.signal(Signal::SIGINT);
     assert!(demo.ended().await.success());
@@ -363,7 +373,7 @@ fn the_units_are_right_and_hardened() {
             .arg(&file)
             .output()
             .unwrap();
-        let verified = Told::from(verified);
+        let verified = CommandResult::from(verified);
         let ours = verified.stderr.matches("advisoryd").count();
         assert_eq!((verified.code, ours), (0, 0), "{unit}: {verified:?}");
         let judged = Command::new("systemd-analyze")
@@ -374,7 +384,7 @@ fn the_units_are_right_and_hardened() {
         assert!(
             judged.status.success(),
             "{unit} is exposed more than 1.2: {}",
-            Told::from(judged)
+            CommandResult::from(judged)
         );
     }
 }
@@ -404,8 +414,8 @@ fn a_forgotten_configuration_makes_no_database() {
         .arg("status")
         .output()
         .unwrap();
-    let told = Told::from(output);
-    assert_eq!(told.code, 78, "{told:?}");
+    let result = CommandResult::from(output);
+    assert_eq!(result.code, 78, "{result:?}");
     for arguments in [
         &["advisories"][..],
         &["rules", "list"],
@@ -420,14 +430,14 @@ fn a_forgotten_configuration_makes_no_database() {
             .args(arguments)
             .output()
             .unwrap();
-        let other = Told::from(output);
+        let other = CommandResult::from(output);
         assert_eq!(
             (other.code, &other.stderr),
-            (78, &told.stderr),
+            (78, &result.stderr),
             "{arguments:?}"
         );
     }
-    assert_reads!(told);
+    assert_reads!(result);
     assert!(!state.path().join("new").exists());
 }
 
@@ -437,7 +447,7 @@ async fn check_on_a_fresh_machine_asks_upstream_and_creates_nothing() {
     let state = state_dir();
     let new = state.path().join("new");
     world.settings.state.dir = Some(new.display().to_string());
-    let checked = world.told(&["check"]);
+    let checked = world.cli(&["check"]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(!new.exists(), "it was created");
     let checked = without(&checked, r"PostgreSQL \d+", "PostgreSQL [n]");
@@ -449,28 +459,28 @@ async fn check_asks_upstream_whatever_the_database_is() {
     let mut world = World::new().await;
     let empty = "drop schema advisoryd_v1 cascade; drop schema advisoryd cascade";
     sqlx::raw_sql(empty).execute(world.pool()).await.unwrap();
-    let empty = world.told(&["check"]);
+    let empty = world.cli(&["check"]);
     assert_eq!(empty.code, 0, "{empty:?}");
     let schema = "select count(*) from pg_namespace where nspname = 'advisoryd'";
     assert_eq!(world.count(schema).await, 0, "it was created");
     world.settings.database.url = Some("postgres:///nothing?host=/nonexistent".to_owned());
-    let unreachable = world.told(&["check"]);
+    let unreachable = world.cli(&["check"]);
     assert_eq!(unreachable.code, 1, "{unreachable:?}");
     assert_reads!(empty, unreachable);
 }
 
 /// Runs the daemon with a configuration that cannot be used.
-fn refused(state: &std::path::Path, arguments: &[&str]) -> Told {
-    let told: Told = binary()
+fn refused(state: &std::path::Path, arguments: &[&str]) -> CommandResult {
+    let result: CommandResult = binary()
         .env("ADVISORYD_STATE__DIR", state)
         .env("ADVISORYD_HTTP__LISTEN", "")
         .args(arguments)
         .output()
         .unwrap()
         .into();
-    assert_eq!(told.code, 78, "{told:?}");
-    assert!(!state.exists(), "{told:?}");
-    told
+    assert_eq!(result.code, 78, "{result:?}");
+    assert!(!state.exists(), "{result:?}");
+    result
 }
 
 #[test]
@@ -495,7 +505,7 @@ async fn check_warns_of_secrets_that_others_may_read_or_write() {
     let mut warnings = Vec::new();
     for mode in [0o600, 0o640, 0o644, 0o660, 0o666] {
         std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).unwrap();
-        let checked = world.told(&["check", "--offline"]);
+        let checked = world.cli(&["check", "--offline"]);
         assert_eq!(checked.code, 0, "{checked:?}");
         let is_warned = checked.stdout.contains("a secret");
         assert_eq!(is_warned, mode & 0o026 != 0, "{mode:o}: {checked:?}");
@@ -524,7 +534,7 @@ fn a_database_elsewhere_is_verified_or_allowed_to_be_insecure() {
             token.display()
         );
         std::fs::write(&file, text).unwrap();
-        told(&["--config", file.to_str().unwrap(), "check", "--offline"])
+        result(&["--config", file.to_str().unwrap(), "check", "--offline"])
     };
     let weak = "url = \"postgres://me:hunter2@192.0.2.2/x?sslmode=require\"";
     let refused = check(weak);
@@ -534,8 +544,8 @@ fn a_database_elsewhere_is_verified_or_allowed_to_be_insecure() {
     let verified = check("url = \"postgres://me@192.0.2.2/x\"");
     assert_eq!(verified.code, 0, "{verified:?}");
     assert!(!format!("{refused}{allowed}{verified}").contains("hunter2"));
-    let warned = |told: &Told| {
-        let lines = told.stdout.lines();
+    let warned = |result: &CommandResult| {
+        let lines = result.stdout.lines();
         let lines = lines.filter(|line| line.starts_with("warn"));
         let lines: Vec<&str> = lines.collect();
         lines.join("\n")

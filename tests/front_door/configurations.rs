@@ -33,21 +33,24 @@ async fn a_process_with_another_configuration_replaces_nothing_of_a_daemon_that_
     let mut daemon = world.run().await;
     world.lists = Some(vec![2]);
     for arguments in [&["sync", "feeds"][..], &["run"]] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 1, "{told}");
-        assert!(told.stderr.contains(OTHER), "{told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 1, "{result}");
+        assert!(result.stderr.contains(OTHER), "{result}");
         let pid = format!("process {} on", daemon.pid());
-        assert!(told.stderr.contains(&pid), "{told}");
-        assert_eq!(world.texts(FOLLOWED).await, ["1"], "{told}");
+        assert!(result.stderr.contains(&pid), "{result}");
+        assert_eq!(world.texts(FOLLOWED).await, ["1"], "{result}");
     }
     // The same configuration in another file, with another port, is no other one.
     world.lists = Some(vec![1]);
     world.serve_health();
     let mut second = world.run().await;
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
-    let told = world.told(&["status"]);
-    assert!(!told.stdout.contains("different configurations"), "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
+    let result = world.cli(&["status"]);
+    assert!(
+        !result.stdout.contains("different configurations"),
+        "{result}"
+    );
     second.kill9();
     daemon.kill9();
     world.lists = Some(vec![2]);
@@ -70,16 +73,22 @@ async fn who_is_replaced_on_purpose_says_so_and_so_does_status() {
     warned_of(&daemon, &second).await;
     warned_of(&second, &daemon).await;
     assert_eq!(world.texts(FOLLOWED).await, ["2"]);
-    let told = world.told(&["status"]);
-    assert!(told.stdout.contains("different configurations"), "{told}");
-    let told = world.told(&["status", "--check"]);
-    assert!(told.stdout.contains("different configurations"), "{told}");
-    assert_eq!(told.code, 1, "{told}");
+    let result = world.cli(&["status"]);
+    assert!(
+        result.stdout.contains("different configurations"),
+        "{result}"
+    );
+    let result = world.cli(&["status", "--check"]);
+    assert!(
+        result.stdout.contains("different configurations"),
+        "{result}"
+    );
+    assert_eq!(result.code, 1, "{result}");
     // It is given the same configuration, and reloads it.
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     eventually("daemons that agree", PATIENCE, async || {
-        let told = world.told(&["status"]);
-        (!told.stdout.contains("different configurations")).then_some(())
+        let result = world.cli(&["status"]);
+        (!result.stdout.contains("different configurations")).then_some(())
     })
     .await;
 }
@@ -159,7 +168,7 @@ async fn wait_for_a_lock(world: &World, lock: &'static str, process: &Running) {
 #[tokio::test]
 async fn a_command_sees_a_daemon_that_starts_at_the_same_time() {
     let mut world = following_one().await;
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
     world.lists = Some(vec![2]);
     // As a daemon that is being announced.
     let mut announcing = world.pool().begin().await.unwrap();

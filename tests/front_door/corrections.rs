@@ -94,12 +94,12 @@ async fn assert_stays(world: &World, expected: (i32, &str)) {
         let (version, content) = stored(world).await;
         assert_eq!((version, &*content), expected);
     }
-    let told = world.told(&["replay", "--yes"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["replay", "--yes"]);
+    assert_eq!(result.code, 0, "{result}");
     let (version, content) = stored(world).await;
-    assert_eq!((version, &*content), expected, "{told}");
+    assert_eq!((version, &*content), expected, "{result}");
     let corrected = "select count(*) from advisoryd_v1.changes where what = 'corrected'";
-    assert_eq!(world.count(corrected).await, 0, "{told}");
+    assert_eq!(world.count(corrected).await, 0, "{result}");
 }
 
 const PENDING: &str = "select count(*) from advisoryd.wanted_detail";
@@ -223,14 +223,14 @@ async fn a_conflicting_copy_is_compared_again_when_the_other_list_is_not_followe
         "two followed lists take no turns"
     );
     world.lists = Some(Vec::new());
-    let told = world.told(&["sync", "feeds", "--json"]);
-    assert_eq!(told.code, 0, "{told}");
-    let run = told
+    let result = world.cli(&["sync", "feeds", "--json"]);
+    assert_eq!(result.code, 0, "{result}");
+    let run = result
         .json_lines()
         .into_iter()
         .find(|run| run["source"] == "watch list 2");
-    let run = run.unwrap_or_else(|| panic!("{told}"));
-    assert_eq!(run["mode"], "full", "{told}");
+    let run = run.unwrap_or_else(|| panic!("{result}"));
+    assert_eq!(run["mode"], "full", "{result}");
     assert_eq!(
         stored(&world).await,
         (2, "after extremely_critical true".to_owned())
@@ -238,7 +238,7 @@ async fn a_conflicting_copy_is_compared_again_when_the_other_list_is_not_followe
     assert_eq!(world.count(copies).await, 0);
     let kept = "select count(*) from advisoryd_v1.replaced_records";
     assert_eq!(world.count(kept).await, 0, "it is the current version now");
-    let again = world.told(&["sync", "feeds", "--json"]);
+    let again = world.cli(&["sync", "feeds", "--json"]);
     let again = again.json_lines();
     let run = again.iter().find(|run| run["source"] == "watch list 2");
     assert_eq!(run.unwrap()["mode"], "window", "{again:?}");

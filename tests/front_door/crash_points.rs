@@ -189,8 +189,8 @@ async fn a_full_pull_with_members_that_leave_survives_every_kill() {
     assert_eq!(world.count(left).await, 4);
     let back = "select count(*) from advisoryd_v1.advisory_watch_lists where left_at is null and away is not null";
     assert_eq!(world.count(back).await, 1);
-    let told = "select count(*) from advisoryd_v1.alerts where what = 'left_watch_list'";
-    assert_eq!(world.count(told).await, 5);
+    let result = "select count(*) from advisoryd_v1.alerts where what = 'left_watch_list'";
+    assert_eq!(world.count(result).await, 5);
 }
 
 #[tokio::test]
@@ -300,8 +300,8 @@ async fn discovery_survives_every_kill() {
         watch_lists: true,
         schedule: NEVER,
     });
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result:?}");
     let added = world.simulator.add_watch_list().unwrap();
     world.simulator.join(&world.simulator.saids(1)[0], added);
     world.simulator.rename_watch_list(2, "Printers");

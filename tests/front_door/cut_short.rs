@@ -104,8 +104,8 @@ async fn every_answer_of_json_that_ends_early_is_requested_again_within_the_run(
                 cut(path);
             }
             let what = format!("{after_bytes} {clean}");
-            let told = world.told(&["sync"]);
-            assert_eq!(told.code, 0, "{what}: {told}");
+            let result = world.cli(&["sync"]);
+            assert_eq!(result.code, 0, "{what}: {result}");
             let kept = "select count(*) from advisoryd_v1.quarantine";
             assert_eq!(world.count(kept).await, 0, "{what}");
         }
@@ -124,8 +124,8 @@ async fn details_that_are_cut_short_each_time_are_requested_again_soon() {
     world
         .simulator
         .inject(FaultRule::new(fault).on("advisories/SA").times(1000));
-    let told = world.told(&["sync"]);
-    assert_eq!(told.code, 1, "{told}");
+    let result = world.cli(&["sync"]);
+    assert_eq!(result.code, 1, "{result}");
     let kept = "select count(*) from advisoryd_v1.quarantine";
     assert_eq!(world.count(kept).await, 0);
     let late = "select count(*) from advisoryd.wanted_detail
@@ -136,8 +136,8 @@ async fn details_that_are_cut_short_each_time_are_requested_again_soon() {
         .execute(world.pool())
         .await
         .unwrap();
-    let told = world.told(&["sync"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync"]);
+    assert_eq!(result.code, 0, "{result}");
     let wanted = "select count(*) from advisoryd.wanted_detail";
     assert_eq!(world.count(wanted).await, 0);
 }

@@ -300,7 +300,7 @@ async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
     world.settings.state.dir = Some(dir);
     let mut daemon = world.run().await;
     let status = eventually("a complete status", PATIENCE, async || {
-        let status = world.told(&["status", "--json"]);
+        let status = world.cli(&["status", "--json"]);
         let is_whole = |status: &Value| {
             let sources = status["sources"].as_array().unwrap();
             sources.len() == 2 && sources.iter().all(|source| source["state"] == "ok")
@@ -316,7 +316,7 @@ async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
         "60",
         "{line}: {asked:?}"
     );
-    let check = world.told(&["check"]);
+    let check = world.cli(&["check"]);
     assert_eq!(check.code, 0, "{check:?}");
 
     let pid_file = state.path().join("s/postgresql/data/postmaster.pid");
@@ -332,7 +332,7 @@ async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
         (!is_alive(server)).then_some(())
     })
     .await;
-    let after = world.told(&["sync", "feeds", "--full", "--json"]);
+    let after = world.cli(&["sync", "feeds", "--full", "--json"]);
     assert_eq!(after.code, 0, "{after:?}");
     assert_eq!(
         after.json()["unchanged"],
@@ -431,13 +431,13 @@ async fn no_output_ever_holds_the_token() {
         ["-vv", "check", "--json"],
         ["-vv", "status", "--json"],
     ] {
-        let told = world.told(&arguments);
-        for text in [told.stdout, told.stderr] {
+        let result = world.cli(&arguments);
+        for text in [result.stdout, result.stderr] {
             assert!(!text.contains(token), "{arguments:?} tells the token");
         }
     }
-    let told = world
+    let result = world
         .count("select count(*) from advisoryd.sync_run where error like '%51a7e0f0ca11%'")
         .await;
-    assert_eq!(told, 0);
+    assert_eq!(result, 0);
 }

@@ -6,7 +6,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 
 use crate::support::settings::{Rule, Sink, WatchList};
-use crate::support::{Receiver, Shell, Told, World, assert_reads, small};
+use crate::support::{CommandResult, Receiver, Shell, World, assert_reads, small};
 
 struct Team {
     world: World,
@@ -61,15 +61,15 @@ impl Team {
 
     /// Types a line; it ends well.
     fn types(&mut self, question: &str, line: &str) -> String {
-        let told = self.tries(question, line);
-        assert_eq!(told.code, 0, "{line}: {told}");
-        told.stdout
+        let result = self.tries(question, line);
+        assert_eq!(result.code, 0, "{line}: {result}");
+        result.stdout
     }
 
-    fn tries(&mut self, question: &str, line: &str) -> Told {
-        let told = self.shell.run(line, &self.world.config_file());
-        writeln!(self.transcript, "# {question}\n$ {line}\n{told}").unwrap();
-        told
+    fn tries(&mut self, question: &str, line: &str) -> CommandResult {
+        let result = self.shell.run(line, &self.world.config_file());
+        writeln!(self.transcript, "# {question}\n$ {line}\n{result}").unwrap();
+        result
     }
 
     async fn text(&self, sql: &'static str) -> String {
@@ -95,7 +95,7 @@ async fn the_ten_daily_questions_are_answered_by_one_command_each() {
     assert!(count > 0);
     assert_eq!(news.lines().count(), 1 + usize::try_from(count).unwrap());
 
-    let told = team
+    let result = team
         .text("select key from advisoryd_v1.alerts where rule = 'soc' and state <> 'baseline' order by key limit 1")
         .await;
     let cve = team
@@ -112,15 +112,15 @@ async fn the_ten_daily_questions_are_answered_by_one_command_each() {
 
     let sent = team.types(
         "Who was told of it, and when?",
-        &format!("advisoryd explain {told}"),
+        &format!("advisoryd explain {result}"),
     );
     assert!(sent.contains("soc-chat"), "{sent}");
 
-    team.world.simulator.revise(&told, true);
+    team.world.simulator.revise(&result, true);
     team.world.pull_back(LookBack::Full).await;
     let history = team.types(
         "What changed in it?",
-        &format!("advisoryd show {told} --history | sed -n '/^History/,/^$/p'"),
+        &format!("advisoryd show {result} --history | sed -n '/^History/,/^$/p'"),
     );
     assert!(history.contains("version 2"), "{history}");
     let changes = team.types(

@@ -161,8 +161,8 @@ async fn half_a_character_and_nul_become_one_that_stands_for_them() {
     });
     let listed: Vec<String> = listed.collect();
     documents.set_text("/api/advisories/", &page(&listed));
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
     let titles = "select title || ' ' || repaired from advisoryd_v1.advisories order by said";
     let wanted = [
         "a\u{fffd} true",

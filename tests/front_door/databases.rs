@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{PATIENCE, PgServer, Told, World, assert_reads, eventually};
+use crate::support::{CommandResult, PATIENCE, PgServer, World, assert_reads, eventually};
 
 /// The URL of a database of the same name for this role.
 fn url(server: &PgServer, role: &str) -> String {
@@ -10,9 +10,9 @@ fn url(server: &PgServer, role: &str) -> String {
 }
 
 /// The SQL at the end of a line of `check` that has this part.
-fn advice(told: &crate::support::Told, part: &str, begins: &str) -> String {
-    let line = told.stdout.lines().find(|line| line.contains(part));
-    let line = line.unwrap_or_else(|| panic!("{part}: {told}"));
+fn advice(result: &crate::support::CommandResult, part: &str, begins: &str) -> String {
+    let line = result.stdout.lines().find(|line| line.contains(part));
+    let line = line.unwrap_or_else(|| panic!("{part}: {result}"));
     let (_, sql) = line.rsplit_once(begins).expect(line);
     sql.to_owned()
 }
@@ -22,17 +22,17 @@ async fn a_server_prepared_as_documented_lacks_nothing() {
     let server = PgServer::primary().await;
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
-    let told = world.told(&["check"]);
-    let of_the_database = |told: &Told| {
-        let lines = told.stdout.lines();
+    let result = world.cli(&["check"]);
+    let of_the_database = |result: &CommandResult| {
+        let lines = result.stdout.lines();
         let lines: Vec<&str> = lines.filter(|line| line.contains("  database: ")).collect();
         lines.join("\n")
     };
-    let empty = of_the_database(&told);
-    assert_eq!(world.told(&["sync"]).code, 0);
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 0, "{told}");
-    assert_reads!(empty, of_the_database(&told));
+    let empty = of_the_database(&result);
+    assert_eq!(world.cli(&["sync"]).code, 0);
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 0, "{result}");
+    assert_reads!(empty, of_the_database(&result));
 }
 
 #[tokio::test]
@@ -49,33 +49,33 @@ async fn what_a_server_lacks_is_told_with_the_statements_that_mend_it() {
     }
     let latin = format!("postgres://poor@{}/latin?sslmode=disable", server.host());
     world.settings.database.url = Some(latin);
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
-    let latin = told.stdout.lines().find(|line| line.contains("LATIN1"));
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
+    let latin = result.stdout.lines().find(|line| line.contains("LATIN1"));
     let latin = latin.expect("the encoding is named").to_owned();
 
     world.settings.database.url = Some(url(&server, "poor"));
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
-    let grant = advice(&told, "may not create schemas", "owner: ");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
+    let grant = advice(&result, "may not create schemas", "owner: ");
     server.sql("poor", &grant).await;
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
 
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 0, "{told}");
-    let reader = advice(&told, "`advisoryd_reader` does not exist", "database: ");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 0, "{result}");
+    let reader = advice(&result, "`advisoryd_reader` does not exist", "database: ");
     server.sql("poor", &reader).await;
-    let told = world.told(&["check"]);
-    assert!(!told.stdout.contains("advisoryd_reader"), "{told}");
+    let result = world.cli(&["check"]);
+    assert!(!result.stdout.contains("advisoryd_reader"), "{result}");
     let read = "set role advisoryd_reader; select count(*) from advisoryd_v1.advisories";
     server.sql("poor", read).await;
 
     server.sql("postgres", "create role other login").await;
     let other = format!("postgres://other@{}/poor?sslmode=disable", server.host());
     world.settings.database.url = Some(other);
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
-    let owned = told.stdout.lines().find(|line| line.contains("`poor`"));
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
+    let owned = result.stdout.lines().find(|line| line.contains("`poor`"));
     assert_reads!(latin, owned.expect("the owner is named"));
 }
 
@@ -146,8 +146,8 @@ async fn defaults_of_the_database_and_the_role_change_nothing() {
         &["verify"],
         &["maintain"],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 0, "{arguments:?}: {result}");
     }
     world.database.pool =
         advisoryd::store::database::pool(server.options("advisoryd").extra_float_digits(None), 5);
@@ -169,7 +169,7 @@ async fn a_server_that_accepts_no_writes_is_named_by_status_and_by_what_writes()
     let server = PgServer::primary().await;
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let said = world.simulator.saids(1).remove(0);
     server
         .sql(
@@ -181,10 +181,10 @@ async fn a_server_that_accepts_no_writes_is_named_by_status_and_by_what_writes()
         "{}: the server accepts no writes: default_transaction_read_only is on",
         server.host()
     );
-    let status = world.told(&["status"]);
+    let status = world.cli(&["status"]);
     assert_eq!(status.code, 0, "{status}");
     assert!(status.stdout.contains(&reason), "{status}");
-    let check = world.told(&["status", "--check"]);
+    let check = world.cli(&["status", "--check"]);
     assert!(check.stdout.contains(&reason), "{check}");
     for arguments in [
         &["sync"][..],
@@ -192,9 +192,9 @@ async fn a_server_that_accepts_no_writes_is_named_by_status_and_by_what_writes()
         &["maintain"],
         &["budget", "take", "1"],
     ] {
-        let told = world.told(arguments);
-        assert_ne!(told.code, 0, "{arguments:?}: {told}");
-        assert!(told.stderr.contains(&reason), "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_ne!(result.code, 0, "{arguments:?}: {result}");
+        assert!(result.stderr.contains(&reason), "{arguments:?}: {result}");
     }
 }
 
@@ -207,10 +207,10 @@ async fn a_schema_of_the_views_without_its_tables_is_refused() {
     let owned = "alter schema advisoryd_v1 owner to advisoryd";
     server.sql("advisoryd", owned).await;
     for arguments in [["check"], ["sync"], ["migrate"]] {
-        let told = world.told(&arguments);
-        assert_eq!(told.code, 1, "{told}");
+        let result = world.cli(&arguments);
+        assert_eq!(result.code, 1, "{result}");
         let advice = "drop schema advisoryd_v1 cascade";
-        assert!(told.to_string().contains(advice), "{told}");
+        assert!(result.to_string().contains(advice), "{result}");
     }
     let made = "select count(*)::text from pg_namespace where nspname = 'advisoryd'";
     let made = server.text("advisoryd", made).await;
@@ -222,21 +222,24 @@ async fn check_tells_too_few_connections_and_a_replica_that_cannot_be_used() {
     let server = PgServer::primary().await;
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let limit = "alter role advisoryd connection limit 7";
     server.sql("postgres", limit).await;
     world.settings.database.read_url =
         Some("postgres://advisoryd@127.0.0.1:1/advisoryd".to_owned());
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
-    assert!(told.stdout.contains("may have 7 in this"), "{told}");
-    assert!(told.stdout.contains("read_url cannot be used"), "{told}");
-    world.settings.database.read_url = Some(server.url());
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
+    assert!(result.stdout.contains("may have 7 in this"), "{result}");
     assert!(
-        told.stdout.contains("which is no standby: no lag"),
-        "{told}"
+        result.stdout.contains("read_url cannot be used"),
+        "{result}"
+    );
+    world.settings.database.read_url = Some(server.url());
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 0, "{result}");
+    assert!(
+        result.stdout.contains("which is no standby: no lag"),
+        "{result}"
     );
 }
 
@@ -252,8 +255,11 @@ async fn urls_of_libpq_are_taken_or_refused_with_what_to_write() {
         format!("postgres:///advisoryd?user=advisoryd&hostaddr=127.0.0.1&port={port}"),
     ] {
         world.settings.database.url = Some(url.clone());
-        let told = world.told(&["check"]);
-        assert!(told.stdout.contains("database: reachable"), "{url}: {told}");
+        let result = world.cli(&["check"]);
+        assert!(
+            result.stdout.contains("database: reachable"),
+            "{url}: {result}"
+        );
     }
     for (parameter, advice) in [
         ("connect_timeout=10", "3 seconds to answer"),
@@ -262,9 +268,9 @@ async fn urls_of_libpq_are_taken_or_refused_with_what_to_write() {
         ("keepalives=1", "leave it out"),
     ] {
         world.settings.database.url = Some(format!("{}&{parameter}", server.url()));
-        let told = world.told(&["check"]);
-        assert_ne!(told.code, 0, "{told}");
-        assert!(told.to_string().contains(advice), "{parameter}: {told}");
+        let result = world.cli(&["check"]);
+        assert_ne!(result.code, 0, "{result}");
+        assert!(result.to_string().contains(advice), "{parameter}: {result}");
     }
 }
 
@@ -273,7 +279,7 @@ async fn the_changes_are_replicated_to_a_consumer_as_documented() {
     let (server, consumer) = (PgServer::primary().await, PgServer::primary().await);
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let blocks = blocks_of("Logical replication of the changes", "sql");
     let [publishing, subscribing] = blocks.as_slice() else {
         panic!("{blocks:?}");
@@ -286,7 +292,7 @@ async fn the_changes_are_replicated_to_a_consumer_as_documented() {
         consumer.sql("advisoryd", statement).await;
     }
     world.simulator.publish(5);
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
 
     let rows =
         "select md5(string_agg(to_jsonb(c)::text, '' order by c.seq)) from advisoryd.change c";

@@ -141,7 +141,7 @@ async fn sync_evaluates_the_conditions_without_rules_and_sinks_too() {
         "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>T1</title>\
          </advisory><advisory><title>no identifier</title></advisory></advisories>",
     );
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     assert_eq!(
         world
             .texts("select what from advisoryd_v1.conditions where holds")

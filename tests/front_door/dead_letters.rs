@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::settings::Rule;
-use crate::support::{Receiver, Told, World, assert_reads};
+use crate::support::{CommandResult, Receiver, World, assert_reads};
 
 /// Two alerts of two rules, refused for good by the sink `hook`.
 async fn refused() -> (World, Receiver) {
@@ -26,16 +26,16 @@ async fn refused() -> (World, Receiver) {
     (world, receiver)
 }
 
-fn lines(told: &Told) -> Vec<Value> {
-    assert_eq!(told.code, 0, "{told}");
-    told.json_lines()
+fn lines(result: &CommandResult) -> Vec<Value> {
+    assert_eq!(result.code, 0, "{result}");
+    result.json_lines()
 }
 
 /// The alerts that a list shows, by state and rule.
 fn listed(world: &World, arguments: &[&str]) -> Vec<(String, String)> {
-    let told = world.told(&[&["alerts", "list", "--json"], arguments].concat());
+    let result = world.cli(&[&["alerts", "list", "--json"], arguments].concat());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let mut found: Vec<_> = lines(&told)
+    let mut found: Vec<_> = lines(&result)
         .iter()
         .map(|line| (text(&line["rule"]), text(&line["state"])))
         .collect();
@@ -48,13 +48,13 @@ fn pair(rule: &str, state: &str) -> (String, String) {
 }
 
 fn dead_letters(world: &World) -> Value {
-    let status = lines(&world.told(&["status", "--json"])).remove(0);
+    let status = lines(&world.cli(&["status", "--json"])).remove(0);
     status["sinks"][0]["dead_letters"].clone()
 }
 
 fn id_of(world: &World, rule: &str) -> String {
-    let told = world.told(&["alerts", "list", "--rule", rule, "--json"]);
-    lines(&told)[0]["id"].as_str().unwrap().to_owned()
+    let result = world.cli(&["alerts", "list", "--rule", rule, "--json"]);
+    lines(&result)[0]["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn a_dismissed_alert_is_listed_only_when_asked_for_and_says_who_and_when()
     assert_eq!(dead_letters(&world), 2);
     let id = id_of(&world, "first");
     let dismiss = ["alerts", "dismiss", &id[..8], "--note", "done by hand"];
-    let done = world.told(&dismiss);
+    let done = world.cli(&dismiss);
     assert_eq!(done.code, 0, "{done}");
-    let again = world.told(&dismiss);
+    let again = world.cli(&dismiss);
     assert_eq!(again.code, 0, "{again}");
 
     assert_eq!(listed(&world, &[]), [pair("second", "dead_letter")]);
@@ -78,19 +78,19 @@ async fn a_dismissed_alert_is_listed_only_when_asked_for_and_says_who_and_when()
         [pair("first", "dismissed")]
     );
     assert_eq!(dead_letters(&world), 1, "it is counted no more");
-    let page = world.told(&["alerts", "list"]);
+    let page = world.cli(&["alerts", "list"]);
     assert_reads!(page.stderr);
-    let shown = lines(&world.told(&["alerts", "show", &id, "--json"])).remove(0);
+    let shown = lines(&world.cli(&["alerts", "show", &id, "--json"])).remove(0);
     let delivery = &shown["deliveries"][0];
     assert_eq!(delivery["state"], "dismissed");
     assert_eq!(delivery["dismissed_note"], "done by hand");
     let by = delivery["dismissed_by"].as_str().unwrap();
     assert!(!by.is_empty() && delivery["dismissed_at"].is_string());
     assert!(delivery["settled_at"].is_string(), "when it was given up");
-    let shown = world.told(&["alerts", "show", &id]);
+    let shown = world.cli(&["alerts", "show", &id]);
     let named = format!("sink `hook`: dismissed by {by} at ");
     assert!(shown.stdout.contains(&named), "{shown}");
-    let why = world.told(&["explain", shown_key(&shown), "--rule", "first", "--json"]);
+    let why = world.cli(&["explain", shown_key(&shown), "--rule", "first", "--json"]);
     let answers: Vec<Value> = lines(&why);
     assert!(
         answers.iter().any(|one| one["answer"] == "dismissed"),
@@ -98,7 +98,7 @@ async fn a_dismissed_alert_is_listed_only_when_asked_for_and_says_who_and_when()
     );
 
     // It can still be sent, and then nothing is dismissed.
-    assert_eq!(world.told(&["alerts", "resend", &id]).code, 0);
+    assert_eq!(world.cli(&["alerts", "resend", &id]).code, 0);
     world.alert().await;
     assert_eq!(receiver.received().len(), 3);
     let trace = "select concat_ws(' ', state, dismissed_at, dismissed_by, dismissed_note)
@@ -108,13 +108,13 @@ async fn a_dismissed_alert_is_listed_only_when_asked_for_and_says_who_and_when()
                  from advisoryd_v1.audit where who <> ''";
     let row = format!("dismiss_dead_letters {id} {{\"messages\": 1, \"deliveries\": 1}}");
     assert_eq!(world.texts(audit).await, [row], "that it was stays known");
-    let delivered = world.told(&["alerts", "dismiss", &id]);
+    let delivered = world.cli(&["alerts", "dismiss", &id]);
     assert_eq!(delivered.code, 1);
     assert_reads!(done, again, page.stderr, delivered);
 }
 
 /// The advisory on the page of an alert.
-fn shown_key(page: &Told) -> &str {
+fn shown_key(page: &CommandResult) -> &str {
     let mut lines = page.stdout.lines();
     let line = lines.find_map(|line| line.trim().strip_prefix("key "));
     line.unwrap().trim()
@@ -124,7 +124,7 @@ fn shown_key(page: &Told) -> &str {
 async fn all_dead_letters_are_dismissed_by_sink_rule_and_time_as_they_are_sent_again() {
     let (world, receiver) = refused().await;
     let all = ["alerts", "dismiss", "--state", "dead_letter"];
-    let with = |more: &[&'static str]| world.told(&[&all[..], more].concat());
+    let with = |more: &[&'static str]| world.cli(&[&all[..], more].concat());
     for none in [
         ["--sink", "other"],
         ["--rule", "third"],
@@ -137,9 +137,9 @@ async fn all_dead_letters_are_dismissed_by_sink_rule_and_time_as_they_are_sent_a
     assert_eq!(listed(&world, &[]), [pair("first", "dead_letter")]);
     let rest = with(&[]);
     assert_eq!(dead_letters(&world), 0);
-    let empty = world.told(&["alerts", "list"]);
+    let empty = world.cli(&["alerts", "list"]);
     // What is dismissed is sent again by its id alone.
-    let none = world.told(&["alerts", "resend", "--state", "dead_letter"]);
+    let none = world.cli(&["alerts", "resend", "--state", "dead_letter"]);
     assert_eq!(none.stdout, "no dead letters\n");
     world.alert().await;
     assert_eq!(receiver.received().len(), 2);
@@ -151,7 +151,7 @@ async fn all_dead_letters_are_dismissed_by_sink_rule_and_time_as_they_are_sent_a
         .map(|text| serde_json::from_str::<Value>(text).unwrap().to_string())
         .collect();
     assert_eq!(details, [detail.clone(), detail]);
-    let wrong = world.told(&["alerts", "dismiss"]);
+    let wrong = world.cli(&["alerts", "dismiss"]);
     assert_eq!(wrong.code, 2);
     assert_reads!(one, rest, empty);
 }
@@ -161,8 +161,8 @@ async fn a_person_is_erased_from_dismissals_too() {
     let (world, _receiver) = refused().await;
     let id = id_of(&world, "first");
     let dismiss = ["alerts", "dismiss", &id, "--note", "Jane Roe did it"];
-    assert_eq!(world.told(&dismiss).code, 0);
-    let erased = world.told(&["erase", "person", "Jane Roe", "--yes"]);
+    assert_eq!(world.cli(&dismiss).code, 0);
+    let erased = world.cli(&["erase", "person", "Jane Roe", "--yes"]);
     assert_eq!(erased.code, 0, "{erased}");
     let note = "select dismissed_note from advisoryd_v1.deliveries where state = 'dismissed'";
     let note = world.texts(note).await.remove(0);

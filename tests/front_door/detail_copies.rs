@@ -96,7 +96,7 @@ async fn an_old_copy_does_not_replace_newer_details() {
 const CONDITION: &str = "select key || ': ' || summary from advisoryd_v1.conditions
                          where what = 'content_alternates' and holds";
 
-async fn told(world: &World) -> Vec<String> {
+async fn notified(world: &World) -> Vec<String> {
     check_health(&world.context().await).await.unwrap();
     world.texts(CONDITION).await
 }
@@ -111,11 +111,11 @@ async fn details_that_servers_send_in_turn_make_versions_a_few_times_only() {
     for (sent, version) in [("two", 3), ("one", 4), ("two", 5)] {
         assert_eq!(send(MODIFIED, sent).await, at(version, sent));
     }
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(notified(&world).await, [""; 0]);
     for sent in ["one", "two", "one", "one", "two", "one"] {
         assert_eq!(send(MODIFIED, sent).await, at(5, "two"), "{sent}");
-        let told = told(&world).await;
-        assert!(told[0].contains("SA1"), "{told:?}");
+        let notified = notified(&world).await;
+        assert!(notified[0].contains("SA1"), "{notified:?}");
         assert_eq!(world.texts(PENDING).await, [""; 0], "{sent}");
     }
     // Nothing else came for days.

@@ -147,7 +147,7 @@ async fn a_revision_is_told_once_whether_feed_or_json_brings_the_rest_of_it() {
     let world = sparse().await;
     world.pull_one().await;
     world.fetch_details().await;
-    let told = changes(&world).await.len();
+    let result = changes(&world).await.len();
     let said = world.simulator.saids(1)[7].clone();
     world.later(TimeDelta::minutes(1));
     assert!(world.simulator.revise(&said, true));
@@ -163,7 +163,7 @@ async fn a_revision_is_told_once_whether_feed_or_json_brings_the_rest_of_it() {
     );
     world.fetch_details().await;
     world.assert_all_is_stored().await;
-    let news: Vec<String> = changes(&world).await[told..]
+    let news: Vec<String> = changes(&world).await[result..]
         .iter()
         .map(|(_, what)| what.clone())
         .collect();
@@ -256,9 +256,9 @@ async fn the_days_details_are_counted_across_restarts() {
 }
 
 fn status(world: &World) -> Value {
-    let told = world.told(&["status", "--json"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    told.json()
+    let result = world.cli(&["status", "--json"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    result.json()
 }
 
 #[tokio::test]
@@ -266,9 +266,9 @@ async fn status_and_metrics_tell_how_many_are_wanted_and_until_when() {
     let mut world = sparse().await;
     world.settings.feeds.details_per_day = Some(30);
     world.pull_one().await;
-    let in_days = world.told(&["status"]);
+    let in_days = world.cli(&["status"]);
     world.settings.feeds.details_per_day = None;
-    assert_reads!(in_days, world.told(&["status"]));
+    assert_reads!(in_days, world.cli(&["status"]));
     assert!(status(&world)["details"]["done_at"].is_string());
 
     let port = world.serve_health();
@@ -301,7 +301,7 @@ async fn an_account_without_the_right_to_json_rests_and_says_so() {
     assert!(asked <= 5, "{asked}");
     assert!(world.fetch_details().await.is_empty(), "not asked again");
     assert_eq!(details_asked(&world), asked);
-    assert_reads!(world.told(&["status"]));
+    assert_reads!(world.cli(&["status"]));
     assert_eq!(wanted(&world).await, 60, "they stay wanted");
     world.simulator.clear_faults();
     world.later(TimeDelta::hours(7));
@@ -371,8 +371,8 @@ async fn what_cannot_be_read_is_quarantined_and_leaves_when_it_can() {
     all_ok(&world.fetch_details().await);
     let kept = "select count(*) from advisoryd_v1.quarantine where source = 'details'";
     assert_eq!(world.count(kept).await, 1);
-    let told = world.told(&["quarantine", "retry"]);
-    assert_reads!(told);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_reads!(result);
     world.later(TimeDelta::days(8));
     all_ok(&world.fetch_details().await);
     assert_eq!(world.count(kept).await, 0);
@@ -393,9 +393,9 @@ async fn a_replay_after_details_changes_nothing_and_mends_what_was_changed() {
     world.fetch_details().await;
     let before = everything(&world).await;
     let replay = || {
-        let told = world.told(&["replay", "--yes", "--json"]);
-        assert_eq!(told.code, 0, "{told:?}");
-        told.json_lines().remove(0)
+        let result = world.cli(&["replay", "--yes", "--json"]);
+        assert_eq!(result.code, 0, "{result:?}");
+        result.json_lines().remove(0)
     };
     assert_eq!(replay()["differing"], 0);
     assert_eq!(everything(&world).await, before);

@@ -48,7 +48,7 @@ async fn read(world: &World, lists: i64) {
 }
 
 /// What the views say of a list, as soon as it is this.
-async fn told(world: &World, id: i64, wanted: (&str, bool, bool)) {
+async fn notified(world: &World, id: i64, wanted: (&str, bool, bool)) {
     eventually(&format!("list {id} is {wanted:?}"), PATIENCE, async || {
         let row: (Option<String>, bool, bool) = sqlx::query_as(
             "select name, configured, discovered from advisoryd_v1.watch_lists where id = $1",
@@ -104,15 +104,15 @@ async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
     read(&world, 8).await;
     let simulator = &world.simulator;
     simulator.rename_watch_list(2, "Printers");
-    told(&world, 2, ("Printers", true, true)).await;
+    notified(&world, 2, ("Printers", true, true)).await;
     simulator.enable_watch_list(2, false);
-    told(&world, 2, ("Printers", false, true)).await;
+    notified(&world, 2, ("Printers", false, true)).await;
     simulator.enable_watch_list(2, true);
-    told(&world, 2, ("Printers", true, true)).await;
+    notified(&world, 2, ("Printers", true, true)).await;
     let before = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
     let before = world.count(before).await;
     simulator.remove_watch_list(2);
-    told(&world, 2, ("Printers", false, false)).await;
+    notified(&world, 2, ("Printers", false, false)).await;
     daemon.manager.hears_of(7).await;
     let kept = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
     assert_eq!(world.count(kept).await, before, "its data stays");
@@ -198,8 +198,8 @@ async fn an_answer_that_loses_many_lists_is_believed_only_when_it_stays() {
 #[tokio::test]
 async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
     let world = discovering(12, NEVER, NEVER).await;
-    let told = discover(&world).await;
-    assert_eq!((told.listed, told.requests), (12, 3));
+    let notified = discover(&world).await;
+    assert_eq!((notified.listed, notified.requests), (12, 3));
     let context = world.context().await;
     let mut connection = world.pool().acquire().await.unwrap();
     let used = requests_of_last_day(&mut connection, context.clock.now())
@@ -215,9 +215,9 @@ async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
         world
             .simulator
             .inject(FaultRule::new(fault).on("asset-lists"));
-        let told = discover(&world).await;
-        assert_eq!(told.followed, 12, "{told:?}");
-        errors.push(told.outcome.error().unwrap().to_owned());
+        let notified = discover(&world).await;
+        assert_eq!(notified.followed, 12, "{notified:?}");
+        errors.push(notified.outcome.error().unwrap().to_owned());
     }
     assert_reads!(errors.join("\n"));
     assert_eq!(discover(&world).await.followed, 13);
@@ -243,9 +243,9 @@ async fn explicit_entries_refine_and_exclude() {
             ..WatchList::default()
         },
     ];
-    let told = discover(&world).await;
+    let notified = discover(&world).await;
     assert_eq!(
-        told.followed, 4,
+        notified.followed, 4,
         "1, 2, 4 and the one that only the configuration knows"
     );
     let names: Vec<(i64, Option<String>, bool)> =
@@ -317,27 +317,27 @@ async fn an_empty_database_and_upstream_down_are_waited_out() {
 #[tokio::test]
 async fn the_commands_know_discovered_lists() {
     let world = discovering(3, NEVER, NEVER).await;
-    let refused = world.told(&["sync", "feeds", "--watch-list", "2"]);
+    let refused = world.cli(&["sync", "feeds", "--watch-list", "2"]);
     assert_eq!(refused.code, 1);
-    let check = world.told(&["check"]);
+    let check = world.cli(&["check"]);
     assert_eq!(check.code, 0, "{check:?}");
-    let sync = world.told(&["sync", "feeds"]);
+    let sync = world.cli(&["sync", "feeds"]);
     assert_eq!(sync.code, 0, "{sync:?}");
     assert_eq!(sync.stdout.lines().count(), 4);
     world.simulator.forget_requests();
-    assert_eq!(world.told(&["sync", "feeds", "--watch-list", "2"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds", "--watch-list", "2"]).code, 0);
     assert!(
         asked(&world, "asset-lists").is_empty(),
         "known lists need no asking"
     );
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     assert!(
         status["discovery"]["last_success_at"].is_string(),
         "{status}"
     );
     assert!(status["sources"][0]["scheduled_at"].is_string(), "{status}");
-    assert_reads!(refused, check, sync, world.told(&["status"]));
-    assert_eq!(world.told(&["prove"]).code, 0);
+    assert_reads!(refused, check, sync, world.cli(&["status"]));
+    assert_eq!(world.cli(&["prove"]).code, 0);
 }
 
 /// Nobody knows which list a row without an id is: discovery fails and says so, follows the
@@ -360,17 +360,17 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
     let mut all = Vec::new();
     for _ in 0..2 {
         set(vec![list(1), list(3), nameless.clone()]);
-        let told = discover(&world).await;
-        assert_eq!((told.outcome.name(), told.followed), ("failed", 3));
-        all.push(told.outcome.error().unwrap().to_owned());
+        let notified = discover(&world).await;
+        assert_eq!((notified.outcome.name(), notified.followed), ("failed", 3));
+        all.push(notified.outcome.error().unwrap().to_owned());
         check::check_health(&world.context().await).await.unwrap();
         all.extend(world.texts(condition).await);
-        let status = world.told(&["status"]).stdout;
+        let status = world.cli(&["status"]).stdout;
         assert!(
             status.contains("discovery_incomplete") && status.contains("No"),
             "{status}"
         );
-        let check = world.told(&["check"]);
+        let check = world.cli(&["check"]);
         assert_eq!(check.code, 1, "{check}");
         let line = check.stdout.lines().find(|line| line.contains("no id"));
         all.push(line.expect("it is told").to_owned());
@@ -430,8 +430,8 @@ async fn a_list_is_chosen_by_a_part_of_its_name_that_only_it_has() {
         list(2, "Mail"),
         list(3, "Mail servers"),
     ];
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
-    let chosen = |name: &str| world.told(&["advisories", "--watch-list", name, "--json"]);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
+    let chosen = |name: &str| world.cli(&["advisories", "--watch-list", name, "--json"]);
     let all = chosen("1");
     assert_eq!(all.code, 0, "{all}");
     assert_eq!(chosen("LINUX").stdout, all.stdout);
@@ -451,12 +451,12 @@ async fn tickets_name_a_list_as_the_configuration_does() {
         name: Some("Our machines"),
         ..WatchList::default()
     }];
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let of_list =
         "select pretty_id from advisoryd_v1.tickets where watch_list_id = 1 order by id limit 1";
     let number = format!("#{}", world.count(of_list).await);
-    let told = world.told(&["show", &number]).stdout;
-    assert!(told.contains(" Our machines\n"), "{told}");
+    let notified = world.cli(&["show", &number]).stdout;
+    assert!(notified.contains(" Our machines\n"), "{notified}");
     let raw = "select count(*) from advisoryd_v1.tickets
                where watch_list_id = 1 and raw::text like '%Linux servers%'";
     assert!(
@@ -476,8 +476,8 @@ async fn a_list_with_half_a_character_in_its_name_or_an_odd_number_is_followed()
         r#"{"count": 3, "next": null, "results": [{"id": 2, "name": "Cut \ud83d"},
             {"id": 3.0, "name": "Three"}, {"id": "4.0", "name": "Four"}]}"#,
     );
-    let told = discover(&world).await;
-    assert_eq!((told.outcome.error(), told.followed), (None, 3));
+    let notified = discover(&world).await;
+    assert_eq!((notified.outcome.error(), notified.followed), (None, 3));
     let names = "select id || ' ' || name from advisoryd.discovered_list order by id";
     assert_eq!(
         world.texts(names).await,

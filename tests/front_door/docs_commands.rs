@@ -9,7 +9,7 @@ use advisoryd::config::Config;
 
 use crate::support::docs::{Line, blocks, command_lines, pages};
 use crate::support::settings::Rule;
-use crate::support::{Receiver, Shell, Told, World, demo};
+use crate::support::{CommandResult, Receiver, Shell, World, demo};
 
 /// Programs that a test cannot run, and why. A new one must be added here.
 const OTHER_PROGRAMS: &[(&str, &str)] = &[
@@ -171,15 +171,15 @@ impl Reader {
             let silence = [
                 "silence", "add", "rule=soc", "--reason", "x", "--until", "1h",
             ];
-            let told = world.told(&silence);
-            assert_eq!(told.code, 0, "{told}");
+            let result = world.cli(&silence);
+            assert_eq!(result.code, 0, "{result}");
         }
         let shell = Shell::new();
         (Self { world, shell }, receiver)
     }
 
     /// Runs a line as a shell does.
-    fn run(&self, line: &str, config: &Path) -> Told {
+    fn run(&self, line: &str, config: &Path) -> CommandResult {
         self.shell.run(line, config)
     }
 
@@ -190,9 +190,9 @@ impl Reader {
         if line.starts_with("advisoryd demo") || line.starts_with("advisoryd simulate") {
             line.push_str(" --help");
         }
-        let told = self.run(&line, Path::new("/nonexistent/config.toml"));
-        let is_refused = told.code == 2 || told.stderr.contains("rror: unrecognized");
-        assert!(!is_refused, "{place}: {line}\n{told}");
+        let result = self.run(&line, Path::new("/nonexistent/config.toml"));
+        let is_refused = result.code == 2 || result.stderr.contains("rror: unrecognized");
+        assert!(!is_refused, "{place}: {line}\n{result}");
     }
 }
 
@@ -259,18 +259,21 @@ async fn every_command_line_of_the_documentation_works() {
         // A folder of the system; everything else is typed as it is written.
         let folder = reader.shell.dir().display().to_string();
         let typed = text.replace("/var/lib/advisoryd-changes", &folder);
-        let told = reader.run(&typed, &config);
+        let result = reader.run(&typed, &config);
         let expected = OTHER_STATUS.iter().find(|(part, _)| text.contains(part));
         let expected = expected.map_or(0, |(_, status)| *status);
-        assert_eq!(told.code, expected, "{place}: {typed}\n{told}");
-        assert_same_heading(place, output, &told);
+        assert_eq!(result.code, expected, "{place}: {typed}\n{result}");
+        assert_same_heading(place, output, &result);
         let is_question = QUESTIONS.iter().any(|name| text.contains(name));
         let may_be_empty = entry(EMPTY, text).inspect(|(start, _)| {
             used.insert(*start);
         });
         let is_in_file = text.contains(" > ");
         if is_question && expected == 0 && may_be_empty.is_none() && !is_in_file {
-            assert!(!told.stdout.trim().is_empty(), "{place}: {typed}\n{told}");
+            assert!(
+                !result.stdout.trim().is_empty(),
+                "{place}: {typed}\n{result}"
+            );
         }
         ran += 1;
     }
@@ -283,7 +286,7 @@ async fn every_command_line_of_the_documentation_works() {
 }
 
 /// A heading that a page shows is the one that is printed.
-fn assert_same_heading(place: &str, output: &[String], told: &Told) {
+fn assert_same_heading(place: &str, output: &[String], result: &CommandResult) {
     let words =
         |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
     let Some(shown) = output.first().filter(|_| output.len() > 1) else {
@@ -291,7 +294,7 @@ fn assert_same_heading(place: &str, output: &[String], told: &Told) {
     };
     let is_heading = !shown.contains([':', '`']) && !shown.chars().any(|one| one.is_ascii_digit());
     if is_heading {
-        let printed = told.stdout.lines().next().unwrap_or_default();
+        let printed = result.stdout.lines().next().unwrap_or_default();
         assert_eq!(words(printed), words(shown), "{place}");
     }
 }
@@ -353,11 +356,16 @@ impl Reader {
             Some((line, _)) => line,
             None => line,
         };
-        let told = self.run(line, Path::new("/nonexistent/config.toml"));
-        let is_incomplete = told.stderr.contains("required arguments were not provided")
-            || told.stderr.contains("a value is required")
-            || told.stderr.contains("Usage: advisoryd") && told.stderr.contains("Commands:");
-        assert!(told.code != 2 || is_incomplete, "{place}: {line}\n{told}");
+        let result = self.run(line, Path::new("/nonexistent/config.toml"));
+        let is_incomplete = result
+            .stderr
+            .contains("required arguments were not provided")
+            || result.stderr.contains("a value is required")
+            || result.stderr.contains("Usage: advisoryd") && result.stderr.contains("Commands:");
+        assert!(
+            result.code != 2 || is_incomplete,
+            "{place}: {line}\n{result}"
+        );
     }
 }
 

@@ -86,7 +86,7 @@ async fn utf_8_in_a_document_declared_as_latin_is_read_as_what_it_is() {
                 "SA4 MÃ¼ller, Müller -".to_owned(),
             ]
         );
-        let replayed = world.told(&["replay", "--yes"]);
+        let replayed = world.cli(&["replay", "--yes"]);
         assert_eq!(replayed.code, 0, "{replayed:?}");
         assert_eq!(world.texts(stored).await, read, "a replay changes nothing");
         let again = world.pull_one().await;

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::support::{Told, World};
+use crate::support::{CommandResult, World};
 
 /// More requests than this to one collection would use up an account's minute.
 const MAX_REQUESTS: usize = 60;
@@ -73,7 +73,7 @@ async fn answer(State(upstream): State<Arc<Upstream>>, request: Request) -> Resp
 }
 
 /// What `sync` says of one kind of source, and how many pages were requested.
-async fn sync(links: Links, what: &str) -> (Told, usize) {
+async fn sync(links: Links, what: &str) -> (CommandResult, usize) {
     let mut world = World::new().await;
     let upstream = Arc::new(Upstream {
         links,
@@ -89,19 +89,19 @@ async fn sync(links: Links, what: &str) -> (Told, usize) {
     world.settings.feeds.sweep = Some(false);
     let mut command = world.command(&["sync", what]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-    let told = tokio::time::timeout(Duration::from_mins(1), output)
+    let result = tokio::time::timeout(Duration::from_mins(1), output)
         .await
         .expect("it ends")
         .unwrap();
-    (told.into(), upstream.requests.load(Ordering::Relaxed))
+    (result.into(), upstream.requests.load(Ordering::Relaxed))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_never_end_fail_the_run_after_a_few_requests() {
     for links in [Links::Back, Links::On, Links::OnWithoutRows] {
         for what in ["tickets", "feeds"] {
-            let (told, requests) = sync(links, what).await;
-            assert_eq!(told.code, 1, "{links:?} {what}: {told}");
+            let (result, requests) = sync(links, what).await;
+            assert_eq!(result.code, 1, "{links:?} {what}: {result}");
             let says = [
                 "leads back to",
                 "do not end",
@@ -109,7 +109,7 @@ async fn pages_that_never_end_fail_the_run_after_a_few_requests() {
                 "not recognised",
                 "the pages before it had too",
             ];
-            let text = told.to_string();
+            let text = result.to_string();
             assert!(
                 says.iter().any(|part| text.contains(part)),
                 "{links:?} {what}: {text}"

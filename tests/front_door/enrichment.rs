@@ -62,7 +62,7 @@ async fn kinds(world: &World) -> Vec<String> {
 }
 
 /// What the receiver got since then, as rule, kind of change and summary.
-fn told(receiver: &Receiver, before: usize) -> Vec<String> {
+fn notified(receiver: &Receiver, before: usize) -> Vec<String> {
     let requests = receiver.received();
     let new = requests[before..].iter();
     new.map(|message| {
@@ -102,7 +102,7 @@ async fn a_cve_that_is_added_to_the_kev_catalogue_is_told_once_with_its_facts() 
     let summary = format!(
         "kev_added known to be exploited (KEV), due {due}, used in ransomware campaigns, {severity}"
     );
-    let mut all = told(&receiver, before);
+    let mut all = notified(&receiver, before);
     all.sort();
     assert_eq!(
         all,
@@ -130,18 +130,18 @@ async fn a_cve_that_is_added_to_the_kev_catalogue_is_told_once_with_its_facts() 
     world.alert().await;
     assert_eq!(kinds(&world).await.len(), 2);
     assert_eq!(receiver.received().len(), before + 2);
-    let explained = world.told(&["explain", &said, "--rule", "added", "--json"]);
+    let explained = world.cli(&["explain", &said, "--rule", "added", "--json"]);
     let lines = explained.json_lines().into_iter();
     let answers = lines.filter(|one| one["what"] == "kev_added");
     let answers: Vec<_> = answers.map(|one| one["answer"].clone()).collect();
     assert_eq!(answers, ["delivered", "already_reported"], "{explained}");
 
-    let explained = world.told(&["explain", &said, "--rule", "not"]);
+    let explained = world.cli(&["explain", &said, "--rule", "not"]);
     let why = "`ransomware` requires false, got true";
     assert!(explained.stdout.contains(why), "{explained}");
-    let shown = world.told(&["show", &said]);
+    let shown = world.cli(&["show", &said]);
     assert!(shown.stdout.contains("kev due"), "{shown}");
-    let listed = world.told(&["advisories", "--kev", "--json"]).json_lines();
+    let listed = world.cli(&["advisories", "--kev", "--json"]).json_lines();
     assert!(
         listed.len() == 1 || listed[0].as_array().is_some_and(|all| all.len() == 1),
         "{listed:?}"
@@ -176,7 +176,7 @@ async fn a_new_advisory_about_a_listed_cve_is_exploited_at_once() {
     world.pull_back(LookBack::Full).await;
     world.alert().await;
     assert_eq!(kinds(&world).await, Vec::<String>::new(), "it is new");
-    let rules: Vec<String> = told(&receiver, before)
+    let rules: Vec<String> = notified(&receiver, before)
         .iter()
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect();
@@ -221,7 +221,7 @@ async fn a_score_that_rises_to_the_threshold_is_told_and_others_are_not() {
     let severity = severity(&world, &said).await;
     // Both crossings are of the same version.
     let summary = format!("risen epss_crossed EPSS score rose to 0.500, {severity}");
-    assert_eq!(told(&receiver, before), [summary]);
+    assert_eq!(notified(&receiver, before), [summary]);
     let stored = "select epss::text from advisoryd_v1.advisories where epss = 0.1";
     assert_eq!(world.texts(stored).await.len(), 1);
 }
@@ -244,7 +244,7 @@ async fn files_never_move_backwards_and_a_removed_cve_keeps_its_row() {
         };
         errors.push(error.clone());
     }
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     let line = status.lines().find(|line| line.contains("KEV catalogue)"));
     assert_reads!(errors.join("\n"), line.expect("it is told"));
     assert_eq!(world.count(exploited).await, 1);
@@ -259,7 +259,7 @@ async fn files_never_move_backwards_and_a_removed_cve_keeps_its_row() {
     assert_eq!(world.count(exploited).await, 0);
     let gone = "select cve from advisoryd_v1.known_exploited where removed_at is not null";
     assert_eq!(world.texts(gone).await, [cve]);
-    let status = world.told(&["status"]);
+    let status = world.cli(&["status"]);
     assert!(!status.stdout.contains("last error"), "{status}");
 }
 

@@ -60,7 +60,7 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
     let score = [("CVE-2026-1".replace("-1", "-1000"), 0.2)];
     let first = file(&world, "kev.json", &kev("2026-11-01", &["CVE-2026-1000"]));
     let scores = file(&world, "epss.csv.gz", &gzip(&epss("2026-11-01", &score)));
-    let done = world.told(&["enrich", &first, &scores]);
+    let done = world.cli(&["enrich", &first, &scores]);
     assert_eq!(done.code, 0, "{done}");
     let said: Vec<&str> = done.stdout.lines().collect();
     assert_eq!(
@@ -93,7 +93,7 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
         (&half, "this is not a KEV catalogue"),
         (&"/does/not/exist".to_owned(), "cannot read the file"),
     ] {
-        let done = world.told(&["enrich", file]);
+        let done = world.cli(&["enrich", file]);
         assert_eq!(done.code, 1, "{done}");
         assert!(
             done.stderr.contains(why) && done.stdout.is_empty(),
@@ -105,7 +105,7 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
     // One that an earlier version has accepted keeps no real one away.
     let ahead = "update advisoryd.enrichment set released_at = '2036-11-02' where kind = 'kev'";
     sqlx::query(ahead).execute(world.pool()).await.unwrap();
-    let again = world.told(&["enrich", "--json", &first]).json();
+    let again = world.cli(&["enrich", "--json", &first]).json();
     assert_eq!(
         (&again["added"], &again["is_first"]),
         (&json!(0), &json!(false))
@@ -117,7 +117,7 @@ async fn of_a_cve_that_has_two_scores_the_highest_counts() {
     let world = World::new().await;
     let score = |score: f64| ("CVE-2026-1000".to_owned(), score);
     let twice = epss("2026-11-01", &[score(0.2), score(0.7), score(0.3)]);
-    let done = world.told(&["enrich", &file(&world, "epss.csv", &twice)]);
+    let done = world.cli(&["enrich", &file(&world, "epss.csv", &twice)]);
     assert!(done.code == 0 && done.stdout.contains("1 CVEs"), "{done}");
     let stored = "select cve || ' ' || score from advisoryd.epss_score";
     assert_eq!(world.texts(stored).await, ["CVE-2026-1000 0.7"]);
@@ -130,10 +130,10 @@ async fn a_catalogue_that_lost_much_is_refused_until_somebody_accepts_it() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let whole = file(&world, "whole.json", &kev("2026-11-01", &names));
     let part = file(&world, "part.json", &kev("2026-11-02", &names[..30]));
-    assert_eq!(world.told(&["enrich", &whole]).code, 0);
-    let refused = world.told(&["enrich", &part]);
+    assert_eq!(world.cli(&["enrich", &whole]).code, 0);
+    let refused = world.cli(&["enrich", &part]);
     assert_eq!(refused.code, 1);
-    let accepted = world.told(&["enrich", "--accept-removals", &part]);
+    let accepted = world.cli(&["enrich", "--accept-removals", &part]);
     assert_reads!(refused, accepted);
 }
 
@@ -144,7 +144,7 @@ async fn an_ordinary_day_of_scores_writes_less_than_a_mebibyte_of_wal() {
     let server = PgServer::primary().await;
     let mut world = World::new().await;
     world.settings.database.url = Some(server.url());
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     let pool = sqlx::PgPool::connect_with(server.options("advisoryd"))
         .await
         .unwrap();
@@ -171,7 +171,7 @@ async fn an_ordinary_day_of_scores_writes_less_than_a_mebibyte_of_wal() {
     };
     let first = day("2026-11-01", &|_| 0.0);
     let second = day("2026-11-02", &|n| if n % 50 == 0 { 0.004 } else { 0.0007 });
-    let done = world.told(&["enrich", &first]);
+    let done = world.cli(&["enrich", &first]);
     assert!(done.stdout.contains("300000 CVEs"), "{done}");
     let named = "select count(distinct n) from advisoryd.advisory a, unnest(a.cves) n";
     let named = count(named).await;
@@ -180,7 +180,7 @@ async fn an_ordinary_day_of_scores_writes_less_than_a_mebibyte_of_wal() {
 
     let wal = "select (pg_current_wal_lsn() - '0/0')::bigint";
     let before = count(wal).await;
-    let done = world.told(&["enrich", &second]);
+    let done = world.cli(&["enrich", &second]);
     assert!(done.stdout.contains(" changed"), "{done}");
     let written = count(wal).await - before;
     assert!(written < 1 << 20, "{written} bytes of WAL: {done}");

@@ -45,7 +45,7 @@ async fn naming() -> (World, Receiver) {
     }
     world.sync_tickets(FULL).await;
     world.alert_with(true).await;
-    let told = world.told(&[
+    let result = world.cli(&[
         "silence",
         "add",
         "title=*Jane Q. Roe*",
@@ -54,7 +54,7 @@ async fn naming() -> (World, Receiver) {
         "--until",
         "8h",
     ]);
-    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(result.code, 0, "{result}");
     (world, receiver)
 }
 
@@ -89,9 +89,9 @@ async fn tables_with(world: &World, text: &str) -> Vec<String> {
 async fn assert_sound(world: &World) {
     let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
-    let told = world.told(&["replay", "--dry-run"]);
-    assert_eq!(told.code, 0, "{told}");
-    assert!(!told.stdout.contains("content_hash"), "{told}");
+    let result = world.cli(&["replay", "--dry-run"]);
+    assert_eq!(result.code, 0, "{result}");
+    assert!(!result.stdout.contains("content_hash"), "{result}");
     let report = world.sync_tickets(FULL).await;
     assert_eq!((report[0].tally.added, report[0].tally.changed), (0, 0));
 }
@@ -100,18 +100,18 @@ async fn assert_sound(world: &World) {
 async fn a_person_is_erased_from_every_table() {
     let (world, _receiver) = naming().await;
     let said = &world.simulator.saids(1)[0];
-    let told = world.told(&["ack", said, "--note", "Jane Q. Roe patches it"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["ack", said, "--note", "Jane Q. Roe patches it"]);
+    assert_eq!(result.code, 0, "{result}");
     let pattern = r"jane q\.\s+roe";
     let before = tables_with(&world, pattern).await;
     for table in ["ticket", "ticket_version", "silence", "acknowledgement"] {
         assert!(before.contains(&table.to_owned()), "{before:?}");
     }
-    let told = world.told(&["erase", "person", NAME, "jane.roe@corp.test"]);
-    assert_eq!(told.code, 1, "it asks, and nobody answers: {told}");
+    let result = world.cli(&["erase", "person", NAME, "jane.roe@corp.test"]);
+    assert_eq!(result.code, 1, "it asks, and nobody answers: {result}");
     assert_eq!(tables_with(&world, pattern).await, before);
-    let told = world.told(&["erase", "person", NAME, "jane.roe@corp.test", "--yes"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["erase", "person", NAME, "jane.roe@corp.test", "--yes"]);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(tables_with(&world, pattern).await, Vec::<String>::new());
     assert_eq!(tables_with(&world, "jane.roe@").await, Vec::<String>::new());
     // Whole words only.
@@ -138,9 +138,9 @@ async fn a_ticket_is_erased_in_all_versions_and_alerts() {
     let id = world.simulator.ticket_ids()[2];
     let number = world.simulator.ticket(id).unwrap()["pretty_id"].clone();
     assert!(!receiver.received().is_empty(), "alerts were sent");
-    let told = world.told(&["erase", "ticket", &number.to_string(), "--yes", "--json"]);
-    assert_eq!(told.code, 0, "{told}");
-    let erased: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let result = world.cli(&["erase", "ticket", &number.to_string(), "--yes", "--json"]);
+    assert_eq!(result.code, 0, "{result}");
+    let erased: serde_json::Value = serde_json::from_str(&result.stdout).unwrap();
     assert_eq!(erased["versions"], 2);
     let left = world
         .texts(
@@ -166,9 +166,9 @@ async fn a_ticket_is_erased_in_all_versions_and_alerts() {
         [format!("erase_ticket {id}")]
     );
     assert_sound(&world).await;
-    let told = world.told(&["erase", "ticket", "999999", "--yes"]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = world.cli(&["erase", "ticket", "999999", "--yes"]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,8 +192,8 @@ async fn tickets_that_are_gone_are_erased_when_retention_says_so() {
         let dropped = maintain(world.pool(), &kept, later, &never).await.unwrap();
         assert_eq!(dropped.erased_tickets, erased);
     }
-    let told = world.told(&["show", &gone.to_string()]);
-    assert!(told.stdout.contains("[erased]"), "{told}");
+    let result = world.cli(&["show", &gone.to_string()]);
+    assert!(result.stdout.contains("[erased]"), "{result}");
     let audit = world
         .texts("select who || ' ' || what || ' ' || (detail ->> 'tickets') from advisoryd_v1.audit")
         .await;
@@ -206,14 +206,14 @@ async fn tickets_that_are_gone_are_erased_when_retention_says_so() {
 async fn a_person_may_be_called_as_a_column_is() {
     let (world, _receiver) = naming().await;
     for name in ["Title", "raw", "description"] {
-        let told = world.told(&["erase", "person", name, "--yes"]);
-        assert_eq!(told.code, 0, "{name}: {told}");
+        let result = world.cli(&["erase", "person", name, "--yes"]);
+        assert_eq!(result.code, 0, "{name}: {result}");
     }
     let emptied =
         "select count(*) from advisoryd.ticket where title is null or description is null";
     assert_eq!(world.count(emptied).await, 0);
-    let told = world.told(&["erase", "person", "Erased", "--yes"]);
-    assert_eq!(told.code, 2, "{told}");
+    let result = world.cli(&["erase", "person", "Erased", "--yes"]);
+    assert_eq!(result.code, 2, "{result}");
 }
 
 /// A run that is under way has read texts that it has not stored yet.

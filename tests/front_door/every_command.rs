@@ -64,16 +64,16 @@ async fn world(receiver: &Receiver) -> World {
 
 /// What a command prints: in a pipe, and on both terminals.
 fn shown(world: &World, command: &str, arguments: &[&str]) -> String {
-    let told = world.told(arguments);
+    let result = world.cli(arguments);
     let mut text = format!(
         "exit status {}\n\nin a pipe\n{}{}",
-        told.code, told.stdout, told.stderr
+        result.code, result.stdout, result.stderr
     );
     for columns in [80, 120] {
         let mut command_line = world.command(arguments);
         command_line.env("NO_COLOR", "1");
         let (page, code) = on_terminal(command_line, columns);
-        assert_eq!(code, told.code, "{command}: {page}");
+        assert_eq!(code, result.code, "{command}: {page}");
         let _ = write!(text, "\n{columns} columns\n{page}");
     }
     let text = without(&text, r"\b[0-9a-f]{12,}\b", "[hash]");
@@ -100,7 +100,7 @@ async fn every_command_reads_well_in_a_pipe_and_on_terminals() {
             "silence", "add", "rule=soc", "--reason", "moving", "--until", "1h",
         ],
     ] {
-        let done = world.told(arguments);
+        let done = world.cli(arguments);
         assert_eq!(done.code, 0, "{done}");
     }
     let folder = world.dir().join("fleet");

@@ -13,7 +13,7 @@ use crate::support::{Receiver, World, assert_reads, without};
 
 /// Each leads to another answer for an advisory that is new.
 fn rules() -> Vec<Rule> {
-    let told = Rule::to_hook("told", &["appeared"]);
+    let result = Rule::to_hook("told", &["appeared"]);
     let nobody = |name: &str| Rule {
         sinks: &[],
         ..Rule::to_hook(name, &["appeared"])
@@ -42,7 +42,7 @@ fn rules() -> Vec<Rule> {
     };
     let other = Rule::to_hook("other", &["became_zero_day"]);
     vec![
-        told,
+        result,
         unlike,
         missing,
         shadow,
@@ -62,10 +62,10 @@ async fn watched() -> (World, Receiver) {
 
 /// Answers and sentences by change and rule.
 fn explained(world: &World, key: &str) -> BTreeMap<(String, String), (String, String)> {
-    let told = world.told(&["explain", key, "--json"]);
-    let lines = told.json_lines();
+    let result = world.cli(&["explain", key, "--json"]);
+    let lines = result.json_lines();
     let is_stored = lines.iter().any(|one| one["what"].is_string());
-    assert_eq!(told.code, i32::from(!is_stored), "{told:?}");
+    assert_eq!(result.code, i32::from(!is_stored), "{result:?}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     lines
         .into_iter()
@@ -175,7 +175,7 @@ async fn what_is_silenced_is_recorded_and_says_why_and_until_when() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
     world.alert().await;
-    let added = world.told(&[
+    let added = world.cli(&[
         "silence",
         "add",
         "rule=told",
@@ -215,9 +215,9 @@ async fn a_change_that_a_rule_does_not_ask_for_is_told_apart_from_one_that_it_do
     let all = explained(&world, &said);
     let (answer, _) = &all[&("revised".to_owned(), "told".to_owned())];
     assert_eq!(answer, "not_asked");
-    let page = world.told(&["explain", &said.to_lowercase(), "--rule", "told"]);
+    let page = world.cli(&["explain", &said.to_lowercase(), "--rule", "told"]);
     assert_eq!(page.code, 0);
-    let unknown = world.told(&["explain", &said, "--rule", "nobody knows"]);
+    let unknown = world.cli(&["explain", &said, "--rule", "nobody knows"]);
     assert_eq!(unknown.code, 1);
     assert_reads!(page, unknown);
 }
@@ -232,7 +232,7 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
     world.pull_one().await;
     world.alert().await;
     let said = world.simulator.saids(1)[0].clone();
-    let answers = world.told(&["explain", &said, "--json"]).json_lines();
+    let answers = world.cli(&["explain", &said, "--json"]).json_lines();
     let of = |rule: &str| {
         let mut found = answers.iter();
         found
@@ -256,7 +256,7 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
         clauses: toml! { where = "title = nothing" },
         ..Rule::to_hook("new", &["appeared"])
     });
-    let tried = world.told(&["rules", "test", "--advisory", &said, "--json"]);
+    let tried = world.cli(&["rules", "test", "--advisory", &said, "--json"]);
     assert_eq!(tried.code, 0, "{tried}");
     let tried: BTreeMap<String, (bool, String, bool)> = tried
         .json_lines()
@@ -283,9 +283,9 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
         tried["other"].1,
         "would match at one of these events, which is not here: became_zero_day"
     );
-    let page = world.told(&["rules", "test", "--advisory", &said, "--rule", "told"]);
+    let page = world.cli(&["rules", "test", "--advisory", &said, "--rule", "told"]);
     assert!(page.stdout.contains(&format!("    {said}: ")), "{page}");
-    let unknown = world.told(&["rules", "test", "--advisory", "SA1"]);
+    let unknown = world.cli(&["rules", "test", "--advisory", "SA1"]);
     assert_reads!(page, unknown);
     assert!(receiver.received().is_empty());
 }
@@ -303,20 +303,20 @@ async fn explain_takes_a_cve_tells_an_acknowledgement_and_fails_for_what_is_not_
                      limit 1";
     let mentioned = world.texts(mentioned).await.remove(0);
     let (cve, said) = mentioned.split_once(' ').unwrap();
-    let told = world.told(&["explain", &cve.to_lowercase()]);
-    assert_eq!(told.code, 0, "{told}");
-    assert!(told.stdout.starts_with(&format!("{said}: ")), "{told}");
-    assert!(!told.stdout.contains("acknowledged"), "{told}");
-    assert_eq!(world.told(&["ack", said, "--note", "in hand"]).code, 0);
-    let told = world.told(&["explain", said]).stdout;
-    let second = told.lines().nth(1).unwrap();
-    assert!(second.starts_with("  acknowledged by "), "{told}");
-    assert!(second.ends_with(": in hand"), "{told}");
+    let result = world.cli(&["explain", &cve.to_lowercase()]);
+    assert_eq!(result.code, 0, "{result}");
+    assert!(result.stdout.starts_with(&format!("{said}: ")), "{result}");
+    assert!(!result.stdout.contains("acknowledged"), "{result}");
+    assert_eq!(world.cli(&["ack", said, "--note", "in hand"]).code, 0);
+    let result = world.cli(&["explain", said]).stdout;
+    let second = result.lines().nth(1).unwrap();
+    assert!(second.starts_with("  acknowledged by "), "{result}");
+    assert!(second.ends_with(": in hand"), "{result}");
     for unknown in ["SA1", "CVE-1999-1", "#1"] {
         for option in [&[][..], &["--json"]] {
             let arguments = [&["explain", unknown][..], option].concat();
-            let told = world.told(&arguments);
-            assert_eq!(told.code, 1, "{told}");
+            let result = world.cli(&arguments);
+            assert_eq!(result.code, 1, "{result}");
         }
     }
 }
@@ -353,7 +353,7 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
     world.alert().await;
 
     let explained = world
-        .told(&["explain", &said, "--rule", "late", "--json"])
+        .cli(&["explain", &said, "--rule", "late", "--json"])
         .json_lines();
     assert_eq!(explained.len(), 1, "{explained:?}");
     let one = &explained[0];
@@ -363,7 +363,7 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
     );
     assert_eq!(one["would_match"], true, "{one}");
     let tried = world
-        .told(&["rules", "test", "--since", "30d", "--json"])
+        .cli(&["rules", "test", "--since", "30d", "--json"])
         .json_lines();
     let of = |rule: &str| {
         let found = tried.iter().find(|one| one["rule"] == rule).unwrap();
@@ -393,7 +393,7 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
     world.set_our_clock(TimeDelta::zero());
     world.alert().await;
     let explained = world
-        .told(&["explain", &said, "--rule", "late", "--json"])
+        .cli(&["explain", &said, "--rule", "late", "--json"])
         .json_lines();
     let answers: Vec<&str> = explained
         .iter()
@@ -450,7 +450,7 @@ async fn what_a_rule_has_sent_is_told_after_it_was_renamed() {
     assert_eq!(answer, "before_rule");
     let (answer, text) = appeared(&world, &said, "old");
     assert_eq!(answer, "delivered");
-    let only = world.told(&["explain", &said, "--rule", "old"]);
+    let only = world.cli(&["explain", &said, "--rule", "old"]);
     assert_reads!(text, only);
 }
 
@@ -472,7 +472,7 @@ async fn rules_are_compared_with_those_of_another_file() {
     let diff = |world: &World, more: &[&str]| {
         let mut arguments = vec!["rules", "test", "--since", "300d", "--diff", &old];
         arguments.extend(more);
-        world.told(&arguments)
+        world.cli(&arguments)
     };
     let found = diff(&world, &["--json"]);
     assert_eq!(found.code, 0, "{found}");
@@ -544,7 +544,7 @@ async fn a_filter_is_explained_by_the_values_that_were_judged() {
     world.alert().await;
     assert!(receiver.received().is_empty(), "{:?}", receiver.received());
     let explain = ["explain", &said, "--json"];
-    let before = world.told(&explain).json_lines();
+    let before = world.cli(&explain).json_lines();
     let of = |lines: &[Value], rule: &str| {
         let mut lines = lines.iter();
         let line = lines.find(|line| line["rule"] == rule).unwrap();
@@ -568,7 +568,7 @@ async fn a_filter_is_explained_by_the_values_that_were_judged() {
     }
     // The name is taken over as by a reload.
     world.context().await;
-    let after = world.told(&explain).json_lines();
+    let after = world.cli(&explain).json_lines();
     let rules = ["named", "likely", "unknown", "excluded", "either"];
     for rule in rules {
         assert_eq!(of(&after, rule), of(&before, rule));
@@ -579,13 +579,13 @@ async fn a_filter_is_explained_by_the_values_that_were_judged() {
     // Verdicts of earlier versions have the values only, and some have none.
     let older = "update advisoryd.judged_value set required = null";
     sqlx::query(older).execute(world.pool()).await.unwrap();
-    let old = world.told(&explain).json_lines();
+    let old = world.cli(&explain).json_lines();
     for rule in rules {
         assert_eq!(of(&old, rule), of(&before, rule));
     }
     let oldest = "delete from advisoryd.judged_value";
     sqlx::query(oldest).execute(world.pool()).await.unwrap();
-    let old = world.told(&explain).json_lines();
+    let old = world.cli(&explain).json_lines();
     assert_eq!(
         [of(&old, "excluded"), of(&old, "either")],
         [

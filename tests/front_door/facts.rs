@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Documents, World};
 
 /// What was told of a key since `seq`, and the newest number.
-async fn told(world: &World, key: &str, seq: &mut i64) -> Vec<String> {
+async fn notified(world: &World, key: &str, seq: &mut i64) -> Vec<String> {
     let facts: Vec<(i64, String)> = sqlx::query_as(
         "select seq, what from advisoryd_v1.changes where key = $1 and seq > $2 order by seq",
     )
@@ -70,7 +70,7 @@ async fn every_fact_about_an_advisory_is_told_with_its_version() {
         );
         documents.set(1, record);
         world.pull_one().await;
-        assert_eq!(told(&world, "SA1", &mut seq).await, *wanted, "{fields}");
+        assert_eq!(notified(&world, "SA1", &mut seq).await, *wanted, "{fields}");
     }
     let last = "select max(version)::bigint from advisoryd_v1.changes";
     assert_eq!(world.count(last).await, 7);
@@ -119,6 +119,6 @@ async fn every_fact_about_a_ticket_is_told() {
                 .unwrap();
         }
         transaction.commit().await.unwrap();
-        assert_eq!(told(&world, "7", &mut seq).await, wanted);
+        assert_eq!(notified(&world, "7", &mut seq).await, wanted);
     }
 }

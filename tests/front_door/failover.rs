@@ -64,7 +64,7 @@ async fn a_daemon_goes_on_with_the_standby_that_took_over() {
 
     // Without its primary a standby answers, and accepts nothing.
     let body = unready(port, "in recovery").await;
-    let status = world.told(&["status"]);
+    let status = world.cli(&["status"]);
     assert_eq!(status.code, 1, "{status}");
     let both = [&standby, &primary];
     assert_reads!(
@@ -121,9 +121,9 @@ async fn a_standby_alone_is_waited_for_and_grants_no_lease() {
     let (mut world, mut primary, standby) = two().await;
     world.settings.schedule = Schedule::every_second();
     world.settings.database.url = Some(primary.url());
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
     world.settings.database.url = Some(standby.url());
-    let check = world.told(&["check"]);
+    let check = world.cli(&["check"]);
     assert_eq!(check.code, 1);
     let line = check
         .stdout
@@ -196,7 +196,7 @@ async fn the_host_that_accepts_writes_is_chosen_whatever_the_others_do() {
 async fn a_lock_given_back_while_no_server_answered_is_taken_again_at_once() {
     let (mut world, mut primary, standby) = two().await;
     world.settings.database.url = Some(primary.url());
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
     let hosts = [&standby, &primary].map(|server| server.options("advisoryd"));
     let servers = Servers::new(hosts.to_vec(), true);
     let pool = database::pool(servers.clone(), 2);

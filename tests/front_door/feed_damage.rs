@@ -60,20 +60,20 @@ async fn taken(document: &str) -> (String, i64) {
         assert_eq!(inspected["records"], saids.len(), "{document}: {inspected}");
     }
 
-    let mut told = format!("{outcome}; stored: {}", saids.join(" "));
+    let mut result = format!("{outcome}; stored: {}", saids.join(" "));
     for key in keys {
-        let _ = write!(told, "; in quarantine: {key}");
+        let _ = write!(result, "; in quarantine: {key}");
     }
-    (told, covered)
+    (result, covered)
 }
 
 /// What becomes of each document, below its name.
 pub async fn all_taken(documents: &[(&str, String)], is_complete: bool) -> String {
     let mut all = String::new();
     for (name, document) in documents {
-        let (told, covered) = Box::pin(taken(document)).await;
-        assert_eq!(covered == 1, is_complete, "{name}: {told}");
-        let _ = writeln!(all, "{name}\n    {told}");
+        let (result, covered) = Box::pin(taken(document)).await;
+        assert_eq!(covered == 1, is_complete, "{name}: {result}");
+        let _ = writeln!(all, "{name}\n    {result}");
     }
     all
 }

@@ -351,16 +351,16 @@ async fn no_document_that_servers_break_is_believed_without_all_of_its_records()
     // From then on each pull is a window, which says nothing about what is gone.
     documents.set(1, whole(all.len()));
     assert_eq!(world.pull_one().await.outcome.name(), "ok");
-    let (mut told, mut lost) = (String::new(), Vec::new());
+    let (mut result, mut lost) = (String::new(), Vec::new());
     for (place, (name, document)) in all.into_iter().enumerate() {
         let text = String::from_utf8_lossy(&document).into_owned();
         documents.set(1, document);
         let report = world.pull_one().await;
         let found = found(&world, place).await;
         let outcome = report.outcome.error().unwrap_or("ok").to_owned();
-        let _ = writeln!(told, "{name}\n    {outcome}");
+        let _ = writeln!(result, "{name}\n    {outcome}");
         for (number, what) in &found {
-            let _ = writeln!(told, "    {number}: {what}");
+            let _ = writeln!(result, "    {number}: {what}");
         }
         // What the document does not name cannot be asked for.
         let is_named = |number: usize| text.contains(&format!("SA{}", identifier(place, number)));
@@ -371,6 +371,6 @@ async fn no_document_that_servers_break_is_believed_without_all_of_its_records()
             lost.push(name);
         }
     }
-    assert!(lost.is_empty(), "{lost:?}\n{told}");
-    eprintln!("{told}");
+    assert!(lost.is_empty(), "{lost:?}\n{result}");
+    eprintln!("{result}");
 }

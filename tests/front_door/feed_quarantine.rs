@@ -108,13 +108,13 @@ async fn a_record_that_may_be_an_advisory_is_shown_with_it_and_not_replaced_by_i
         <advisory><advisory_identifier>SA\u{b}4</advisory_identifier><title>T4</title></advisory>";
     let one = crate::support::record(1);
     documents.set(1, format!("<advisories>{one}{records}</advisories>"));
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     for said in ["SA3", "SA4"] {
-        let shown = world.told(&["show", said]);
+        let shown = world.cli(&["show", said]);
         let text = shown.to_string();
         assert!(text.contains("quarantine"), "{text}");
     }
-    assert_eq!(world.told(&["verify"]).code, 1);
+    assert_eq!(world.cli(&["verify"]).code, 1);
     for number in [1, 3, 4] {
         let detail = serde_json::json!({
             "advisory_identifier": format!("SA{number}"), "title": "T", "criticality": 1,
@@ -126,11 +126,11 @@ async fn a_record_that_may_be_an_advisory_is_shown_with_it_and_not_replaced_by_i
         .execute(world.pool())
         .await
         .unwrap();
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     let fetched = "select count(*) from advisoryd.detail where said in ('SA3', 'SA4')";
     assert_eq!(world.count(fetched).await, 2);
     // It may be another one all the same: somebody has to look at it.
-    let verified = world.told(&["verify"]);
+    let verified = world.cli(&["verify"]);
     assert_eq!(verified.code, 1, "{verified}");
     assert!(
         verified.to_string().contains("in quarantine since"),

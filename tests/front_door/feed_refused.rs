@@ -160,8 +160,8 @@ async fn a_record_that_the_database_refuses_is_quarantined_alone() {
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     assert_eq!((report.tally.added, report.tally.quarantined), (599, 1));
     assert_reads!(world.texts(KEYS).await.join("\n"));
-    let told = world.told(&["quarantine", "retry"]);
-    assert_reads!(told);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_reads!(result);
 
     sqlx::raw_sql("drop trigger refuse on advisoryd.advisory")
         .execute(world.pool())

@@ -56,11 +56,11 @@ async fn a_damaged_record_is_stored_marked_and_shown() {
         9,
         "alerts are made from changes"
     );
-    let page = world.told(&["show", "SA2"]);
+    let page = world.cli(&["show", "SA2"]);
     assert_eq!(page.code, 0);
     assert_reads!(stored, page.stdout);
     // Nothing but the tickets, which were never pulled, is missing.
-    let verified = world.told(&["verify"]).stdout;
+    let verified = world.cli(&["verify"]).stdout;
     assert_eq!(verified.matches("FAIL").count(), 1, "{verified}");
 
     // The same again is nothing new, and what comes intact is no longer marked.

@@ -12,7 +12,7 @@ async fn what_stands_beside_the_records_is_told() {
         "<advisories><advisory><advisory_identifier>SA1</advisory_identifier></advisory>\
          <bulletin><number>7</number></bulletin></advisories>",
     );
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert_reads!(told);
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    assert_reads!(result);
 }

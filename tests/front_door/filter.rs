@@ -16,9 +16,9 @@ async fn filled() -> World {
 
 fn saids(world: &World, arguments: &[&str]) -> Vec<String> {
     let arguments = [&["advisories", "--json"], arguments].concat();
-    let told = world.told(&arguments);
-    assert_eq!(told.code, 0, "{arguments:?}: {told:?}");
-    let lines = told.json_lines().into_iter();
+    let result = world.cli(&arguments);
+    assert_eq!(result.code, 0, "{arguments:?}: {result:?}");
+    let lines = result.json_lines().into_iter();
     lines
         .map(|line| line["said"].as_str().unwrap().to_owned())
         .collect()
@@ -76,7 +76,7 @@ async fn options_and_where_find_the_same() {
 async fn what_lies_between_two_times_is_listed() {
     let world = filled().await;
     let all = world.simulator.saids(1).len();
-    let dates = world.told(&["advisories", "--json", "--sort", "released:asc"]);
+    let dates = world.cli(&["advisories", "--json", "--sort", "released:asc"]);
     let dates: Vec<String> = dates
         .stdout
         .lines()
@@ -99,13 +99,13 @@ async fn what_lies_between_two_times_is_listed() {
     }
     assert!(count(month) < all, "a month is not all");
     let changes = |options: &[&str]| {
-        let told = world.told(&[&["changes", "--csv"], options].concat());
-        assert_eq!(told.code, 0, "{told:?}");
-        told.stdout.lines().count()
+        let result = world.cli(&[&["changes", "--csv"], options].concat());
+        assert_eq!(result.code, 0, "{result:?}");
+        result.stdout.lines().count()
     };
     assert!(changes(&["--until", "now"]) > all);
     assert_eq!(changes(&["--until", "2000-01-01"]), 1, "only the heading");
-    let tickets = |end: &str| world.told(&["tickets", "--json", "--until", end]).stdout;
+    let tickets = |end: &str| world.cli(&["tickets", "--json", "--until", end]).stdout;
     assert_eq!(tickets("2000-01"), "");
 }
 
@@ -117,7 +117,7 @@ async fn programs_get_all_rows_and_the_columns_they_name() {
     assert!(all > 50, "more than the default limit");
     assert_eq!(saids(&world, &[]).len(), all);
     assert_eq!(saids(&world, &["--limit", "3"]).len(), 3);
-    let rows = |arguments: &[&str]| world.told(&[&["advisories"], arguments].concat());
+    let rows = |arguments: &[&str]| world.cli(&[&["advisories"], arguments].concat());
     let whole = rows(&["--csv"]).stdout;
     assert_eq!(whole.lines().count(), all + 1, "a line for each");
     let first = "said,title,severity,cvss_score,released_at,modified_at,solution_status";
@@ -166,18 +166,18 @@ async fn programs_get_all_rows_and_the_columns_they_name() {
 #[tokio::test]
 async fn a_wrong_filter_is_marked_where_it_is_wrong() {
     let mut world = World::new().await;
-    let told = world.told(&["advisories", "--where", "severity >= hihg and cvss > 7"]);
-    assert_eq!(told.code, 2);
-    let cve = world.told(&["advisories", "--cve", "2026-1234"]);
+    let result = world.cli(&["advisories", "--where", "severity >= hihg and cvss > 7"]);
+    assert_eq!(result.code, 2);
+    let cve = world.cli(&["advisories", "--cve", "2026-1234"]);
     assert_eq!(cve.code, 2);
     world.settings.alerts.rules = vec![Rule {
         clauses: toml! { where = "sevrity >= high" },
         ..Rule::to_hook("soc", &["appeared"])
     }];
     world.settings.alerts.rules[0].sinks = &[];
-    let rules = world.told(&["rules", "list"]);
+    let rules = world.cli(&["rules", "list"]);
     assert_eq!(rules.code, 78);
-    assert_reads!(told, cve, rules);
+    assert_reads!(result, cve, rules);
 }
 
 #[tokio::test]
@@ -200,12 +200,12 @@ async fn no_filter_reaches_the_database_as_sql() {
             assert_eq!(saids(&world, &["--where", &filter]), [""; 0], "{filter}");
         }
         let of_list = format!("list ~ \"{value}\"");
-        let told = world.told(&["advisories", "--json", "--where", &of_list]);
-        assert_eq!((told.code, told.stdout.as_str()), (1, ""), "{told}");
+        let result = world.cli(&["advisories", "--json", "--where", &of_list]);
+        assert_eq!((result.code, result.stdout.as_str()), (1, ""), "{result}");
         // Its words may be in an advisory.
         saids(&world, &["--search", hostile]);
-        let told = world.told(&["advisories", "--json", "--watch-list", hostile]);
-        assert_eq!((told.code, told.stdout.as_str()), (1, ""), "{told}");
+        let result = world.cli(&["advisories", "--json", "--watch-list", hostile]);
+        assert_eq!((result.code, result.stdout.as_str()), (1, ""), "{result}");
         for option in ["--product", "--vendor"] {
             assert_eq!(
                 saids(&world, &[option, hostile]),
@@ -255,11 +255,11 @@ async fn explain_says_which_comparison_of_a_filter_decided() {
         .await
         .unwrap();
     world.alert().await;
-    let told = world.told(&["explain", &said, "--json"]);
+    let result = world.cli(&["explain", &said, "--json"]);
     let answer = |name: &str| {
-        let mut lines = told.json_lines().into_iter();
+        let mut lines = result.json_lines().into_iter();
         let line = lines.find(|line| line["rule"] == name && line["what"] == "revised");
-        let line = line.unwrap_or_else(|| panic!("{name}: {told:?}"));
+        let line = line.unwrap_or_else(|| panic!("{name}: {result:?}"));
         let text = |key: &str| line[key].as_str().unwrap().to_owned();
         (text("answer"), text("text"))
     };
@@ -286,9 +286,9 @@ async fn show_takes_a_cve() {
     .fetch_one(world.pool())
     .await
     .unwrap();
-    let told = world.told(&["show", &cve.to_lowercase(), "--json"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    let mut found: Vec<Value> = told
+    let result = world.cli(&["show", &cve.to_lowercase(), "--json"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    let mut found: Vec<Value> = result
         .json_lines()
         .iter()
         .map(|one| one["said"].clone())
@@ -297,7 +297,7 @@ async fn show_takes_a_cve() {
     let mut saids = saids;
     saids.sort();
     assert_eq!(found, saids);
-    let none = world.told(&["show", "CVE-1999-0001"]);
+    let none = world.cli(&["show", "CVE-1999-0001"]);
     assert_eq!(none.code, 1);
     assert_reads!(none);
 }
@@ -321,6 +321,6 @@ async fn advisories_are_selected_by_whether_a_ticket_is_about_them() {
         "each is in one of them"
     );
     assert!(without.iter().all(|said| !with.contains(said)));
-    let both = world.told(&["advisories", "--has-ticket", "--no-ticket"]);
+    let both = world.cli(&["advisories", "--has-ticket", "--no-ticket"]);
     assert_eq!(both.code, 2, "{both}");
 }

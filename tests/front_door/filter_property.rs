@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::support::property::always;
 use crate::support::settings::Rule;
-use crate::support::{Told, World, small};
+use crate::support::{CommandResult, World, small};
 
 /// Each case is a world of its own, with advisories and filters.
 const CASES: u32 = 3;
@@ -313,8 +313,8 @@ fn by_rules(world: &mut World, filters: &[String], zone: &'static str) -> Matche
         }
     };
     world.settings.alerts.rules = filters.iter().enumerate().map(rule).collect();
-    let told = world.told(&["rules", "test", "--json", "--since", "1d"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = world.cli(&["rules", "test", "--json", "--since", "1d"]);
+    assert_eq!(result.code, 0, "{result:?}");
     let keys = |line: Value| {
         let messages = line["messages"].as_array().unwrap().clone();
         let alerts = messages
@@ -324,7 +324,7 @@ fn by_rules(world: &mut World, filters: &[String], zone: &'static str) -> Matche
             .map(|alert| alert["key"].as_str().unwrap().to_owned())
             .collect()
     };
-    let lines = told.json_lines().into_iter();
+    let lines = result.json_lines().into_iter();
     filters.iter().cloned().zip(lines.map(keys)).collect()
 }
 
@@ -338,9 +338,9 @@ fn by_search(world: &World, filter: &str, zone: &str) -> BTreeSet<String> {
         "--where",
         filter,
     ]);
-    let told: Told = command.env("TZ", zone).output().unwrap().into();
-    assert_eq!(told.code, 0, "{filter}: {told:?}");
-    let lines = told.json_lines().into_iter();
+    let result: CommandResult = command.env("TZ", zone).output().unwrap().into();
+    assert_eq!(result.code, 0, "{filter}: {result:?}");
+    let lines = result.json_lines().into_iter();
     lines
         .map(|line| line["said"].as_str().unwrap().to_owned())
         .collect()

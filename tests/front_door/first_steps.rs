@@ -8,7 +8,7 @@ use console::measure_text_width;
 
 use crate::support::settings::Rule;
 use crate::support::{
-    Receiver, Told, World, assert_reads, binary, free_port, on_terminal, state_dir,
+    CommandResult, Receiver, World, assert_reads, binary, free_port, on_terminal, state_dir,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,9 +26,9 @@ async fn every_command_says_at_once_that_nobody_listens_at_the_databases_port() 
         let mut command = world.command(arguments);
         let url = format!("postgres://advisoryd@127.0.0.1:{port}/advisoryd?sslmode=disable");
         command.env("ADVISORYD_DATABASE__URL", url);
-        let told: Told = command.output().expect("the command").into();
-        assert!(told.code != 0, "{arguments:?}: {told}");
-        let said = told.to_string();
+        let result: CommandResult = command.output().expect("the command").into();
+        assert!(result.code != 0, "{arguments:?}: {result}");
+        let said = result.to_string();
         let expected = [
             "the database cannot be used: ".to_owned(),
             format!("127.0.0.1:{port}"),
@@ -36,7 +36,7 @@ async fn every_command_says_at_once_that_nobody_listens_at_the_databases_port() 
             "check [database] url".to_owned(),
         ];
         for expected in expected {
-            assert!(said.contains(&expected), "{arguments:?}: {told}");
+            assert!(said.contains(&expected), "{arguments:?}: {result}");
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{arguments:?}");
     }
@@ -62,10 +62,10 @@ async fn a_question_creates_no_database() {
     ] {
         let mut command = binary();
         command.arg("--config").arg(&file).args(arguments);
-        let told: Told = command.output().expect("the command").into();
-        assert_eq!(told.code, 1, "{arguments:?}: {told}");
+        let result: CommandResult = command.output().expect("the command").into();
+        assert_eq!(result.code, 1, "{arguments:?}: {result}");
         let said = format!("there is no database in {} yet; start", state.display());
-        assert!(told.stderr.contains(&said), "{arguments:?}: {told}");
+        assert!(result.stderr.contains(&said), "{arguments:?}: {result}");
         assert!(!state.exists(), "{arguments:?}");
     }
 }
@@ -103,13 +103,13 @@ async fn words_that_are_nearly_right_are_answered_with_the_right_ones() {
         (&["advisories", "--limit", "x"], "expected a number from 1"),
         (&["show", "SA99999"], "check its ID"),
     ] {
-        let told = world.told(arguments);
-        assert!(told.code == 2 || arguments[0] == "show", "{told}");
-        assert!(told.stderr.contains(expected), "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert!(result.code == 2 || arguments[0] == "show", "{result}");
+        assert!(result.stderr.contains(expected), "{arguments:?}: {result}");
     }
-    let good = world.told(&["alerts", "list", "--state", "failed"]);
+    let good = world.cli(&["alerts", "list", "--state", "failed"]);
     assert_eq!(good.code, 0, "{good}");
-    let none = world.told(&["ack", "--list"]);
+    let none = world.cli(&["ack", "--list"]);
     assert_eq!(
         none.stdout, "no active acknowledgements or assignments\n",
         "{none}"
@@ -131,15 +131,15 @@ async fn a_sink_with_an_error_does_not_make_its_rules_wrong() {
         .arg("--config")
         .arg(&file)
         .args(["check", "--offline"]);
-    let told: Told = command.output().expect("the command").into();
-    assert_eq!(told.code, 78, "{told}");
-    let unknown: Vec<&str> = told
+    let result: CommandResult = command.output().expect("the command").into();
+    assert_eq!(result.code, 78, "{result}");
+    let unknown: Vec<&str> = result
         .stderr
         .lines()
         .filter(|line| line.contains("unknown sink"))
         .collect();
-    assert_eq!(unknown.len(), 1, "{told}");
-    assert!(unknown[0].contains("`other`"), "{told}");
+    assert_eq!(unknown.len(), 1, "{result}");
+    assert!(unknown[0].contains("`other`"), "{result}");
 }
 
 fn shown(world: &World, arguments: &[&str], columns: u16) -> String {
@@ -176,7 +176,7 @@ async fn tables_with_texts_and_failures_fit_a_terminal_and_lose_no_word() {
     world.later(TimeDelta::minutes(5));
     world.pull_one().await;
     world.alert().await;
-    let acked = world.told(&["ack", &said, "--note", "mine"]);
+    let acked = world.cli(&["ack", &said, "--note", "mine"]);
     assert_eq!(acked.code, 0, "{acked}");
     let minute = regex::Regex::new(r"  \d{4}-\d\d-\d\d \d\d:\d\d  ").unwrap();
     for columns in [80, 120] {
@@ -201,7 +201,7 @@ async fn tables_with_texts_and_failures_fit_a_terminal_and_lose_no_word() {
         assert_fits(&acked, columns);
         assert!(acked.contains("until withdrawn"), "{acked}");
     }
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     let line = status.lines().find(|line| line.contains("dead letter"));
     assert_reads!(line.expect("it is told"));
     assert!(!status.contains("failing since"), "{status}");

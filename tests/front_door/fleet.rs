@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Told, World, assert_reads, binary};
+use crate::support::{CommandResult, World, assert_reads, binary};
 
-fn fleet(folder: &Path, options: &[&str]) -> Told {
+fn fleet(folder: &Path, options: &[&str]) -> CommandResult {
     let mut command = binary();
     command.args(["fleet", "status"]).arg(folder).args(options);
     command.output().expect("the command").into()
@@ -32,7 +32,7 @@ async fn each_instance_is_a_line_and_the_worst_is_the_exit_status() {
     assert_eq!(empty.code, 1, "{empty:?}");
     assert_reads!(empty);
 
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     write("alpha.toml", &world.toml());
     write("notes.txt", "no configuration");
     let fresh = fleet(&folder, &["--json"]);

@@ -10,11 +10,11 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
 use crate::support::{
-    PATIENCE, Running, Told, World, assert_reads, eventually, pull_all, state_dir, without,
+    CommandResult, PATIENCE, Running, World, assert_reads, eventually, pull_all, state_dir, without,
 };
 
 /// The numbers that were told, in order.
-fn told(stdout: &str) -> Vec<i64> {
+fn notified(stdout: &str) -> Vec<i64> {
     stdout
         .lines()
         .map(|line| {
@@ -44,7 +44,7 @@ async fn following_waits_for_a_database_that_restarts_and_misses_nothing() {
     };
     let cluster = open().await;
     world.database.url = cluster.url();
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
     let pool = advisoryd::store::database::pool(cluster.connect_options(), 4);
     pull_all(&world.context_on(pool.clone()).await, LookBack::Missing).await;
 
@@ -69,7 +69,7 @@ async fn following_waits_for_a_database_that_restarts_and_misses_nothing() {
     .await;
     assert_reads!(without(&following.stderr(), r"(database: ).*", "$1[why]"));
     assert_eq!(
-        told(&following.stdout()),
+        notified(&following.stdout()),
         (1..=newest).collect::<Vec<i64>>()
     );
     following.kill9();
@@ -115,11 +115,15 @@ async fn what_happens_wakes_whoever_listens() {
 async fn a_number_that_was_never_given_is_told() {
     let world = World::new().await;
     world.pull_one().await;
-    let told = world.told(&["changes", "--since", "1000"]);
-    assert_eq!((told.code, told.stdout.as_str()), (0, ""));
-    assert_reads!(told);
-    let told = world.told(&["changes", "--since", "60"]);
-    assert_eq!((told.code, told.stderr.as_str()), (0, ""), "the usual case");
+    let notified = world.cli(&["changes", "--since", "1000"]);
+    assert_eq!((notified.code, notified.stdout.as_str()), (0, ""));
+    assert_reads!(notified);
+    let notified = world.cli(&["changes", "--since", "60"]);
+    assert_eq!(
+        (notified.code, notified.stderr.as_str()),
+        (0, ""),
+        "the usual case"
+    );
 }
 
 #[tokio::test]
@@ -135,9 +139,9 @@ async fn what_could_not_be_written_is_a_failure() {
             .stdout(full)
             .output()
             .unwrap();
-        let told = Told::from(output);
-        assert_eq!(told.code, 1, "{arguments:?}: {told:?}");
-        all.push(told.to_string());
+        let notified = CommandResult::from(output);
+        assert_eq!(notified.code, 1, "{arguments:?}: {notified:?}");
+        all.push(notified.to_string());
     }
     assert_reads!(all.join("\n"));
 }

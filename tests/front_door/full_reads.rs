@@ -24,7 +24,7 @@ async fn a_full_pull_that_failed_is_not_forgotten_when_a_window_succeeds() {
     let mut world = World::new().await;
     world.settings.tickets.enabled = Some(false);
     world.settings.feeds.first_days = Some(365);
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let cut = AnswerFault::Truncate {
         after_bytes: 2000,
         clean: true,
@@ -32,15 +32,15 @@ async fn a_full_pull_that_failed_is_not_forgotten_when_a_window_succeeds() {
     world
         .simulator
         .inject(FaultRule::new(cut).on("days=365").times(100));
-    assert_eq!(world.told(&["sync", "feeds", "--full"]).code, 1);
+    assert_eq!(world.cli(&["sync", "feeds", "--full"]).code, 1);
     // The window is complete, and says nothing of what only a full pull sees.
-    let window = world.told(&["sync", "feeds"]);
+    let window = world.cli(&["sync", "feeds"]);
     assert_eq!(window.code, 0, "{window}");
-    let verified = world.told(&["verify"]);
+    let verified = world.cli(&["verify"]);
     assert_eq!(verified.code, 1, "{verified}");
     let lost = "the last full pull failed at ";
     assert!(verified.to_string().contains(lost), "{verified}");
-    let checked = world.told(&["status", "--check"]);
+    let checked = world.cli(&["status", "--check"]);
     assert_eq!(checked.code, 1, "{checked}");
     let failed = ": the last full pull failed: ";
     assert!(checked.stdout.contains(failed), "{checked}");
@@ -57,7 +57,7 @@ async fn a_full_pull_that_failed_is_not_forgotten_when_a_window_succeeds() {
     let full = world.pull_back(LookBack::Full).await.remove(0);
     assert_eq!(full.outcome.error(), None);
     assert!(conditions(&world).await.is_empty());
-    let verified = world.told(&["verify"]);
+    let verified = world.cli(&["verify"]);
     assert!(!verified.to_string().contains(lost), "{verified}");
 }
 
@@ -161,7 +161,7 @@ async fn where_windows_show_new_tickets_only_changes_are_as_old_as_the_last_full
     })
     .await;
     world.lists = Some(Vec::new());
-    let now = world.told(&["sync", "tickets"]);
+    let now = world.cli(&["sync", "tickets"]);
     assert_eq!(now.code, 0, "{now}");
     let moved =
         "update advisoryd.ticket_reading set changes_until = changes_until - interval '30 days',
@@ -174,14 +174,14 @@ async fn where_windows_show_new_tickets_only_changes_are_as_old_as_the_last_full
     assert_eq!(again.outcome.error(), None);
     let filter = "select filter from advisoryd.ticket_reading";
     assert_eq!(world.texts(filter).await, ["created"]);
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let sources = status["sources"].as_array().unwrap();
     let tickets = sources.iter().find(|one| one["kind"] == "tickets").unwrap();
     assert!(
         tickets["data_age_seconds"].as_i64().unwrap() > 29 * 24 * 3600,
         "{tickets}"
     );
-    let checked = world.told(&["status", "--check"]);
+    let checked = world.cli(&["status", "--check"]);
     assert_ne!(checked.code, 0, "{checked}");
     check::check_health(&world.context().await).await.unwrap();
     let stale = "select count(*) from advisoryd_v1.conditions where what = 'data_stale' and holds";

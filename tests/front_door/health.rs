@@ -48,7 +48,7 @@ async fn look(world: &World) {
 }
 
 /// What was told: condition, key, and whether it is over.
-fn told(receiver: &Receiver) -> Vec<(String, String, bool)> {
+fn notified(receiver: &Receiver) -> Vec<(String, String, bool)> {
     let messages = receiver.received();
     let alerts = messages.iter().flat_map(|message| {
         assert_eq!(message.body["purpose"], "health");
@@ -91,7 +91,7 @@ async fn nothing_is_told_while_all_is_well() {
         look(&world).await;
         world.later(TimeDelta::minutes(15));
     }
-    assert_eq!(told(&receiver), []);
+    assert_eq!(notified(&receiver), []);
     assert_eq!(
         world
             .count("select count(*) from advisoryd_v1.conditions")
@@ -108,7 +108,7 @@ async fn data_that_is_older_than_its_schedule_explains_is_stale_until_it_is_read
     world.later(TimeDelta::minutes(70));
     world.pull_one().await;
     look(&world).await;
-    assert_eq!(told(&receiver), [], "one failure heals itself");
+    assert_eq!(notified(&receiver), [], "one failure heals itself");
     for _ in 0..2 {
         world.later(TimeDelta::minutes(25));
         world.pull_one().await;
@@ -119,7 +119,7 @@ async fn data_that_is_older_than_its_schedule_explains_is_stale_until_it_is_read
     world.pull_one().await;
     look(&world).await;
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         begun_and_over("data_stale", "watch list 1")
     );
 }
@@ -130,10 +130,10 @@ async fn a_source_that_was_never_read_is_as_old_as_it_is_followed() {
     world.simulator.inject(failing(AnswerFault::Html200));
     world.pull_one().await;
     look(&world).await;
-    assert_eq!(told(&receiver), []);
+    assert_eq!(notified(&receiver), []);
     world.later(TimeDelta::minutes(31));
     look(&world).await;
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(notified(&receiver).len(), 1);
     let summary = &receiver.received()[0].body["alerts"][0]["summary"];
     assert_reads!(summary.as_str().unwrap());
 }
@@ -144,7 +144,7 @@ async fn freshness_that_is_off_is_off() {
     world.pull_one().await;
     world.later(TimeDelta::days(30));
     look(&world).await;
-    assert_eq!(told(&receiver), []);
+    assert_eq!(notified(&receiver), []);
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full
     world.settings.freshness.feeds = Some("off");
     world.sync_tickets(TicketSync::Now).await;
 
-    let status = world.told(&["status", "--json"]).stdout;
+    let status = world.cli(&["status", "--json"]).stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     let sources = status["sources"].as_array().unwrap();
     let tickets = sources.iter().find(|one| one["kind"] == "tickets").unwrap();
@@ -207,7 +207,7 @@ async fn a_rejected_token_is_told_until_upstream_accepts_one() {
     world.pull_one().await;
     look(&world).await;
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         begun_and_over("token_rejected", "upstream")
     );
 }
@@ -231,7 +231,7 @@ async fn what_another_list_read_before_does_not_acquit_the_token() {
         look(&world).await;
         assert_eq!(holding(&world).await, ["token_rejected"], "after {status}");
     }
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(notified(&receiver).len(), 1);
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn a_token_that_was_accepted_for_one_list_is_not_rejected_for_another() {
     // The other list has not been asked for since.
     look(&world).await;
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         begun_and_over("token_rejected", "upstream")
     );
 }
@@ -272,7 +272,7 @@ async fn a_structure_that_is_not_recognised_is_told() {
     world.pull_one().await;
     look(&world).await;
     let what = "structure_not_recognised";
-    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+    assert_eq!(notified(&receiver), begun_and_over(what, "watch list 1"));
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn records_in_quarantine_are_told_until_they_are_understood() {
     world.pull_back(LookBack::Full).await;
     look(&world).await;
     let what = "quarantine_grew";
-    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+    assert_eq!(notified(&receiver), begun_and_over(what, "watch list 1"));
 }
 
 #[tokio::test]
@@ -293,18 +293,18 @@ async fn an_unknown_field_is_told_once() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
     look(&world).await;
-    assert_eq!(told(&receiver), []);
+    assert_eq!(notified(&receiver), []);
     let field = "insert into advisoryd.unknown_field (source_id, name, first_seen_at, sample)
                  select id, 'advisory/colour', now(), 'red' from advisoryd.source where watch_list_id = 1";
     sqlx::raw_sql(field).execute(world.pool()).await.unwrap();
     look(&world).await;
     look(&world).await;
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(notified(&receiver).len(), 1);
     world.later(TimeDelta::hours(25));
     world.pull_one().await;
     look(&world).await;
     let what = "unknown_field";
-    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+    assert_eq!(notified(&receiver), begun_and_over(what, "watch list 1"));
 }
 
 #[tokio::test]
@@ -319,7 +319,7 @@ async fn a_hole_in_what_is_covered_is_told_until_it_is_closed() {
     world.pull_one().await;
     look(&world).await;
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         begun_and_over("coverage_hole", "watch list 1")
     );
 }
@@ -341,7 +341,7 @@ async fn an_exhausted_request_budget_is_told_until_requests_are_allowed() {
     world.pull_one().await;
     look(&world).await;
     let what = "request_budget_exhausted";
-    assert_eq!(told(&receiver), begun_and_over(what, "upstream"));
+    assert_eq!(notified(&receiver), begun_and_over(what, "upstream"));
 }
 
 #[tokio::test]
@@ -356,18 +356,21 @@ async fn a_failing_sink_is_told_of_through_the_others_only() {
     world.later(TimeDelta::minutes(5));
     world.pull_one().await;
     for minutes in [0, 1, 7, 40] {
-        assert_eq!(told(&other), []);
+        assert_eq!(notified(&other), []);
         hook.answer(500, None);
         world.later(TimeDelta::minutes(minutes));
         look(&world).await;
     }
     look(&world).await;
-    assert_eq!(told(&other).len(), 1, "after four failures in a row");
+    assert_eq!(notified(&other).len(), 1, "after four failures in a row");
     world.later(TimeDelta::hours(3));
     for _ in 0..2 {
         look(&world).await;
     }
-    assert_eq!(told(&other), begun_and_over("sink_failing", "sink hook"));
+    assert_eq!(
+        notified(&other),
+        begun_and_over("sink_failing", "sink hook")
+    );
     let of_hook: Vec<String> = hook.facts().into_iter().map(|(what, _)| what).collect();
     assert_eq!(of_hook, vec!["appeared"; 5], "it hears nothing of itself");
 }
@@ -393,7 +396,7 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
     world.add_webhook("other", &other);
     world.pull_one().await;
     world.alert().await;
-    let told = |arguments: &[&str]| world.told(arguments).stdout;
+    let notified = |arguments: &[&str]| world.cli(arguments).stdout;
     let of_the_sink = |status: &str| {
         let line = status.lines().find(|line| line.contains("`hook`"));
         line.expect("the sink").to_owned()
@@ -405,21 +408,21 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
         }
     };
     fail(&world, &hook).await;
-    let status = told(&["status"]);
+    let status = notified(&["status"]);
     assert_eq!(status.matches("`hook`").count(), 1, "{status}");
     let failing = of_the_sink(&status);
-    assert!(told(&["status", "--check"]).contains("(sink_failing)"));
+    assert!(notified(&["status", "--check"]).contains("(sink_failing)"));
     works().await;
     assert_eq!(holding(&world).await, [""; 0]);
     // Within six hours again: it is resolved only after an hour without failures.
     fail(&world, &hook).await;
     works().await;
     assert_eq!(holding(&world).await, ["sink_failing"]);
-    let status = told(&["status"]);
+    let status = notified(&["status"]);
     assert!(!status.contains("sink_failing"), "{status}");
     assert_eq!(status.matches("`hook`").count(), 1, "{status}");
     assert_reads!(failing, of_the_sink(&status));
-    let check = told(&["status", "--check"]);
+    let check = notified(&["status", "--check"]);
     assert!(!check.contains("sink_failing"), "{check}");
 
     let sinks = &mut world.settings.alerts.sinks;
@@ -427,7 +430,7 @@ async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps()
     world.settings.alerts.rules[0].sinks = &["other"];
     look(&world).await;
     assert_eq!(holding(&world).await, [""; 0]);
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     assert!(!status.contains("`hook`"), "{status}");
 }
 
@@ -441,7 +444,7 @@ async fn conditions_that_begin_together_are_told_in_one_message() {
     world.pull().await;
     world.later(TimeDelta::hours(2));
     look(&world).await;
-    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(notified(&receiver).len(), 3);
     assert_eq!(receiver.received().len(), 1);
 }
 
@@ -452,10 +455,10 @@ async fn what_is_switched_off_is_written_down_and_not_sent() {
     world.pull_one().await;
     world.later(TimeDelta::hours(2));
     look(&world).await;
-    assert_eq!(told(&receiver), []);
+    assert_eq!(notified(&receiver), []);
     assert_eq!(holding(&world).await, ["data_stale"]);
-    assert_reads!(world.told(&["status"]));
-    let status = world.told(&["status", "--json"]).json();
+    assert_reads!(world.cli(&["status"]));
+    let status = world.cli(&["status", "--json"]).json();
     assert_eq!(status["conditions"][0]["what"], "data_stale");
     assert_eq!(status["conditions"][0]["holds"], true);
 }
@@ -485,7 +488,7 @@ async fn a_daemon_that_dies_between_condition_and_delivery_tells_once() {
     second.signal(Signal::SIGTERM);
     assert!(second.ended().await.success());
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         begun_and_over("token_rejected", "upstream")
     );
 }
@@ -496,5 +499,5 @@ async fn a_pass_without_a_daemon_tells_too() {
     world.simulator.set_token(&"0".repeat(40));
     let mut sync = Running::start(&mut world.command(&["sync"]));
     assert!(!sync.ended().await.success());
-    assert_eq!(told(&receiver).len(), 1);
+    assert_eq!(notified(&receiver).len(), 1);
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::support::{Told, binary};
+use crate::support::{CommandResult, binary};
 
-fn told(arguments: &[&str]) -> Told {
+fn notified(arguments: &[&str]) -> CommandResult {
     let output = binary().args(arguments).output();
     output.expect("the command").into()
 }
@@ -34,13 +34,13 @@ fn commands(folder: &std::path::Path) -> Vec<(String, String)> {
 fn every_command_has_a_short_and_a_long_help_and_examples_on_its_page() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    assert_eq!(told(&["man", "--out", out]).code, 0);
+    assert_eq!(notified(&["man", "--out", out]).code, 0);
     let all = commands(folder.path());
     assert!(all.len() > 50, "{}", all.len());
     for (command, page) in all {
         let words: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).collect();
-        let short = told(&[&words[..], &["-h"]].concat());
-        let long = told(&[&words[..], &["--help"]].concat());
+        let short = notified(&[&words[..], &["-h"]].concat());
+        let long = notified(&[&words[..], &["--help"]].concat());
         assert_eq!((short.code, long.code), (0, 0), "{command}");
         let (short, long) = (short.stdout, long.stdout);
         assert!(

@@ -224,8 +224,8 @@ async fn a_ticket_that_goes_and_returns_is_two_facts() {
             accept_removals: false,
         })
         .await;
-    let told = facts(&world, &id.to_string()).await;
-    assert_eq!(told, ["ticket_opened", "ticket_revised", "ticket_gone"]);
+    let result = facts(&world, &id.to_string()).await;
+    assert_eq!(result, ["ticket_opened", "ticket_revised", "ticket_gone"]);
 }
 
 async fn numbers(world: &World) -> Vec<i64> {

@@ -117,7 +117,7 @@ async fn take(world: &World, step: Step) {
         Step::Tickets => drop(world.sync_tickets(TicketSync::Now).await),
         Step::Killed(after_bytes) => killed(world, after_bytes).await,
         Step::Replay => {
-            let said = world.told(&["replay", "--yes"]);
+            let said = world.cli(&["replay", "--yes"]);
             assert_eq!(said.code, 0, "{said:?}");
         }
     }
@@ -196,7 +196,7 @@ impl Observed {
                 }
             }
         }
-        let told = world
+        let result = world
             .count(
                 "select count(*) from advisoryd_v1.changes
                  where what in ('appeared', 'revised', 'ticket_opened', 'ticket_revised')",
@@ -204,7 +204,11 @@ impl Observed {
             .await;
         let seen = self.advisories.values().chain(self.tickets.values());
         let seen: usize = seen.map(Vec::len).sum();
-        assert_eq!(usize::try_from(told).unwrap(), seen, "one change a version");
+        assert_eq!(
+            usize::try_from(result).unwrap(),
+            seen,
+            "one change a version"
+        );
     }
 }
 

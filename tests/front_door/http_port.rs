@@ -178,31 +178,31 @@ async fn a_password_is_required_where_one_is_configured() {
 async fn a_listener_for_other_machines_needs_permission_and_a_password() {
     let mut world = World::new().await;
     world.settings.http.listen = "0.0.0.0:8787".to_owned();
-    let told = world.told(&["run"]);
-    assert_eq!(told.code, 78);
+    let result = world.cli(&["run"]);
+    assert_eq!(result.code, 78);
     assert!(
-        told.stderr.contains("http.listen") && told.stderr.contains("allow_remote = true"),
+        result.stderr.contains("http.listen") && result.stderr.contains("allow_remote = true"),
         "{}",
-        told.stderr
+        result.stderr
     );
     world.settings.http.allow_remote = Some(true);
-    let told = world.told(&["run"]);
-    assert_eq!(told.code, 78);
-    assert!(told.stderr.contains("password_file"), "{}", told.stderr);
+    let result = world.cli(&["run"]);
+    assert_eq!(result.code, 78);
+    assert!(result.stderr.contains("password_file"), "{}", result.stderr);
     world.settings.http.password_file = Some("/nonexistent/password".to_owned());
-    let told = world.told(&["run"]);
-    assert_eq!(told.code, 78);
+    let result = world.cli(&["run"]);
+    assert_eq!(result.code, 78);
     assert!(
-        told.stderr.contains("/nonexistent/password"),
+        result.stderr.contains("/nonexistent/password"),
         "{}",
-        told.stderr
+        result.stderr
     );
     // `check` finds it as well.
-    let told = world.told(&["check", "--offline"]);
-    assert_eq!(told.code, 1);
+    let result = world.cli(&["check", "--offline"]);
+    assert_eq!(result.code, 1);
     assert!(
-        told.stdout.contains("/nonexistent/password"),
+        result.stdout.contains("/nonexistent/password"),
         "{}",
-        told.stdout
+        result.stdout
     );
 }

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{Told, World, assert_reads};
+use crate::support::{CommandResult, World, assert_reads};
 
 const ONE: &str = "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>One</title></advisory></advisories>";
 const TWO: &str = "<advisories><advisory><advisory_identifier>SA2</advisory_identifier><title>Two</title></advisory></advisories>";
@@ -75,9 +75,9 @@ async fn a_file_that_is_no_feed_fails_and_leaves_the_list_as_it_was() {
         b"\x1f\x8b\x08\x00broken",
         b"<advisories><advisory><advisory_identifier>SA9",
     ] {
-        let told = Told::from(piped(&world, bytes));
-        assert_eq!(told.code, 1, "{told:?}");
-        failures.push(told.without_data().to_string());
+        let result = CommandResult::from(piped(&world, bytes));
+        assert_eq!(result.code, 1, "{result:?}");
+        failures.push(result.without_data().to_string());
     }
     assert_reads!(failures.join("\n"));
     let failing = "select count(*) from advisoryd_v1.watch_lists where last_error is not null";
@@ -88,19 +88,19 @@ async fn a_file_that_is_no_feed_fails_and_leaves_the_list_as_it_was() {
 async fn a_record_that_is_new_in_quarantine_fails_the_command_once() {
     const WITHOUT_ID: &str = "<advisories><advisory><title>One</title></advisory><advisory><advisory_identifier>SA2</advisory_identifier><title>Two</title></advisory></advisories>";
     let world = World::new().await;
-    let first = Told::from(piped(&world, WITHOUT_ID.as_bytes()));
+    let first = CommandResult::from(piped(&world, WITHOUT_ID.as_bytes()));
     assert_eq!(first.code, 1, "{first}");
     assert_reads!(first.stderr);
-    let again = Told::from(piped(&world, WITHOUT_ID.as_bytes()));
+    let again = CommandResult::from(piped(&world, WITHOUT_ID.as_bytes()));
     assert_eq!(again.code, 0, "{again}");
 }
 
 #[tokio::test]
 async fn a_list_that_is_not_configured_takes_nothing_in() {
     let world = World::new().await;
-    let told = world.told(&["import", "x.xml", "--watch-list", "99"]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = world.cli(&["import", "x.xml", "--watch-list", "99"]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
 }
 
 /// What was repaired, what could not be read, and what nobody knows is counted by name.
@@ -125,7 +125,7 @@ async fn what_could_not_be_read_is_said_as_show_does() {
     let file = world.dir().join("feed.xml");
     std::fs::write(&file, &first).unwrap();
     let path = file.display().to_string();
-    let page = world.told(&["import", "--watch-list", "1", &path]);
+    let page = world.cli(&["import", "--watch-list", "1", &path]);
     assert_eq!(page.code, 0, "{page}");
     // Only of what this run stored.
     let second = first.replace("SA1", "SA5");
@@ -149,7 +149,7 @@ async fn what_could_not_be_read_is_said_as_show_does() {
         document(&[record(9, "<criticality>2</criticality>")]),
     )
     .unwrap();
-    let nothing = world.told(&["import", "--watch-list", "1", &path]);
+    let nothing = world.cli(&["import", "--watch-list", "1", &path]);
     assert_eq!(nothing.stdout.lines().count(), 1, "{nothing}");
     assert_reads!(page, nothing);
 }

@@ -17,8 +17,8 @@ fn inspected(mut command: Command) -> Value {
 }
 
 /// Fields with the names they came from.
-fn origins(told: &Value) -> String {
-    let fields = told["first"]["fields"].as_array().unwrap().iter();
+fn origins(result: &Value) -> String {
+    let fields = result["first"]["fields"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pairs = fields.map(|field| format!("{}={}", text(&field["field"]), text(&field["name"])));
     pairs.collect::<Vec<_>>().join(" ")
@@ -36,9 +36,9 @@ async fn an_unknown_structure_is_told_with_the_lines_that_make_it_readable() {
     command.arg(&file);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stdout).unwrap();
-    let told = told.split_once(": ").unwrap().1.to_owned();
-    insta::assert_snapshot!(told);
+    let result = String::from_utf8(output.stdout).unwrap();
+    let result = result.split_once(": ").unwrap().1.to_owned();
+    insta::assert_snapshot!(result);
     // With these lines it comes in.
     let mut taught = World::new().await;
     taught.settings.feeds.aliases.extend([
@@ -48,10 +48,10 @@ async fn an_unknown_structure_is_told_with_the_lines_that_make_it_readable() {
     ]);
     let mut command = taught.command(&["inspect", "--json"]);
     command.arg(&file);
-    let told = inspected(command);
-    assert_eq!(told["error"], Value::Null);
+    let result = inspected(command);
+    assert_eq!(result["error"], Value::Null);
     assert_eq!(
-        origins(&told),
+        origins(&result),
         "said=vuln_key title=caption modified_at=changed_on"
     );
 }
@@ -66,9 +66,12 @@ async fn the_captured_json_is_told_field_by_field() {
     let mut command = binary();
     command.args(["inspect", "--json"]);
     command.arg(folder.join("advisory_details_example.json"));
-    let told = inspected(command);
-    assert_eq!((&told["records"], &told["refused"]), (&1.into(), &0.into()));
-    assert_reads!(origins(&told));
+    let result = inspected(command);
+    assert_eq!(
+        (&result["records"], &result["refused"]),
+        (&1.into(), &0.into())
+    );
+    assert_reads!(origins(&result));
     let mut command = binary();
     command.args(["inspect", "--json"]);
     command.arg(folder.join("advisory_list_example.json"));
@@ -96,12 +99,16 @@ async fn every_profile_is_told_with_the_names_its_fields_came_from() {
         std::fs::write(file.path(), &bytes).unwrap();
         let mut command = binary();
         command.args(["inspect", "--json"]).arg(file.path());
-        let told = inspected(command);
+        let result = inspected(command);
         assert_eq!(
-            (&told["records"], &told["refused"]),
+            (&result["records"], &result["refused"]),
             (&60.into(), &0.into())
         );
-        all.push(format!("{}: {}", told["first"]["profile"], origins(&told)));
+        all.push(format!(
+            "{}: {}",
+            result["first"]["profile"],
+            origins(&result)
+        ));
     }
     assert_reads!(all.join("\n"));
 }
@@ -113,31 +120,31 @@ fn the_public_cvrf_documents_are_told() {
         eprintln!("skipped: {} is not here", folder.display());
         return;
     }
-    let told = |name: &str| {
+    let result = |name: &str| {
         let mut command = binary();
         command.env(
             "ADVISORYD_FEEDS__ID_PATTERN",
             "(cisco-sa-[0-9a-z-]+|RHSA-[0-9]{4}:[0-9]{4})",
         );
         command.args(["inspect", "--json"]).arg(folder.join(name));
-        let told = inspected(command);
-        assert_eq!(told["error"], Value::Null, "{name}");
-        assert_eq!(told["records"], 1, "{name}");
-        assert_eq!(told["first"]["profile"], "cvrf", "{name}");
-        origins(&told)
+        let result = inspected(command);
+        assert_eq!(result["error"], Value::Null, "{name}");
+        assert_eq!(result["records"], 1, "{name}");
+        assert_eq!(result["first"]["profile"], "cvrf", "{name}");
+        origins(&result)
     };
     assert_reads!(
-        told("rhsa-2012-0465.xml"),
-        told("cisco-sa-20180328-smi2.xml")
+        result("rhsa-2012-0465.xml"),
+        result("cisco-sa-20180328-smi2.xml")
     );
 }
 
 /// What `inspect` says of a document, without the name of its file.
 fn in_words(mut command: Command, file: &Path) -> String {
     let output = command.arg(file).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let result = String::from_utf8(output.stdout).unwrap();
     let place = format!("{}: ", file.display());
-    told.replace(&place, "")
+    result.replace(&place, "")
 }
 
 #[tokio::test]
@@ -184,8 +191,8 @@ fn the_public_cvrf_documents_are_told_in_words() {
             let mut command = binary();
             command.env("ADVISORYD_FEEDS__ID_PATTERN", pattern);
             command.arg("inspect");
-            let told = in_words(command, &folder.join(name));
-            all.extend([name, " by ", pattern, ": ", &told, "\n"]);
+            let result = in_words(command, &folder.join(name));
+            all.extend([name, " by ", pattern, ": ", &result, "\n"]);
         }
     }
     insta::assert_snapshot!(all);
@@ -204,10 +211,13 @@ fn records_that_would_be_quarantined_are_told_with_the_reason() {
     insta::assert_snapshot!(in_words(command, file.path()));
     let mut command = binary();
     command.args(["inspect", "--json"]).arg(file.path());
-    let told = inspected(command);
-    assert_eq!((&told["records"], &told["refused"]), (&2.into(), &1.into()));
+    let result = inspected(command);
     assert_eq!(
-        told["first"]["unmapped"][0],
+        (&result["records"], &result["refused"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(
+        result["first"]["unmapped"][0],
         serde_json::json!(["colour", "red"])
     );
 }
@@ -221,7 +231,7 @@ async fn a_pipe_is_refused_at_once() {
     let mut command = world.command(&["inspect"]);
     command.arg(&pipe);
     let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_reads!(told);
+    let result = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{result}");
+    assert_reads!(result);
 }

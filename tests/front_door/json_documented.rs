@@ -34,11 +34,11 @@ fn documented() -> Vec<(String, BTreeSet<String>)> {
 fn printed(world: &World, command: &str) -> BTreeSet<String> {
     let mut arguments: Vec<&str> = command.split(' ').collect();
     arguments.push("--json");
-    let told = world.told(&arguments);
-    let values = serde_json::Deserializer::from_str(&told.stdout).into_iter::<Value>();
+    let result = world.cli(&arguments);
+    let values = serde_json::Deserializer::from_str(&result.stdout).into_iter::<Value>();
     let mut keys = BTreeSet::new();
     for value in values {
-        let value = value.unwrap_or_else(|error| panic!("{command}: {error}: {told}"));
+        let value = value.unwrap_or_else(|error| panic!("{command}: {error}: {result}"));
         let objects = match value {
             Value::Array(objects) => objects,
             object => vec![object],
@@ -47,7 +47,7 @@ fn printed(world: &World, command: &str) -> BTreeSet<String> {
             keys.extend(object.as_object().unwrap().keys().cloned());
         }
     }
-    assert!(!keys.is_empty(), "{command} printed nothing: {told}");
+    assert!(!keys.is_empty(), "{command} printed nothing: {result}");
     keys
 }
 
@@ -74,7 +74,7 @@ async fn the_keys_of_the_documentation_are_those_of_the_commands() {
             "silence", "add", "rule=soc", "--reason", "x", "--until", "1h",
         ],
     ] {
-        let done = world.told(arguments);
+        let done = world.cli(arguments);
         assert_eq!(done.code, 0, "{done}");
     }
     let folder = world.dir().join("fleet");

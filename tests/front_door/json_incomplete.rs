@@ -55,10 +55,10 @@ async fn a_list_whose_advisories_cannot_be_fetched_is_incomplete() {
         assert!(world.versions().await.is_empty());
 
         all.extend(problems(&world).await);
-        let status_page = world.told(&["status"]).stdout;
+        let status_page = world.cli(&["status"]).stdout;
         let line = status_page.lines().find(|line| line.contains("incomplete"));
         all.push(line.expect("it is told").to_owned());
-        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        let source = &world.cli(&["status", "--json"]).json()["sources"][0];
         assert_eq!(source["state"], "incomplete");
         assert_eq!(source["missing_details"], 60);
         let summary = condition(&world).await.expect("it is told");
@@ -84,7 +84,7 @@ async fn a_list_whose_advisories_cannot_be_fetched_is_incomplete() {
         world.assert_all_is_stored().await;
         assert_eq!(problems(&world).await, [""; 0]);
         assert_eq!(condition(&world).await, None);
-        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        let source = &world.cli(&["status", "--json"]).json()["sources"][0];
         assert_eq!(source["missing_details"], 0);
     }
     assert_reads!(without(&all.join("\n"), r"/SA\d+/", "/[said]/"));
@@ -96,7 +96,7 @@ async fn sync_fails_while_a_list_is_incomplete() {
     world.clock_offset = std::sync::Arc::default();
     world.simulator.set_clock(TimeDelta::zero());
     world.settings.feeds.first_days = Some(30);
-    let sync = world.told(&["sync", "feeds"]);
+    let sync = world.cli(&["sync", "feeds"]);
     assert_eq!(sync.code, 1, "{sync}");
     let line = sync.stderr.lines().last().unwrap();
     // How many of them there are depends on the day.
@@ -173,12 +173,14 @@ async fn a_list_is_incomplete_while_a_detail_does_not_say_its_lists() {
         let report = world.pull_one().await;
         assert_eq!(report.outcome.name(), "ok", "{report:?}");
         world.fetch_details().await;
-        let told = problems(&world).await;
+        let result = problems(&world).await;
         assert!(
-            told.iter().any(|one| one.contains("affected_asset_lists")),
-            "{custom}: {told:?}"
+            result
+                .iter()
+                .any(|one| one.contains("affected_asset_lists")),
+            "{custom}: {result:?}"
         );
-        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        let source = &world.cli(&["status", "--json"]).json()["sources"][0];
         assert_eq!(source["state"], "incomplete", "{custom}");
 
         set(r#"{"affected_asset_lists": [{"asset_list_id": 1}]}"#);
@@ -190,7 +192,7 @@ async fn a_list_is_incomplete_while_a_detail_does_not_say_its_lists() {
         world.fetch_details().await;
         let lists = "select watch_list_ids::text from advisoryd_v1.advisories";
         assert_eq!(world.texts(lists).await, ["{1}"], "{custom}");
-        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        let source = &world.cli(&["status", "--json"]).json()["sources"][0];
         assert_eq!(source["missing_details"], 0, "{custom}");
     }
 }

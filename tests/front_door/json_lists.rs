@@ -55,7 +55,7 @@ async fn assert_proven(world: &World) {
 }
 
 fn status(world: &World) -> Value {
-    world.told(&["status", "--json"]).json()
+    world.cli(&["status", "--json"]).json()
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_list_whose_feed_is_html_unknown_or_refused_is_served_by_json() {
             ("json", "feed")
         );
         let why = served[0].2.as_deref().unwrap();
-        let page = world.told(&["status"]).stdout;
+        let page = world.cli(&["status"]).stdout;
         let line = page.lines().find(|line| line.contains(why));
         lines.push(line.expect(&page).to_owned());
         assert_eq!(status(&world)["sources"][0]["served_by"], "json");

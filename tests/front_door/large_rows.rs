@@ -118,8 +118,8 @@ async fn what_is_kept_of_it_says_what_it_was() {
     let kept = "select octet_length(raw) || ': ' || reason from advisoryd_v1.quarantine";
     let kept = world.texts(kept).await.remove(0);
     assert!(kept.starts_with("65536: too large to be read: "), "{kept}");
-    let told = world.told(&["quarantine", "retry"]);
-    assert!(!told.stdout.contains("invalid JSON"), "{}", told.stdout);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert!(!result.stdout.contains("invalid JSON"), "{}", result.stdout);
     let reason = "select reason from advisoryd_v1.quarantine";
     let reason = world.texts(reason).await.remove(0);
     assert!(kept.ends_with(&reason), "{reason}");
@@ -128,7 +128,7 @@ async fn what_is_kept_of_it_says_what_it_was() {
         .execute(world.pool())
         .await
         .unwrap();
-    world.told(&["quarantine", "retry"]);
+    world.cli(&["quarantine", "retry"]);
     let reason = "select reason from advisoryd_v1.quarantine";
     assert_eq!(world.texts(reason).await, ["in other words"]);
 }

@@ -51,7 +51,7 @@ async fn a_dead_process_of_another_machine_frees_its_source_when_its_lease_expir
         "update advisoryd.lease set machine = 'another', host = 'elsewhere'",
     )
     .await;
-    let busy = world.told(&["sync", "feeds"]);
+    let busy = world.cli(&["sync", "feeds"]);
     assert_eq!(busy.code, 1);
     assert!(busy.stderr.contains("on elsewhere"), "{busy:?}");
     let valid = world
@@ -63,7 +63,7 @@ async fn a_dead_process_of_another_machine_frees_its_source_when_its_lease_expir
         "update advisoryd.lease set expires_at = clock_timestamp()",
     )
     .await;
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     world.assert_all_is_stored().await;
 }
 
@@ -98,7 +98,7 @@ async fn a_run_renews_its_lease_and_gives_it_back_at_its_end() {
     assert!(sync.ended().await.success(), "{}", sync.stderr());
     let held = "select count(*) from advisoryd.lease where expires_at is not null";
     assert_eq!(world.count(held).await, 0);
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     assert_eq!(world.count("select epoch from advisoryd.lease").await, 2);
 }
 
@@ -116,24 +116,24 @@ async fn a_suspended_run_that_nobody_took_over_goes_on() {
 async fn a_held_source_names_its_holder_in_messages_and_status() {
     let (world, sync) = syncing().await;
     let pid = sync.pid();
-    let told = world.told(&["status"]);
+    let result = world.cli(&["status"]);
     let of_process = format!("process {pid} on");
-    let mut lines = told.stdout.lines();
+    let mut lines = result.stdout.lines();
     let line = lines.find(|line| line.contains(&of_process));
     let line = line.expect("the process is named");
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let holder = &status["sources"][0]["held_by"];
     assert_eq!(holder["pid"], json!(pid));
     for key in ["host", "since", "expires_at"] {
         assert!(holder[key].is_string(), "{key}: {holder}");
     }
     let busy = [
-        world.told(&["sync", "feeds"]),
-        world.told(&["replay", "--dry-run"]),
+        world.cli(&["sync", "feeds"]),
+        world.cli(&["replay", "--dry-run"]),
     ];
-    for told in &busy {
-        assert_eq!(told.code, 1);
-        assert!(told.stderr.contains(&of_process), "{told:?}");
+    for result in &busy {
+        assert_eq!(result.code, 1);
+        assert!(result.stderr.contains(&of_process), "{result:?}");
     }
     assert_reads!(line, busy[0], busy[1]);
     world.simulator.open(GATE);
@@ -340,7 +340,7 @@ async fn several_that_migrate_at_once_all_succeed() {
     for migrating in &mut all {
         assert!(migrating.ended().await.success(), "{}", migrating.stderr());
     }
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
 }
 
 #[tokio::test]
@@ -410,9 +410,9 @@ async fn nothing_depends_on_the_search_path_of_the_start_of_a_connection() {
         &["replay", "--yes"],
         &["status"],
     ] {
-        let told = world.told(command);
+        let result = world.cli(command);
         if command[0] != "check" {
-            assert_eq!(told.code, 0, "{command:?}: {told:?}");
+            assert_eq!(result.code, 0, "{command:?}: {result:?}");
         }
     }
     world.assert_all_is_stored().await;
@@ -429,10 +429,10 @@ async fn a_database_whose_tables_are_elsewhere_is_not_migrated() {
     let mut superuser = PgConnection::connect_with(&superuser).await.unwrap();
     let strays = "create table public._sqlx_migrations (); create table public.advisory (); create table public.sync_run ()";
     superuser.execute(sqlx::raw_sql(strays)).await.unwrap();
-    let elsewhere = world.told(&["migrate"]);
-    let checked = world.told(&["check"]);
-    for told in [&elsewhere, &checked] {
-        assert_eq!(told.code, 1, "{told:?}");
+    let elsewhere = world.cli(&["migrate"]);
+    let checked = world.cli(&["check"]);
+    for result in [&elsewhere, &checked] {
+        assert_eq!(result.code, 1, "{result:?}");
     }
     let line = checked
         .stdout
@@ -447,7 +447,7 @@ async fn a_database_whose_tables_are_elsewhere_is_not_migrated() {
         .execute("drop table public.sync_run")
         .await
         .unwrap();
-    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(world.cli(&["migrate"]).code, 0);
 
     drop_everything(&world).await;
     run(
@@ -455,7 +455,7 @@ async fn a_database_whose_tables_are_elsewhere_is_not_migrated() {
         "create schema advisoryd; create table advisoryd.theirs ()",
     )
     .await;
-    let foreign = world.told(&["migrate"]);
+    let foreign = world.cli(&["migrate"]);
     assert_eq!(foreign.code, 1, "{foreign:?}");
     assert_reads!(elsewhere, foreign);
     let tables = "select count(*) from pg_class where relnamespace = 'advisoryd'::regnamespace and relkind = 'r'";

@@ -137,12 +137,12 @@ async fn only_a_complete_read_finds_that_something_left() {
     let error = failed.error.expect("a page is missing");
     assert!(error.contains("500"), "{error}");
     assert_eq!(world.count(PRESENT).await, before);
-    let told = "select count(*) from advisoryd_v1.mirrors where last_error is not null";
-    assert_eq!(world.count(told).await, 1);
+    let result = "select count(*) from advisoryd_v1.mirrors where last_error is not null";
+    assert_eq!(world.count(result).await, 1);
 
     assert_eq!(mirror(&world).await.left, 2);
     assert_eq!(world.count(PRESENT).await, before - 2);
-    assert_eq!(world.count(told).await, 0);
+    assert_eq!(world.count(result).await, 0);
 }
 
 #[tokio::test]
@@ -159,8 +159,8 @@ async fn a_count_that_does_not_agree_is_read_again_and_never_believed() {
     documents.set_text("/api/asset-lists/1/products/", &page(12, 0..12));
     mirror(&world).await;
     documents.set_text("/api/asset-lists/1/products/", &page(12, 0..11));
-    let told = mirror(&world).await;
-    let error = told.error.expect("one row is missing");
+    let result = mirror(&world).await;
+    let error = result.error.expect("one row is missing");
     assert_reads!(error);
     assert_eq!(world.count(PRESENT).await, 12);
 }
@@ -284,7 +284,7 @@ async fn what_was_refused_is_tried_again_the_next_day() {
     let second = mirror(&world).await;
     assert_eq!((second.refused, second.read), (0, 6));
     assert_eq!(asked(&world, "/1/products/"), 1);
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     let line = status.lines().find(|line| line.contains("not mirrored"));
     assert_reads!(line.expect("it is told"));
     world.later(TimeDelta::hours(25));
@@ -293,7 +293,7 @@ async fn what_was_refused_is_tried_again_the_next_day() {
     world.simulator.clear_faults();
     world.later(TimeDelta::hours(25));
     assert_eq!(mirror(&world).await.read, 7);
-    assert!(!world.told(&["status"]).stdout.contains("not mirrored"));
+    assert!(!world.cli(&["status"]).stdout.contains("not mirrored"));
 }
 
 #[tokio::test]
@@ -331,8 +331,8 @@ async fn odd_rows_stop_no_neighbour_and_let_nothing_leave() {
     documents.set_text("/api/asset-lists/1/products/", &page(&odd));
     documents.set_text("/api/asset-lists/1/product-releases/", &page(&odd));
     documents.set_text("/api/approve-advisories/", &page(&approvals));
-    let told = mirror(&world).await;
-    assert_eq!((told.read, told.error), (4, None));
+    let result = mirror(&world).await;
+    assert_eq!((result.read, result.error), (4, None));
     let ids = "select upstream_id || ' ' || left(name, 10) from advisoryd_v1.watch_list_products where kind = 'product' and name is not null order by 1";
     let pending = "select upstream_id || ' ' || coalesce(said, '-') || ' ' || coalesce(title, '-') from advisoryd_v1.pending_approvals order by 1";
     let unreadable = "select kind || ' ' || unreadable from advisoryd_v1.mirrors order by 1";
@@ -360,8 +360,8 @@ async fn pending_approvals_come_and_go() {
             break published;
         }
     };
-    let told = mirror(&world).await;
-    assert_eq!((told.came, told.left), (1, 1));
+    let result = mirror(&world).await;
+    assert_eq!((result.came, result.left), (1, 1));
     assert_eq!(world.count(pending).await, 3);
     let left = "select count(*) from advisoryd_v1.pending_approvals where left_at is not null";
     assert_eq!(world.count(left).await, 1);
@@ -419,9 +419,9 @@ async fn the_daemon_mirrors_by_its_schedule_and_metrics_and_status_say_so() {
         (world.count(full).await > before).then_some(())
     })
     .await;
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     assert_eq!(status["mirrors"].as_array().unwrap().len(), 4, "{status}");
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     let line = page.lines().find(|line| line.contains("approvals"));
     assert_reads!(line.expect("when they were read"));
 }
@@ -431,7 +431,7 @@ async fn nothing_is_mirrored_before_the_schedule_says_so() {
     let mut world = world(&[1]).await;
     world.settings.schedule.list_contents = Some(NEVER);
     world.pull_one().await;
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     assert!(!status.contains("list contents"), "{status}");
     assert_eq!(asked(&world, "/asset-lists/"), 0);
 }
@@ -452,12 +452,12 @@ async fn contents_that_cannot_be_read_for_a_day_are_a_condition() {
     for (hours, is_long) in [(20, false), (5, true)] {
         world.later(TimeDelta::hours(hours));
         mirror(&world).await;
-        let told = holds(&world).await;
-        assert_eq!(told.len(), usize::from(is_long), "{told:?}");
+        let result = holds(&world).await;
+        assert_eq!(result.len(), usize::from(is_long), "{result:?}");
         if is_long {
             assert!(
-                told[0].starts_with("watch list 1: products of watch list 1 not read for 25 h"),
-                "{told:?}"
+                result[0].starts_with("watch list 1: products of watch list 1 not read for 25 h"),
+                "{result:?}"
             );
         }
     }
@@ -474,7 +474,7 @@ async fn sync_reads_what_lists_contain_when_it_is_due_and_pulls_edited_lists_in_
     let mut world = world(&[1]).await;
     world.settings.tickets.enabled = Some(false);
     world.settings.schedule.list_contents = Some(EVERY_SECOND);
-    let sync = world.told(&["sync"]);
+    let sync = world.cli(&["sync"]);
     assert_eq!(sync.code, 0, "{sync}");
     let line = sync.stdout.lines().find(|line| line.contains("contents"));
     assert_reads!(line.expect("what was read"));
@@ -482,7 +482,7 @@ async fn sync_reads_what_lists_contain_when_it_is_due_and_pulls_edited_lists_in_
     world.simulator.add_product(1).unwrap();
     // Due with the next second.
     let lines = eventually("contents that are due", PATIENCE, async || {
-        let lines = world.told(&["sync", "--json"]).json_lines();
+        let lines = world.cli(&["sync", "--json"]).json_lines();
         (lines[0]["source"] == "list contents").then_some(lines)
     })
     .await;
@@ -490,9 +490,9 @@ async fn sync_reads_what_lists_contain_when_it_is_due_and_pulls_edited_lists_in_
     let pulled = lines.last().unwrap();
     assert_eq!(pulled["mode"], "full", "an edit brings a full pull");
     // Within the same second the contents are not due again.
-    let lines = world.told(&["sync", "--json"]).json_lines();
+    let lines = world.cli(&["sync", "--json"]).json_lines();
     assert_eq!(lines.last().unwrap()["mode"], "window");
     world.settings.schedule.list_contents = Some(NEVER);
-    let lines = world.told(&["sync", "--json"]).json_lines();
+    let lines = world.cli(&["sync", "--json"]).json_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
 }

@@ -49,7 +49,7 @@ async fn filled() -> World {
     world.pull_one().await;
     std::fs::write(folder.join("alpha.toml"), world.toml()).unwrap();
     let reason = "=1+1, \"planned\"\nwork";
-    let added = world.told(&[
+    let added = world.cli(&[
         "silence", "add", "rule=soc", "key=SA1*", "--reason", reason, "--until", "1h",
     ]);
     assert_eq!(added.code, 0, "{added}");
@@ -73,7 +73,7 @@ async fn each_list_has_the_same_columns_as_csv_and_as_json() {
             part => part,
         });
         let list: Vec<&str> = list.collect();
-        let with = |more: &[&'static str]| world.told(&[&list[..], more].concat());
+        let with = |more: &[&'static str]| world.cli(&[&list[..], more].concat());
         let (heading, rows) = rows(&with(&["--csv"]).stdout);
         assert_eq!(&heading[..first.len()], *first, "{list:?}");
         let objects = with(&["--json"]).json_lines();
@@ -101,7 +101,7 @@ async fn each_list_has_the_same_columns_as_csv_and_as_json() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cells_are_what_spreadsheets_read() {
     let world = filled().await;
-    let csv = world.told(&["silence", "list", "--csv"]).stdout;
+    let csv = world.cli(&["silence", "list", "--csv"]).stdout;
     let (heading, rows) = rows(&csv);
     let cell = |name: &str| {
         let place = heading.iter().position(|column| column == name).unwrap();
@@ -115,11 +115,11 @@ async fn cells_are_what_spreadsheets_read() {
     }
     assert_eq!(csv.lines().count(), 2, "{csv}");
     // Also when there is nothing: programs get the heading.
-    let expired = world.told(&["silence", "expire", "1"]);
+    let expired = world.cli(&["silence", "expire", "1"]);
     assert_eq!(expired.code, 0, "{expired}");
-    let none = world.told(&["silence", "list", "--csv"]);
+    let none = world.cli(&["silence", "list", "--csv"]);
     assert!(none.stdout.starts_with("id,state,until,"), "{none}");
     assert_eq!(none.stdout.lines().count(), 1, "{none}");
-    let all = world.told(&["silence", "list", "--all", "--columns", "id,state"]);
+    let all = world.cli(&["silence", "list", "--all", "--columns", "id,state"]);
     assert!(all.stdout.contains("expired"), "{all}");
 }

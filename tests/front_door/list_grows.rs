@@ -50,9 +50,9 @@ async fn tick(world: &World) -> Vec<RunReport> {
         .collect()
 }
 
-fn told(reports: &[RunReport]) -> Vec<(&str, &str)> {
-    let told = |report: &'_ RunReport| (report.mode.name(), report.outcome.name());
-    reports.iter().map(told).collect()
+fn notified(reports: &[RunReport]) -> Vec<(&str, &str)> {
+    let notified = |report: &'_ RunReport| (report.mode.name(), report.outcome.name());
+    reports.iter().map(notified).collect()
 }
 
 async fn is_member(world: &World, said: &str) -> bool {
@@ -73,17 +73,17 @@ async fn is_member(world: &World, said: &str) -> bool {
 #[tokio::test]
 async fn old_advisories_of_an_added_product_arrive_the_next_night() {
     let world = world().await;
-    assert_eq!(told(&tick(&world).await), [("window", "ok")]);
+    assert_eq!(notified(&tick(&world).await), [("window", "ok")]);
     let said = old_one_elsewhere(&world);
     assert!(world.simulator.join(&said, 1));
-    assert_eq!(told(&tick(&world).await), [("window", "ok")]);
+    assert_eq!(notified(&tick(&world).await), [("window", "ok")]);
     assert!(!is_member(&world, &said).await, "no window shows it");
 
     world.later(TimeDelta::hours(24));
-    assert_eq!(told(&tick(&world).await), [("full", "ok")]);
+    assert_eq!(notified(&tick(&world).await), [("full", "ok")]);
     assert!(is_member(&world, &said).await);
     assert_eq!(
-        told(&tick(&world).await),
+        notified(&tick(&world).await),
         [("window", "ok")],
         "once a night"
     );
@@ -133,7 +133,7 @@ async fn an_imported_list_gets_its_full_pull_like_any_other() {
         "<advisories><advisory><said>SA4711</said><title>Imported</title></advisory></advisories>";
     std::fs::write(file.path(), document).unwrap();
     let path = file.path().display().to_string();
-    let imported = world.told(&["import", "--watch-list", "1", &path]);
+    let imported = world.cli(&["import", "--watch-list", "1", &path]);
     assert_eq!(imported.code, 0, "{imported:?}");
     tick(&world).await;
     let members = world.simulator.saids(1).len();
@@ -157,10 +157,14 @@ async fn a_full_pull_that_fails_keeps_no_window_from_being_read_and_is_repeated(
             .times(2),
     );
     let reports = tick(&world).await;
-    assert_eq!(told(&reports), [("full", "failed"), ("window", "ok")]);
-    assert_eq!(told(&tick(&world).await), [("window", "ok")], "not at once");
+    assert_eq!(notified(&reports), [("full", "failed"), ("window", "ok")]);
+    assert_eq!(
+        notified(&tick(&world).await),
+        [("window", "ok")],
+        "not at once"
+    );
     world.later(TimeDelta::minutes(61));
-    assert_eq!(told(&tick(&world).await), [("full", "ok")]);
+    assert_eq!(notified(&tick(&world).await), [("full", "ok")]);
     assert!(is_member(&world, &said).await);
 }
 
@@ -192,7 +196,7 @@ async fn the_daemon_pulls_in_full_by_its_own_schedule() {
 async fn status_says_when_the_next_full_pull_is() {
     let world = world().await;
     world.pull_one().await;
-    let without = world.told(&["status", "--json"]).json();
+    let without = world.cli(&["status", "--json"]).json();
     assert!(
         without["sources"][0]["next_full_at"].is_null(),
         "no daemon runs"
@@ -204,12 +208,12 @@ async fn status_says_when_the_next_full_pull_is() {
     .execute(world.pool())
     .await
     .unwrap();
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let list = &status["sources"][0];
     assert!(list["last_full_at"].is_string(), "{list}");
     let next = list["next_full_at"].as_str().expect("a time");
     assert!(next.contains("T02:30:00"), "{next}");
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     let line = page.lines().find(|line| line.contains("next full pull"));
     assert_reads!(line.expect("when it is"));
     let tickets = status["sources"].as_array().unwrap();

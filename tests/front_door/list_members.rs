@@ -101,7 +101,7 @@ async fn what_left_the_list_is_no_member_any_more_and_stays_stored() {
         .count("select advisories from advisoryd_v1.watch_lists where id = 1")
         .await;
     assert_eq!(usize::try_from(counted), Ok(world.simulator.saids(1).len()));
-    let listed = world.told(&[
+    let listed = world.cli(&[
         "advisories",
         "--watch-list",
         "1",
@@ -258,10 +258,10 @@ async fn a_loss_of_more_than_a_fifth_is_believed_when_the_next_night_confirms_it
     // A window does not end the doubt, and people are told of it.
     world.pull_one().await;
     check_health(&world.context().await).await.unwrap();
-    let told = "select count(*) from advisoryd_v1.conditions
+    let result = "select count(*) from advisoryd_v1.conditions
                 where what = 'removals_unconfirmed' and key = 'watch list 1' and holds";
-    assert_eq!(world.count(told).await, 1);
-    let page = world.told(&["status"]).stdout;
+    assert_eq!(world.count(result).await, 1);
+    let page = world.cli(&["status"]).stdout;
     assert!(page.contains("removals_unconfirmed"), "{page}");
 
     world.later(TimeDelta::hours(1));
@@ -270,7 +270,7 @@ async fn a_loss_of_more_than_a_fifth_is_believed_when_the_next_night_confirms_it
     assert_eq!(full(&world).await.outcome.name(), "ok");
     assert_eq!(members(&world).await, sorted(world.simulator.saids(1)));
     check_health(&world.context().await).await.unwrap();
-    assert_eq!(world.count(told).await, 0);
+    assert_eq!(world.count(result).await, 0);
 
     // Accepted at once where somebody says so.
     let saids = old_members(&world);
@@ -278,9 +278,9 @@ async fn a_loss_of_more_than_a_fifth_is_believed_when_the_next_night_confirms_it
         world.simulator.leave(said, 1);
     }
     world.settings.tickets.enabled = Some(false);
-    let refused = world.told(&["sync", "feeds", "--full"]);
+    let refused = world.cli(&["sync", "feeds", "--full"]);
     assert_eq!(refused.code, 1, "{refused:?}");
-    let accepted = world.told(&["sync", "feeds", "--full", "--accept-removals"]);
+    let accepted = world.cli(&["sync", "feeds", "--full", "--accept-removals"]);
     assert_eq!(accepted.code, 0, "{accepted:?}");
     assert_eq!(members(&world).await, sorted(world.simulator.saids(1)));
 }
@@ -295,10 +295,10 @@ async fn the_oldest_members_leave_when_somebody_says_so() {
     for said in old_members(&world).iter().take(4) {
         world.simulator.leave(said, 1);
     }
-    let full = world.told(&["sync", "feeds", "--full"]);
+    let full = world.cli(&["sync", "feeds", "--full"]);
     assert_eq!(full.code, 0, "{full:?}");
     assert_eq!(members(&world).await, all);
-    let accepted = world.told(&["sync", "feeds", "--full", "--accept-removals"]);
+    let accepted = world.cli(&["sync", "feeds", "--full", "--accept-removals"]);
     assert_eq!(accepted.code, 0, "{accepted:?}");
     assert_eq!(members(&world).await, sorted(world.simulator.saids(1)));
 }

@@ -20,8 +20,8 @@ async fn by_id() -> World {
 }
 
 fn sync(world: &World) {
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
 }
 
 /// How often upstream was asked for all lists.
@@ -35,7 +35,7 @@ fn asked(world: &World) -> usize {
 
 /// The row of `status` of a list.
 fn row(world: &World, options: &[&str], id: i64) -> Option<String> {
-    let page = world.told(&[options, &["status"]].concat()).stdout;
+    let page = world.cli(&[options, &["status"]].concat()).stdout;
     let begin = format!("watch list {id} ");
     let row = page.lines().find(|line| line.starts_with(&begin));
     row.map(str::to_owned)
@@ -46,8 +46,8 @@ async fn a_list_without_a_name_in_the_configuration_has_that_of_upstream() {
     let world = by_id().await;
     sync(&world);
     let named = |name: &str| row(&world, &[], 2).is_some_and(|row| row.contains(name));
-    assert!(named("Workstations"), "{}", world.told(&["status"]));
-    let found = world.told(&["advisories", "--list", "workstations", "--limit", "1"]);
+    assert!(named("Workstations"), "{}", world.cli(&["status"]));
+    let found = world.cli(&["advisories", "--list", "workstations", "--limit", "1"]);
     assert_eq!(found.code, 0, "{found}");
     // Names are asked for once a day, with one request.
     let asked = || asked(&world);
@@ -58,14 +58,14 @@ async fn a_list_without_a_name_in_the_configuration_has_that_of_upstream() {
     };
     again().await;
     assert_eq!(asked(), before);
-    assert!(named("Workstations"), "{}", world.told(&["status"]));
+    assert!(named("Workstations"), "{}", world.cli(&["status"]));
     world.later(TimeDelta::hours(25));
     again().await;
     assert_eq!(asked(), before + 1);
-    assert!(named("Offices"), "{}", world.told(&["status"]));
+    assert!(named("Offices"), "{}", world.cli(&["status"]));
     // The next start keeps it.
-    assert_eq!(world.told(&["migrate"]).code, 0);
-    assert!(named("Offices"), "{}", world.told(&["status"]));
+    assert_eq!(world.cli(&["migrate"]).code, 0);
+    assert!(named("Offices"), "{}", world.cli(&["status"]));
 }
 
 #[tokio::test]
@@ -102,14 +102,14 @@ async fn a_list_that_is_not_followed_is_an_error_and_no_empty_answer() {
             "severity >= high and not list ~ nosuch",
         ],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 1, "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 1, "{arguments:?}: {result}");
         let known = "(followed: 1 \"Linux servers\", 2 \"Workstations\")";
-        assert!(told.stderr.contains(known), "{arguments:?}: {told}");
+        assert!(result.stderr.contains(known), "{arguments:?}: {result}");
     }
     for filter in ["list = 2", "list = workstations", "list ~ linux"] {
-        let told = world.told(&["advisories", "--where", filter]);
-        assert_eq!(told.code, 0, "{filter}: {told}");
+        let result = world.cli(&["advisories", "--where", filter]);
+        assert_eq!(result.code, 0, "{filter}: {result}");
     }
 }
 
@@ -121,8 +121,8 @@ async fn a_list_that_is_no_longer_followed_is_told_for_a_month_and_kept() {
     world.lists = Some(vec![1]);
     sync(&world);
     let note = "no longer followed: watch list 2 (Workstations)";
-    let has_note = |world: &World| world.told(&["status"]).stdout.contains(note);
-    assert!(has_note(&world), "{}", world.told(&["status"]));
+    let has_note = |world: &World| world.cli(&["status"]).stdout.contains(note);
+    assert!(has_note(&world), "{}", world.cli(&["status"]));
     assert_eq!(row(&world, &[], 2), None);
     let shown = row(&world, &["-v"], 2);
     assert!(shown.is_some_and(|row| row.contains("off")));
@@ -135,7 +135,7 @@ async fn a_list_that_is_no_longer_followed_is_told_for_a_month_and_kept() {
     .execute(world.pool())
     .await
     .unwrap();
-    assert!(!has_note(&world), "{}", world.told(&["status"]));
+    assert!(!has_note(&world), "{}", world.cli(&["status"]));
     assert!(row(&world, &["-v"], 2).is_some());
     let kept = world.count("select count(*) from advisoryd.sighting").await;
     assert_eq!(kept, stored, "no data is deleted");

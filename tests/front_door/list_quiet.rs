@@ -70,7 +70,7 @@ async fn a_list_that_brings_nothing_for_longer_than_usual_is_quiet() {
         summary.starts_with("no advisory was released or modified for 31 days"),
         "{summary}"
     );
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     assert!(page.contains("list_quiet"), "{page}");
     world.simulator.publish(1);
     world.pull_one().await;

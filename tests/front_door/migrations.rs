@@ -127,11 +127,11 @@ async fn a_database_of_a_development_version_is_refused_with_a_way_out() {
             .await
             .unwrap();
         for command in ["migrate", "run", "sync", "status", "changes", "check"] {
-            let told = world.told(&[command]);
+            let result = world.cli(&[command]);
             // A service manager must not start it again and again.
             let code = if command == "run" { 69 } else { 1 };
-            assert_eq!(told.code, code, "{command}: {}", told.stderr);
-            let said = told.stdout + &told.stderr;
+            assert_eq!(result.code, code, "{command}: {}", result.stderr);
+            let said = result.stdout + &result.stderr;
             for part in [
                 "created by a development version of advisoryd before 0.1",
                 "its migration 1 ",

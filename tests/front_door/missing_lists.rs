@@ -15,7 +15,7 @@ async fn world(source: &'static str) -> World {
 }
 
 fn states(world: &World) -> Vec<(i64, String)> {
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let sources = status["sources"].as_array().unwrap().clone();
     let lists = sources
         .iter()
@@ -34,12 +34,12 @@ async fn a_list_that_does_not_exist_fails_sync_and_check_and_is_missing_in_statu
     for source in ["auto", "json", "feed"] {
         let world = world(source).await;
         world.simulator.forget_requests();
-        let sync = world.told(&["sync", "feeds", "--watch-list", "99"]);
+        let sync = world.cli(&["sync", "feeds", "--watch-list", "99"]);
         assert_eq!(sync.code, 1, "{source}: {sync:?}");
         let name = world.simulator.requests().len();
         assert!(name <= 4, "{source}: {name} requests");
         for _ in 0..2 {
-            world.told(&["sync", "feeds"]);
+            world.cli(&["sync", "feeds"]);
         }
         assert_eq!(
             states(&world),
@@ -54,7 +54,7 @@ async fn a_list_that_does_not_exist_fails_sync_and_check_and_is_missing_in_statu
             "{source}: nothing takes its place"
         );
 
-        let check = world.told(&["check", "--json"]);
+        let check = world.cli(&["check", "--json"]);
         assert_eq!(check.code, 1, "{source}: {check:?}");
         all.push(sync.stderr.lines().last().unwrap().to_owned());
         let lines = check.json().as_array().unwrap().clone();
@@ -70,7 +70,7 @@ async fn a_list_that_appears_is_read_and_one_that_vanishes_is_told() {
     let mut world = World::new().await;
     world.source = "json";
     let id = world.simulator.watch_lists()[0];
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
     world.simulator.remove_watch_list(id);
     world.lists = Some(vec![id]);
     world.later(chrono::TimeDelta::days(1));
@@ -92,8 +92,8 @@ async fn a_feed_without_an_entry_for_its_list_is_still_read_by_json() {
     // The account may not read watch lists: nothing says that the list does not exist.
     closed("asset-lists", 403);
     closed("asset_list_id=1", 404);
-    world.told(&["sync", "feeds", "--watch-list", "1"]);
-    let via: Value = world.told(&["status", "--json"]).json();
+    world.cli(&["sync", "feeds", "--watch-list", "1"]);
+    let via: Value = world.cli(&["status", "--json"]).json();
     let lists = via["sources"].as_array().unwrap();
     let list = lists.iter().find(|source| source["id"] == 1).unwrap();
     assert_eq!(
@@ -130,11 +130,11 @@ async fn a_list_without_an_entry_does_not_exist_although_the_lists_cannot_be_rea
             }
             let what = format!("{feed:?} {listing:?}");
             for arguments in [&["sync", "feeds", "--watch-list", "99"][..], &["check"]] {
-                let told = world.told(arguments);
-                assert_eq!(told.code, 1, "{what}: {told:?}");
-                let said = told.stdout.clone() + &told.stderr;
+                let result = world.cli(arguments);
+                assert_eq!(result.code, 1, "{what}: {result:?}");
+                let said = result.stdout.clone() + &result.stderr;
                 let reason = "watch list does not exist upstream";
-                assert!(said.contains(reason), "{what}: {told:?}");
+                assert!(said.contains(reason), "{what}: {result:?}");
             }
             assert_eq!(states(&world)[1], (MISSING, "missing".to_owned()), "{what}");
         }
@@ -151,9 +151,9 @@ async fn a_list_that_nothing_shows_is_not_complete() {
         answer(&world, "asset_list_id=99", AnswerFault::Status(404));
         // The first runs request the details that would show it.
         for _ in 0..3 {
-            world.told(&["sync"]);
+            world.cli(&["sync"]);
         }
-        let second = world.told(&["sync", "feeds", "--watch-list", "99"]);
+        let second = world.cli(&["sync", "feeds", "--watch-list", "99"]);
         assert_eq!(second.code, 1, "{source}: {second}");
         let what = "it cannot be verified that watch list 99 exists";
         let path = "/api/asset-lists/99/: the account has no permission";
@@ -161,9 +161,9 @@ async fn a_list_that_nothing_shows_is_not_complete() {
             assert!(second.stderr.contains(what), "{second}");
             assert!(second.stderr.contains(path), "{second}");
         }
-        assert_ne!(world.told(&["status", "--check"]).code, 0, "{source}");
+        assert_ne!(world.cli(&["status", "--check"]).code, 0, "{source}");
         // The other list has advisories, and no other proof.
-        let other = world.told(&["sync", "feeds", "--watch-list", "1"]);
+        let other = world.cli(&["sync", "feeds", "--watch-list", "1"]);
         assert_eq!(other.code, 0, "{source}: {other}");
     }
 }
@@ -176,17 +176,17 @@ async fn what_keeps_a_list_from_being_seen_is_named() {
     answer(&world, "asset-lists/99/", AnswerFault::Status(403));
     answer(&world, "asset-lists/?", AnswerFault::Status(500));
     for _ in 0..3 {
-        world.told(&["sync"]);
+        world.cli(&["sync"]);
     }
-    let told = world.told(&["sync", "feeds", "--watch-list", "99"]);
-    assert_eq!(told.code, 1, "{told}");
+    let result = world.cli(&["sync", "feeds", "--watch-list", "99"]);
+    assert_eq!(result.code, 1, "{result}");
     for said in [
         "it cannot be verified that watch list 99 exists",
         "/api/asset-lists/99/: the account has no permission",
         "returned status 500",
         "empty",
     ] {
-        assert!(told.stderr.contains(said), "{said}: {told}");
+        assert!(result.stderr.contains(said), "{said}: {result}");
     }
 }
 
@@ -208,8 +208,8 @@ async fn an_empty_list_whose_entry_is_closed_is_shown_by_the_list_of_lists() {
         &format!("asset-lists/{id}/"),
         AnswerFault::Status(403),
     );
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
 }
 
 /// A document, although nothing in it is recognised, is no sign that there is no list.
@@ -225,14 +225,14 @@ async fn a_list_whose_feed_has_an_unknown_structure_is_not_called_missing() {
     answer(&world, "asset-lists/1/", AnswerFault::Status(404));
     answer(&world, "asset-lists/?", AnswerFault::Status(403));
     for arguments in [&["check"][..], &["sync", "feeds", "--watch-list", "1"]] {
-        let told = world.told(arguments);
-        let said = told.stdout.clone() + &told.stderr;
+        let result = world.cli(arguments);
+        let said = result.stdout.clone() + &result.stderr;
         assert!(
             !said.contains("watch list 1: the watch list does not exist"),
-            "{told}"
+            "{result}"
         );
     }
-    let check = world.told(&["check"]);
+    let check = world.cli(&["check"]);
     let line = check
         .stdout
         .lines()

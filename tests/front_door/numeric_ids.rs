@@ -39,7 +39,7 @@ async fn an_advisory_whose_identifier_is_a_number_is_not_taken_for_a_ticket() {
     .execute(world.pool())
     .await
     .unwrap();
-    let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);
+    let tried = world.cli(&["rules", "test", "--since", "30d", "--json"]);
     let tried = tried.json_lines().remove(0);
     let messages = tried["messages"].as_array().unwrap().iter();
     let alerts = messages.flat_map(|one| one["alerts"].as_array().unwrap());
@@ -49,8 +49,8 @@ async fn an_advisory_whose_identifier_is_a_number_is_not_taken_for_a_ticket() {
         .collect();
     assert_eq!(reminders, ["10002", "10002"], "{tried}");
     for command in ["show", "explain"] {
-        let told = world.told(&[command, "10002"]);
-        assert_eq!(told.code, 0, "{told}");
-        assert!(told.stdout.contains("title of 10002"), "{told}");
+        let result = world.cli(&[command, "10002"]);
+        assert_eq!(result.code, 0, "{result}");
+        assert!(result.stdout.contains("title of 10002"), "{result}");
     }
 }

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
 use crate::support::settings::{EVERY_SECOND, Rule};
-use crate::support::{Receiver, Reply, Running, Told, World};
+use crate::support::{CommandResult, Receiver, Reply, Running, World};
 
 const KEY: &str = "c0llector-Key-9f8e7d6c";
 /// What a stop may take on a busy machine, with two seconds for the last spans: less than the
@@ -88,8 +88,8 @@ async fn each_run_and_each_delivery_is_one_span() {
     let endpoint = format!("{}/prefix/", collector.url);
     let mut command = traced(&world, &["sync", "--alert-backlog"], &endpoint);
     command.env("ADVISORYD_LOG__OTLP_HEADERS_FILE", &headers);
-    let told = Told::from(command.output().unwrap());
-    assert_eq!(told.code, 0, "{told}");
+    let result = CommandResult::from(command.output().unwrap());
+    assert_eq!(result.code, 0, "{result}");
 
     for request in collector.received() {
         assert_eq!(
@@ -146,8 +146,8 @@ async fn what_upstream_and_the_environment_repeat_is_exported_without_secrets() 
         "OTEL_RESOURCE_ATTRIBUTES",
         format!("note=x {DEFAULT_TOKEN} x"),
     );
-    let told = Told::from(command.output().unwrap());
-    assert_ne!(told.code, 0, "{told}");
+    let result = CommandResult::from(command.output().unwrap());
+    assert_ne!(result.code, 0, "{result}");
     assert!(!upstream.received().is_empty());
 
     let spans = spans(&collector);
@@ -254,10 +254,10 @@ async fn headers_that_cannot_be_read_are_reported_and_no_daemon_starts() {
         for (arguments, code) in [(&["run"][..], 78), (&["check", "--offline"], 1)] {
             let mut command = traced(&world, arguments, "http://127.0.0.1:9");
             command.env("ADVISORYD_LOG__OTLP_HEADERS_FILE", &headers);
-            let told = Told::from(command.output().unwrap());
-            assert_eq!(told.code, code, "{told}");
-            let all = format!("{}{}", told.stdout, told.stderr);
-            assert!(all.contains("[log] otlp_headers_file"), "{told}");
+            let result = CommandResult::from(command.output().unwrap());
+            assert_eq!(result.code, code, "{result}");
+            let all = format!("{}{}", result.stdout, result.stderr);
+            assert!(all.contains("[log] otlp_headers_file"), "{result}");
         }
     }
 }

@@ -67,7 +67,7 @@ fn about_the_database(receiver: &Receiver) -> Vec<Received> {
     all
 }
 
-async fn told(receiver: &Receiver, count: usize) -> Vec<Received> {
+async fn notified(receiver: &Receiver, count: usize) -> Vec<Received> {
     eventually(&format!("{count} messages"), PATIENCE, async || {
         let all = about_the_database(receiver);
         (all.len() >= count).then_some(all)
@@ -99,7 +99,7 @@ async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
     // The first attempt fails; the second has the same id.
     receiver.answer(503, None);
     server.crash().await;
-    let all = told(&receiver, 2).await;
+    let all = notified(&receiver, 2).await;
     let (first, second) = (&all[0], &all[1]);
     assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
     assert_eq!(second.body["purpose"], "health");
@@ -131,7 +131,7 @@ async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
     assert_eq!(about_the_database(&receiver).len(), 2);
 
     let server = server.restarted().await;
-    let all = told(&receiver, 3).await;
+    let all = notified(&receiver, 3).await;
     assert_eq!(all[2].body["alerts"][0]["resolved"], true);
     assert_ne!(all[2].header("webhook-id"), second.header("webhook-id"));
     eventually("the mark is removed", PATIENCE, async || {
@@ -159,7 +159,7 @@ async fn a_full_disk_is_told_to_the_fallback_once_and_its_end_once() {
         .await
         .unwrap();
     let mut daemon = Running::start(&mut world.command(&["run"]));
-    let all = told(&receiver, 1).await;
+    let all = notified(&receiver, 1).await;
     let alert = &all[0].body["alerts"][0];
     assert_eq!(alert["resolved"], false);
     let summary = alert["summary"].as_str().unwrap();
@@ -174,7 +174,7 @@ async fn a_full_disk_is_told_to_the_fallback_once_and_its_end_once() {
 
     let free = "drop trigger full_disk on advisoryd.sync_run";
     sqlx::raw_sql(free).execute(world.pool()).await.unwrap();
-    let all = told(&receiver, 2).await;
+    let all = notified(&receiver, 2).await;
     assert_eq!(all[1].body["alerts"][0]["resolved"], true);
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());

@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 
 use crate::support::alerts::file;
 use crate::support::settings::NEVER;
-use crate::support::{PATIENCE, Running, Told, World, binary, eventually, get, world_of_documents};
+use crate::support::{
+    CommandResult, PATIENCE, Running, World, binary, eventually, get, world_of_documents,
+};
 
 /// All secrets of the configuration below. The first is the token of the simulator.
 const SECRETS: [&str; 13] = [
@@ -437,17 +439,17 @@ async fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn told(config: &Path, arguments: &[&str]) -> Told {
+fn result(config: &Path, arguments: &[&str]) -> CommandResult {
     let mut command = binary();
     let command = command.arg("--config").arg(config).args(arguments);
     command.output().expect("the command").into()
 }
 
-fn assert_told(config: &Path, arguments: &[&str]) -> Told {
-    let told = told(config, arguments);
-    assert_safe(&format!("{arguments:?} stdout"), &told.stdout);
-    assert_safe(&format!("{arguments:?} stderr"), &told.stderr);
-    told
+fn assert_told(config: &Path, arguments: &[&str]) -> CommandResult {
+    let result = result(config, arguments);
+    assert_safe(&format!("{arguments:?} stdout"), &result.stdout);
+    assert_safe(&format!("{arguments:?} stderr"), &result.stderr);
+    result
 }
 
 /// Every row of every table and view, as text. (`pg_dump` is no part of every server.)
@@ -514,9 +516,9 @@ async fn no_secret_comes_back_on_any_way_in_any_form() {
         .await;
     assert!(attempts >= 12, "{attempts}");
     for sink in NAMES {
-        let told = assert_told(&good, &["alerts", "test", sink, "--json"]);
-        assert_eq!(told.code, 1, "{told}");
-        assert!(told.stdout.contains("[redacted]"), "{told}");
+        let result = assert_told(&good, &["alerts", "test", sink, "--json"]);
+        assert_eq!(result.code, 1, "{result}");
+        assert!(result.stdout.contains("[redacted]"), "{result}");
         assert_told(&good, &["alerts", "test", sink]);
     }
 
@@ -524,8 +526,8 @@ async fn no_secret_comes_back_on_any_way_in_any_form() {
     for (at, name) in PATHS.iter().enumerate() {
         *path.lock().unwrap() = name;
         let format = ["pretty", "json"][at % 2];
-        let told = assert_told(&evil, &["-vv", "--log-format", format, "sync", "feeds"]);
-        assert_eq!(told.code, 1, "{name}: {told}");
+        let result = assert_told(&evil, &["-vv", "--log-format", format, "sync", "feeds"]);
+        assert_eq!(result.code, 1, "{name}: {result}");
         assert_told(&evil, &["check", "--json"]);
         assert_told(&evil, &["status", "--json"]);
     }
@@ -577,9 +579,9 @@ async fn a_secret_on_the_command_line_is_not_repeated() {
         vec!["fleet", "status", &path],
     ] {
         let output = world.command(&arguments).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
+        let result = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{arguments:?}");
-        assert!(!told.contains(&token[..12]), "{arguments:?}: {told}");
+        assert!(!result.contains(&token[..12]), "{arguments:?}: {result}");
     }
 }
 
@@ -597,8 +599,8 @@ async fn pages_for_people_hold_no_secret_of_a_title() {
          <released>2026-02-01T00:00:00Z</released></advisory></advisories>"
     );
     let feed = written(&world, "feed.xml", &feed).display().to_string();
-    let told = world.told(&["import", &feed, "--watch-list", "1"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["import", &feed, "--watch-list", "1"]);
+    assert_eq!(result.code, 0, "{result}");
     for arguments in [
         &["show", "SA70901"][..],
         &["show", "SA70901", "--history"],
@@ -607,14 +609,17 @@ async fn pages_for_people_hold_no_secret_of_a_title() {
         &["changes"],
         &["inspect", &feed],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 0, "{arguments:?}: {told}");
-        assert!(told.stdout.contains("Multiple [redacted]"), "{told}");
-        assert!(!told.stdout.contains(&token[..12]), "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 0, "{arguments:?}: {result}");
+        assert!(result.stdout.contains("Multiple [redacted]"), "{result}");
+        assert!(
+            !result.stdout.contains(&token[..12]),
+            "{arguments:?}: {result}"
+        );
     }
     // What programs read is as it was received.
-    let told = world.told(&["show", "SA70901", "--json"]);
-    assert!(told.stdout.contains(token), "{told}");
+    let result = world.cli(&["show", "SA70901", "--json"]);
+    assert!(result.stdout.contains(token), "{result}");
 }
 
 #[tokio::test]
@@ -625,10 +630,10 @@ async fn wrong_usage_repeats_no_control_sequence() {
         &["advisories", "--where", "title ~ 'a\u{202e}\u{9b}31m\r\nb'"],
         &["sync", "--days", "\u{1b}]0;x\u{7}"],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 2, "{told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 2, "{result}");
         let is_bad = |letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}';
-        assert!(!told.stderr.contains(is_bad), "{:?}", told.stderr);
+        assert!(!result.stderr.contains(is_bad), "{:?}", result.stderr);
     }
 }
 
@@ -662,9 +667,9 @@ async fn names_of_fields_reasons_and_silences_are_stored_without_the_token() {
     .execute(world.pool())
     .await
     .unwrap();
-    let retried = world.told(&["quarantine", "retry", "--json"]);
+    let retried = world.cli(&["quarantine", "retry", "--json"]);
     let reason = format!("the token was {token}");
-    let silenced = world.told(&[
+    let silenced = world.cli(&[
         "silence", "add", "key=SA1", "--reason", &reason, "--until", "1h",
     ]);
     assert_eq!(silenced.code, 0, "{silenced}");

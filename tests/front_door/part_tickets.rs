@@ -67,8 +67,8 @@ async fn a_row_that_is_a_part_of_a_ticket_changes_nothing() {
         full(&world).await;
         full(&world).await;
         assert_eq!(world.texts(KEYS).await, ["3"], "{part}");
-        let told = world.told(&["quarantine", "retry"]);
-        assert_eq!(world.texts(KEYS).await, ["3"], "{part} {told:?}");
+        let result = world.cli(&["quarantine", "retry"]);
+        assert_eq!(world.texts(KEYS).await, ["3"], "{part} {result:?}");
         // Once more the whole ticket.
         paged.set(TICKETS, tickets());
         full(&world).await;
@@ -90,9 +90,9 @@ async fn a_row_is_known_as_a_part_whatever_the_words_of_its_reason() {
         .execute(world.pool())
         .await
         .unwrap();
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(world.texts(KEYS).await, ["3"], "{told:?}");
-    assert_eq!(world.texts(EVENTS).await, [""; 0], "{told:?}");
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(world.texts(KEYS).await, ["3"], "{result:?}");
+    assert_eq!(world.texts(EVENTS).await, [""; 0], "{result:?}");
     paged.shelf().asked.clear();
     full(&world).await;
     let asked = paged.shelf().asked.clone();

@@ -301,14 +301,14 @@ impl Trial {
         .await;
         // The runs that the loss interrupted were repeated.
         eventually(place, PATIENCE, async || {
-            let told = tokio::task::block_in_place(|| self.world.told(&["verify"]));
-            (told.code == 0).then_some(())
+            let notified = tokio::task::block_in_place(|| self.world.cli(&["verify"]));
+            (notified.code == 0).then_some(())
         })
         .await;
     }
 
     /// The identifiers of alerts for each fact, and the messages of each alert.
-    fn told(&self) -> (BTreeMap<(String, String), BTreeSet<String>>, usize) {
+    fn notified(&self) -> (BTreeMap<(String, String), BTreeSet<String>>, usize) {
         let mut facts: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for message in self.receiver.received() {
@@ -325,10 +325,10 @@ impl Trial {
     }
 
     fn facts_not_told(&self) -> usize {
-        let (told, _) = self.told();
+        let (notified, _) = self.notified();
         let news = self.facts.iter().filter(|fact| fact.is_news);
         let missing = news.filter(|Fact { what, key, .. }| {
-            !told.contains_key(&((*what).to_owned(), key.clone()))
+            !notified.contains_key(&((*what).to_owned(), key.clone()))
         });
         missing.count()
     }
@@ -340,15 +340,15 @@ impl Trial {
             select key, version, what, watch_list_id from advisoryd_v1.changes group by 1, 2, 3, 4
             having count(*) > 1) as doubled";
         assert_eq!(self.world.count(doubled).await, 0);
-        let (told, twice) = self.told();
+        let (notified, twice) = self.notified();
         for Fact { what, key, .. } in &self.facts {
-            if let Some(ids) = told.get(&((*what).to_owned(), key.clone())) {
+            if let Some(ids) = notified.get(&((*what).to_owned(), key.clone())) {
                 // After a loss it may come through another list first, which is another alert.
                 let is_one = ids.len() == 1 || !self.is_synchronous;
                 assert!(is_one, "{what} {key}: {ids:?}");
             }
         }
-        let told_facts = told.len();
+        let told_facts = notified.len();
         if self.is_synchronous {
             assert_eq!(self.lost, 0);
             assert_eq!(twice, 0, "alerts in two messages");

@@ -38,12 +38,12 @@ async fn a_planted_file_gets_no_backup() {
     let dump = world.dir().join("dump");
     let partial = world.dir().join("dump.partial");
     let refused = |what: &str| {
-        let told = world.told(&["database", "backup", text(&dump)]);
-        assert_eq!(told.code, 1, "{what}: {told}");
+        let result = world.cli(&["database", "backup", text(&dump)]);
+        assert_eq!(result.code, 1, "{what}: {result}");
         assert!(!dump.exists(), "{what}");
         assert_untouched(&victim);
         fs::remove_file(&partial).unwrap();
-        told
+        result
     };
     fs::hard_link(&victim, &partial).unwrap();
     assert!(refused("a second name").stderr.contains("another name"));
@@ -58,20 +58,20 @@ async fn a_planted_file_gets_no_backup() {
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(&partial)
         .unwrap();
-    let told = refused("a FIFO that somebody reads");
-    assert_reads!(told.stderr);
+    let result = refused("a FIFO that somebody reads");
+    assert_reads!(result.stderr);
     drop(reader);
     if geteuid().is_root() {
         fs::write(&partial, "").unwrap();
         chown(&partial, Some(STRANGER), Some(STRANGER)).unwrap();
-        let told = refused("a file of another user");
-        assert!(told.stderr.contains("another user"), "{told}");
+        let result = refused("a file of another user");
+        assert!(result.stderr.contains("another user"), "{result}");
     }
     // What an attempt of one's own left is used, and nobody else may read it.
     fs::write(&partial, "half").unwrap();
     fs::set_permissions(&partial, Permissions::from_mode(0o644)).unwrap();
-    let told = world.told(&["database", "backup", text(&dump)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "backup", text(&dump)]);
+    assert_eq!(result.code, 0, "{result}");
     let mode = fs::metadata(&dump).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -85,8 +85,8 @@ async fn man_pages_replace_links() {
     for name in ["advisoryd.1", "advisoryd-sync.1", "advisoryd.toml.5"] {
         symlink(&victim, out.join(name)).unwrap();
     }
-    let told = world.told(&["man", "--out", text(&out)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["man", "--out", text(&out)]);
+    assert_eq!(result.code, 0, "{result}");
     assert_untouched(&victim);
     let names = fs::read_dir(&out).unwrap().map(|entry| {
         let entry = entry.unwrap();
@@ -111,19 +111,19 @@ async fn a_directory_in_which_others_may_write_gets_no_bundle() {
     let key = world.dir().join("key");
     fs::write(&key, "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0").unwrap();
     let out = world.dir().join("bundle");
-    let mirror = || world.told(&["mirror", "--out", text(&out), "--key-file", text(&key)]);
+    let mirror = || world.cli(&["mirror", "--out", text(&out), "--key-file", text(&key)]);
     fs::create_dir(&out).unwrap();
     symlink(&victim, out.join("unfinished.jsonl")).unwrap();
     fs::set_permissions(&out, Permissions::from_mode(0o777)).unwrap();
-    let told = mirror();
-    assert_eq!(told.code, 1, "{told}");
-    assert_reads!(told.stderr);
+    let result = mirror();
+    assert_eq!(result.code, 1, "{result}");
+    assert_reads!(result.stderr);
     if geteuid().is_root() {
         fs::set_permissions(&out, Permissions::from_mode(0o755)).unwrap();
         chown(&out, Some(STRANGER), Some(STRANGER)).unwrap();
-        let told = mirror();
-        assert_eq!(told.code, 1, "{told}");
-        assert!(told.stderr.contains("another user"), "{told}");
+        let result = mirror();
+        assert_eq!(result.code, 1, "{result}");
+        assert!(result.stderr.contains("another user"), "{result}");
     }
     assert_untouched(&victim);
     // A link would lead elsewhere.
@@ -143,7 +143,7 @@ async fn a_state_file_is_no_link_of_another_user() {
     fs::write(&number, "0\n").unwrap();
     let link = world.dir().join("seq");
     symlink(&number, &link).unwrap();
-    let changes = || world.told(&["changes", "--state-file", text(&link)]);
+    let changes = || world.cli(&["changes", "--state-file", text(&link)]);
     if geteuid().is_root() {
         nix::unistd::fchownat(
             nix::fcntl::AT_FDCWD,
@@ -153,15 +153,15 @@ async fn a_state_file_is_no_link_of_another_user() {
             nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
         )
         .unwrap();
-        let told = changes();
-        assert_eq!(told.code, 1, "{told}");
-        assert_reads!(told.stderr);
+        let result = changes();
+        assert_eq!(result.code, 1, "{result}");
+        assert_reads!(result.stderr);
         assert_eq!(fs::read_to_string(&number).unwrap(), "0\n");
         fs::remove_file(&link).unwrap();
         symlink(&number, &link).unwrap();
     }
-    let told = changes();
-    assert_eq!(told.code, 0, "{told}");
+    let result = changes();
+    assert_eq!(result.code, 0, "{result}");
     assert!(link.is_symlink());
     assert_ne!(fs::read_to_string(&number).unwrap(), "0\n");
 }
@@ -251,8 +251,8 @@ async fn names_that_another_user_exchanges_meanwhile_lead_nowhere() {
                 _ => vec!["capture", "--out"],
             };
             arguments.push(text(&out));
-            let told = world.told(&arguments);
-            assert!(told.code <= 1, "{command}: {told}");
+            let result = world.cli(&arguments);
+            assert!(result.code <= 1, "{command}: {result}");
         }
         drop(stranger);
         assert_untouched(&victim);

@@ -48,8 +48,8 @@ async fn through_pgbouncer_in_session_mode_everything_works_with_its_defaults() 
         &["status"],
         &["verify"],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 0, "{arguments:?}: {result}");
     }
     world.assert_all_is_stored().await;
     let daemon = world.run().await;
@@ -63,7 +63,7 @@ async fn through_pgbouncer_in_session_mode_everything_works_with_its_defaults() 
     .await;
     // Another client gets a session that the program has left, without its settings.
     drop(daemon);
-    assert_eq!(world.told(&["prove"]).code, 0);
+    assert_eq!(world.cli(&["prove"]).code, 0);
     assert_eq!(strays(world.pool()).await, Vec::<String>::new());
 }
 
@@ -71,15 +71,15 @@ async fn through_pgbouncer_in_session_mode_everything_works_with_its_defaults() 
 async fn a_pooler_that_shares_sessions_is_refused_with_what_to_write() {
     for mode in ["transaction", "statement"] {
         let world = behind(mode).await;
-        let check = world.told(&["check"]);
+        let check = world.cli(&["check"]);
         assert_eq!(check.code, 1, "{check}");
         let lines = check.stdout.lines();
         let line = lines.filter(|line| line.contains("  database: "));
         assert_reads!(line.collect::<Vec<_>>().join("\n"));
         for (arguments, code) in [(["run"], 69), (["sync"], 1), (["migrate"], 1)] {
-            let told = world.told(&arguments);
-            assert_eq!(told.code, code, "{told}");
-            assert!(told.stderr.contains("pool_mode = session"), "{told}");
+            let result = world.cli(&arguments);
+            assert_eq!(result.code, code, "{result}");
+            assert!(result.stderr.contains("pool_mode = session"), "{result}");
         }
         let schemas = "select count(*) from pg_namespace where nspname like 'advisoryd%'";
         assert_eq!(world.count(schemas).await, 0, "nothing was made");
@@ -159,14 +159,14 @@ async fn pgbouncer_works_as_documented() {
     world.settings.database.url = Some(url.replace("6432", &pooler.port().to_string()));
     world.settings.database.password_file = Some(secret.display().to_string());
     for arguments in [&["sync"][..], &["check"], &["status"], &["verify"]] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 0, "{arguments:?}: {result}");
     }
     // What the pooler refuses is told as it says it.
     std::fs::write(&secret, "another\n").unwrap();
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
-    assert!(!told.stdout.contains("no answer within"), "{told}");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
+    assert!(!result.stdout.contains("no answer within"), "{result}");
 }
 
 #[tokio::test]
@@ -188,11 +188,11 @@ async fn check_tells_what_the_server_refuses_to_the_pooler() {
     world.settings.database.url = Some(format!(
         "postgres://advisoryd:another@127.0.0.1:{port}/advisoryd"
     ));
-    let told = world.told(&["check"]);
-    assert_eq!(told.code, 1, "{told}");
+    let result = world.cli(&["check"]);
+    assert_eq!(result.code, 1, "{result}");
     assert!(
-        told.stdout.contains("password authentication failed"),
-        "{told}"
+        result.stdout.contains("password authentication failed"),
+        "{result}"
     );
 }
 
@@ -200,7 +200,7 @@ async fn check_tells_what_the_server_refuses_to_the_pooler() {
 async fn every_command_refuses_a_pooler_that_shares_sessions_by_name() {
     let mut world = World::new().await;
     let direct = world.settings.database.url.clone();
-    assert_eq!(world.told(&["sync"]).code, 0);
+    assert_eq!(world.cli(&["sync"]).code, 0);
     let said = world.simulator.saids(1).remove(0);
     pool_through(&mut world, "transaction").await;
     for arguments in [
@@ -221,11 +221,11 @@ async fn every_command_refuses_a_pooler_that_shares_sessions_by_name() {
         &["products"],
         &["maintain"],
     ] {
-        let told = world.told(arguments);
-        assert_ne!(told.code, 0, "{arguments:?}: {told}");
+        let result = world.cli(arguments);
+        assert_ne!(result.code, 0, "{arguments:?}: {result}");
         assert!(
-            told.to_string().contains("pool_mode = session"),
-            "{arguments:?}: {told}"
+            result.to_string().contains("pool_mode = session"),
+            "{arguments:?}: {result}"
         );
     }
     // A read replica behind such a pooler is not used.
@@ -233,12 +233,12 @@ async fn every_command_refuses_a_pooler_that_shares_sessions_by_name() {
     world.settings.database.url = direct;
     world.settings.database.read_url = pooled;
     let keep = world.pooler.take();
-    let told = world.told(&["advisories"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["advisories"]);
+    assert_eq!(result.code, 0, "{result}");
     assert!(
-        told.stderr.contains("the primary is read instead")
-            && told.stderr.contains("pool_mode = session"),
-        "{told}"
+        result.stderr.contains("the primary is read instead")
+            && result.stderr.contains("pool_mode = session"),
+        "{result}"
     );
     drop(keep);
 }
@@ -390,9 +390,9 @@ async fn a_daemon_waits_while_its_pooler_shares_sessions_and_goes_on_by_itself()
     .await;
     drop(daemon);
     // Runs that were interrupted are repeated.
-    assert_eq!(world.told(&["sync"]).code, 0);
-    let told = world.told(&["verify"]);
-    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(world.cli(&["sync"]).code, 0);
+    let result = world.cli(&["verify"]);
+    assert_eq!(result.code, 0, "{result}");
     world.assert_all_is_stored().await;
 }
 
@@ -402,7 +402,7 @@ async fn a_pooler_that_refuses_options_of_the_url_is_named_by_check() {
     pool_through(&mut world, "session").await;
     let url = world.settings.database.url.clone().unwrap();
     world.settings.database.url = Some(format!("{url}&options=-c%20work_mem%3D8MB"));
-    let check = world.told(&["check"]);
+    let check = world.cli(&["check"]);
     assert_eq!(check.code, 1);
     let line = check.stdout.lines().find(|line| line.contains("options"));
     assert_reads!(line.expect("the parameter is named"));

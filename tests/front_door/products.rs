@@ -45,14 +45,14 @@ fn import(world: &World, list: &str, (said, criticality): (&str, u8), products: 
     let file = world.dir().join("feed.xml");
     std::fs::write(&file, document).unwrap();
     let file = file.display().to_string();
-    let told = world.told(&["import", "--watch-list", list, &file]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["import", "--watch-list", list, &file]);
+    assert_eq!(result.code, 0, "{result}");
 }
 
 fn products(world: &World, arguments: &[&str]) -> Vec<Value> {
-    let told = world.told(&[&["products", "--json"], arguments].concat());
-    assert_eq!(told.code, 0, "{told}");
-    told.json_lines()
+    let result = world.cli(&[&["products", "--json"], arguments].concat());
+    assert_eq!(result.code, 0, "{result}");
+    result.json_lines()
 }
 
 fn names(lines: &[Value]) -> Vec<&str> {
@@ -97,9 +97,9 @@ async fn a_product_is_found_with_its_lists_its_time_and_the_advisories_that_name
     );
     assert_eq!(found[2]["kind"], Value::Null, "no list contains it");
     assert_eq!(found[2]["watch_lists"], json!([]));
-    let unknown = world.told(&["products", "--watch-list", "Linnux"]);
+    let unknown = world.cli(&["products", "--watch-list", "Linnux"]);
     assert_eq!(unknown.code, 1);
-    assert_reads!(world.told(&["products", "relay"]), unknown);
+    assert_reads!(world.cli(&["products", "relay"]), unknown);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn products_are_those_of_all_lists_or_of_one() {
 async fn what_left_all_lists_is_shown_when_asked_for_and_what_is_unknown_is_said() {
     let world = world().await;
     import(&world, "1", ("SA1", 4), &["Mail Relay 1.x"]);
-    let unread = world.told(&["products"]);
+    let unread = world.cli(&["products"]);
     assert_eq!(unread.code, 0, "{unread}");
     assert_eq!(names(&products(&world, &[])), ["Mail Relay 1.x"]);
     mirrored(&world).await;
@@ -157,14 +157,14 @@ async fn what_left_all_lists_is_shown_when_asked_for_and_what_is_unknown_is_said
     assert_eq!(gone[0]["advisories"], 1, "it is still named");
     assert_eq!(products(&world, &["relay"]), gone, "they are still named");
     assert!(products(&world, &["relay", "--listed"]).is_empty());
-    let csv = world.told(&["products", "--gone", "--csv", "--columns", "name,kind"]);
+    let csv = world.cli(&["products", "--gone", "--csv", "--columns", "name,kind"]);
     assert_eq!(
         csv.stdout,
         "name,kind\nMail Relay,product\nMail Relay 1.x,product_release\n"
     );
     assert_reads!(
         unread,
-        world.told(&["products", "--gone"]),
-        world.told(&["products", "relay"])
+        world.cli(&["products", "--gone"]),
+        world.cli(&["products", "relay"])
     );
 }

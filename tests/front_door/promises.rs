@@ -104,7 +104,7 @@ async fn promise_4_nothing_lies() {
     let report = world.pull_one().await;
     assert_eq!((report.outcome.name(), report.tally.seen), ("failed", 0));
     assert_eq!(world.count(last).await, success);
-    assert_reads!(report.outcome.error().unwrap(), world.told(&["status"]));
+    assert_reads!(report.outcome.error().unwrap(), world.cli(&["status"]));
 }
 
 #[tokio::test]

@@ -65,9 +65,13 @@ async fn normal_runs_prove() {
     all_is_well(&world).await;
     let changes = world.count("select count(*) from advisoryd.change").await;
     assert!(changes > 85, "{changes}");
-    let told = world.told(&["prove", "--json"]);
-    let proof = told.json();
-    assert_eq!((told.code, &proof["proven"]), (0, &true.into()), "{proof}");
+    let result = world.cli(&["prove", "--json"]);
+    let proof = result.json();
+    assert_eq!(
+        (result.code, &proof["proven"]),
+        (0, &true.into()),
+        "{proof}"
+    );
     for (what, count) in [
         ("runs", 12),
         ("advisories", 60),
@@ -76,10 +80,10 @@ async fn normal_runs_prove() {
     ] {
         assert_eq!(proof[what], count, "{what}: {proof}");
     }
-    let told = world.told(&["prove"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert_reads!(told);
-    let recent = world.told(&["prove", "--json", "--since", "1h"]);
+    let result = world.cli(&["prove"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    assert_reads!(result);
+    let recent = world.cli(&["prove", "--json", "--since", "1h"]);
     let proof = recent.json();
     assert_eq!(
         (recent.code, &proof["proven"], &proof["advisories"]),
@@ -92,7 +96,7 @@ async fn normal_runs_prove() {
 async fn what_was_never_read_is_no_proof() {
     let world = World::new().await;
     world.context().await;
-    let said = world.told(&["prove"]);
+    let said = world.cli(&["prove"]);
     assert_eq!(said.code, 1);
     assert_reads!(said);
 }
@@ -389,7 +393,7 @@ async fn a_removed_version_or_change_is_named() {
         &format!("delete from advisoryd.ticket where id = {ticket}"),
     ];
     let mut known = Vec::new();
-    let mut told = Vec::new();
+    let mut result = Vec::new();
     for sql in removals {
         assert!(change(&world, sql).await > 0, "{sql}");
         let problems = wrong(&world).await;
@@ -399,10 +403,10 @@ async fn a_removed_version_or_change_is_named() {
             .map(String::as_str)
             .collect();
         assert!(!new.is_empty(), "{sql}: {problems:?}");
-        told.push(format!("{sql}\n    {}", new.join("\n    ")));
+        result.push(format!("{sql}\n    {}", new.join("\n    ")));
         known = problems;
     }
-    assert_reads!(told.join("\n"));
+    assert_reads!(result.join("\n"));
 }
 
 #[tokio::test]
@@ -416,10 +420,10 @@ async fn a_time_that_no_run_has_reached_is_no_proof() {
     let later = verify(world.pool(), Some(end + TimeDelta::days(1)), world.now()).await;
     let problems = later.unwrap().problems;
     assert_eq!(problems.len(), 3, "{problems:?}");
-    let told = problems
+    let result = problems
         .iter()
         .map(|it| format!("{}: {}; {}", it.about, it.says, it.advice));
-    assert_reads!(told.collect::<Vec<_>>().join("\n"));
+    assert_reads!(result.collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test]

@@ -53,16 +53,16 @@ async fn records_are_listed_and_shown_with_their_raw_text() {
     documents.set(1, feed(&[GOOD, "<note>\u{1}</note>"]));
     world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.pull_one().await;
-    let list = world.told(&["quarantine", "list"]);
+    let list = world.cli(&["quarantine", "list"]);
     assert_eq!(list.code, 0, "{list:?}");
     let id = id(&world).await;
-    let value = world.told(&["quarantine", "list", "--json"]).json();
+    let value = world.cli(&["quarantine", "list", "--json"]).json();
     assert_eq!(value["id"].to_string(), id);
-    let shown = world.told(&["quarantine", "show", &id]);
-    let value = world.told(&["quarantine", "show", &id, "--json"]).json();
+    let shown = world.cli(&["quarantine", "show", &id]);
+    let value = world.cli(&["quarantine", "show", &id, "--json"]).json();
     let raw = value["raw"].as_str().unwrap();
     assert!(raw.contains("<note>\\x01</note>"), "{raw}");
-    let none = world.told(&["quarantine", "show", "999"]);
+    let none = world.cli(&["quarantine", "show", "999"]);
     assert_eq!(none.code, 1);
     let heading = shown.stdout.split("<advisory>").next().unwrap();
     assert_reads!(list, heading, none);
@@ -75,9 +75,9 @@ async fn what_still_cannot_be_read_stays_with_its_reason() {
         .simulator
         .inject(FaultRule::new(AnswerFault::Damaged(Damage::TooDeep)));
     world.pull_one().await;
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(told.code, 1, "not all is done");
-    assert_reads!(told);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(result.code, 1, "not all is done");
+    assert_reads!(result);
     assert_eq!(world.count(KEPT).await, 1);
 }
 
@@ -85,9 +85,9 @@ async fn what_still_cannot_be_read_stays_with_its_reason() {
 async fn what_an_alias_explains_is_stored_and_leaves() {
     let record = "<serial>SA2</serial><title>odd \\ title \\x41</title>";
     let (world, _documents) = odd(record, GOOD).await;
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert_reads!(told);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    assert_reads!(result);
     assert_eq!(world.count(KEPT).await, 0);
     assert_eq!(
         title(&world, "SA2").await,
@@ -107,7 +107,7 @@ async fn what_an_alias_explains_is_stored_and_leaves() {
     assert_eq!(world.count(appeared).await, 1);
     let report = world.pull().await.remove(0);
     assert_eq!((report.tally.added, report.tally.changed), (0, 0));
-    let proof = world.told(&["prove", "--since", "300d"]);
+    let proof = world.cli(&["prove", "--since", "300d"]);
     assert!(
         !proof.stdout.contains("SA2"),
         "retrying leaves nothing to complain of: {proof:?}"
@@ -119,16 +119,16 @@ async fn what_is_stored_already_leaves_and_what_contradicts_it_stays() {
     let record = "<serial>SA2</serial><title>odd</title>";
     let same = "<advisory_identifier>SA2</advisory_identifier><title>odd</title>";
     let (world, _documents) = odd(record, same).await;
-    let known = world.told(&["quarantine", "retry", &id(&world).await]);
+    let known = world.cli(&["quarantine", "retry", &id(&world).await]);
     assert_eq!(known.code, 0);
     assert_eq!(world.count(KEPT).await, 0);
 
     let other = "<advisory_identifier>SA2</advisory_identifier><title>other</title>";
     let (world, _documents) = odd(record, other).await;
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(told.code, 1);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(result.code, 1);
     assert_eq!(title(&world, "SA2").await, ("other".to_owned(), 1));
-    assert_reads!(known, told, world.told(&["quarantine", "list"]));
+    assert_reads!(known, result, world.cli(&["quarantine", "list"]));
 }
 
 #[tokio::test]
@@ -140,12 +140,12 @@ async fn what_upstream_made_later_becomes_the_next_version() {
     };
     let stored = dated("advisory_identifier", "stored", 10);
     let (world, _documents) = odd(&dated("serial", "later", 11), &stored).await;
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(title(&world, "SA2").await, ("later".to_owned(), 2));
 
     let (world, _documents) = odd(&dated("serial", "earlier", 9), &stored).await;
-    assert_eq!(world.told(&["quarantine", "retry"]).code, 1);
+    assert_eq!(world.cli(&["quarantine", "retry"]).code, 1);
     assert_eq!(title(&world, "SA2").await, ("stored".to_owned(), 1));
 }
 
@@ -157,7 +157,7 @@ async fn a_record_that_stood_twice_is_kept_so_that_it_can_be_read_again() {
     let mut world = World::new().await;
     world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.pull().await;
-    assert_eq!(world.told(&["quarantine", "retry"]).code, 1);
+    assert_eq!(world.cli(&["quarantine", "retry"]).code, 1);
     sqlx::raw_sql("delete from advisoryd.advisory; delete from advisoryd.sighting")
         .execute(world.pool())
         .await
@@ -177,7 +177,7 @@ async fn a_record_that_stood_twice_is_kept_so_that_it_can_be_read_again() {
         .execute(world.pool())
         .await
         .unwrap();
-        assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+        assert_eq!(world.cli(&["quarantine", "retry"]).code, 0);
         assert_eq!(title(&world, "SA1").await.0, "C:\\x41 twin");
         sqlx::raw_sql(
             "delete from advisoryd.advisory; delete from advisoryd.sighting;
@@ -208,10 +208,10 @@ async fn a_ticket_that_reads_well_by_now_is_stored() {
         .execute(world.pool())
         .await
         .unwrap();
-    let told = world.told(&["quarantine", "retry", "--json"]);
-    let lines = told.json_lines().into_iter();
+    let result = world.cli(&["quarantine", "retry", "--json"]);
+    let lines = result.json_lines().into_iter();
     let fates: Vec<Value> = lines.map(|line| line["fate"].clone()).collect();
-    assert_eq!(fates, ["stored", "known", "stays"], "{told:?}");
+    assert_eq!(fates, ["stored", "known", "stays"], "{result:?}");
     let late = "select count(*) from advisoryd_v1.tickets where id = 990001 and title = 'late'";
     assert_eq!(world.count(late).await, 1);
     assert_eq!(world.count(KEPT).await, 1);
@@ -240,8 +240,8 @@ async fn the_kind_of_older_records_is_told_by_the_migration() {
     .execute(world.pool())
     .await
     .unwrap();
-    let told = world.told(&["migrate"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["migrate"]);
+    assert_eq!(result.code, 0, "{result}");
     let different = "select count(*) from advisoryd.quarantine where kind is distinct from key";
     assert_eq!(world.count(different).await, 0);
     let kinds = "select count(distinct kind) from advisoryd.quarantine";
@@ -252,21 +252,19 @@ async fn the_kind_of_older_records_is_told_by_the_migration() {
 async fn dropping_names_what_is_lost_and_asks() {
     let (world, _documents) = odd("<serial>SA2</serial><title>odd</title>", GOOD).await;
     let id = id(&world).await;
-    let asked = world.told(&["quarantine", "drop", &id]);
+    let asked = world.cli(&["quarantine", "drop", &id]);
     assert_eq!(asked.code, 1);
     assert_eq!(world.count(KEPT).await, 1);
     assert_eq!(
-        world
-            .told(&["quarantine", "drop", &id, "999", "--yes"])
-            .code,
+        world.cli(&["quarantine", "drop", &id, "999", "--yes"]).code,
         1
     );
     assert_eq!(world.count(KEPT).await, 1, "all or nothing");
-    let dropped = world.told(&["quarantine", "drop", &id, "--yes"]);
+    let dropped = world.cli(&["quarantine", "drop", &id, "--yes"]);
     assert_eq!(dropped.code, 0);
     assert_reads!(asked, dropped);
     assert_eq!(world.count(KEPT).await, 0);
-    assert_eq!(world.told(&["quarantine", "drop"]).code, 2);
+    assert_eq!(world.cli(&["quarantine", "drop"]).code, 2);
 }
 
 #[tokio::test]
@@ -279,11 +277,11 @@ async fn a_source_that_a_run_reads_is_left_alone() {
         .await
         .unwrap()
         .unwrap();
-    let told = world.told(&["quarantine", "retry"]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = world.cli(&["quarantine", "retry"]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
     hold.release().await;
-    assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+    assert_eq!(world.cli(&["quarantine", "retry"]).code, 0);
 }
 
 /// A record whose own identifier is missing, and which refers to another advisory.
@@ -297,16 +295,16 @@ async fn the_advisory_that_a_record_refers_to_does_not_replace_it() {
     documents.set(1, feed(&[GOOD, lost]));
     world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.pull_one().await;
-    let is_missing = |proof: &crate::support::Told| {
+    let is_missing = |proof: &crate::support::CommandResult| {
         proof.code == 1 && proof.stdout.contains("no later version has replaced it")
     };
-    assert!(is_missing(&world.told(&["verify"])));
+    assert!(is_missing(&world.cli(&["verify"])));
     documents.set(1, feed(&[GOOD, lost, other]));
     world.pull_one().await;
     assert_eq!(title(&world, "SA2").await.0, "another one");
-    let proof = world.told(&["verify"]);
+    let proof = world.cli(&["verify"]);
     assert!(is_missing(&proof), "it is stored nowhere: {proof:?}");
-    let shown = world.told(&["quarantine", "show", &id(&world).await]);
-    let all = world.told(&["quarantine", "list"]);
+    let shown = world.cli(&["quarantine", "show", &id(&world).await]);
+    let all = world.cli(&["quarantine", "list"]);
     assert_reads!(shown, all);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::{Documents, Told, World, assert_reads};
+use crate::support::{CommandResult, Documents, World, assert_reads};
 
 const KEPT: &str = "select count(*) from advisoryd.quarantine";
 const GOOD: &str =
@@ -25,10 +25,10 @@ async fn world() -> (World, Documents) {
     (world, documents)
 }
 
-async fn pull(world: &World, documents: &Documents, feed: String) -> (Told, i64) {
+async fn pull(world: &World, documents: &Documents, feed: String) -> (CommandResult, i64) {
     documents.set(1, feed);
-    let told = world.told(&["sync", "feeds"]);
-    (told, world.count(KEPT).await)
+    let result = world.cli(&["sync", "feeds"]);
+    (result, world.count(KEPT).await)
 }
 
 async fn complete_runs(world: &World) -> i64 {
@@ -40,8 +40,8 @@ async fn complete_runs(world: &World) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records_without_room_fail_the_run_and_the_first_ones_are_kept() {
     let (world, documents) = world().await;
-    let (told, kept) = pull(&world, &documents, feed("a", 10_010)).await;
-    assert_eq!((told.code, kept), (1, 10_000), "{told:?}");
+    let (result, kept) = pull(&world, &documents, feed("a", 10_010)).await;
+    assert_eq!((result.code, kept), (1, 10_000), "{result:?}");
     let first = world.count("select sum(id)::bigint from advisoryd.quarantine");
     let first = first.await;
     // What can be read is stored all the same.
@@ -52,13 +52,13 @@ async fn unreadable_records_without_room_fail_the_run_and_the_first_ones_are_kep
         .await
         .unwrap();
     assert_reads!(error);
-    let status = world.told(&["status"]);
+    let status = world.cli(&["status"]);
     let all = status.stdout + &status.stderr;
     let line = all.lines().find(|line| line.contains("not kept"));
     assert_reads!(line.expect("it is told"));
     // Others at the next pull: none of them is kept, and none gives way.
-    let (told, kept) = pull(&world, &documents, feed("b", 500)).await;
-    assert_eq!((told.code, kept), (1, 10_000), "{told:?}");
+    let (result, kept) = pull(&world, &documents, feed("b", 500)).await;
+    assert_eq!((result.code, kept), (1, 10_000), "{result:?}");
     let now = world.count("select sum(id)::bigint from advisoryd.quarantine");
     assert_eq!((now.await, complete_runs(&world).await), (first, 0));
     // All that a run receives is kept: it is complete.
@@ -88,8 +88,8 @@ async fn too_many_replaced_records_fail_each_run_of_their_source_until_they_are_
     .execute(world.pool())
     .await
     .unwrap();
-    let (told, kept) = pull(&world, &documents, feed("b", 1)).await;
-    assert_eq!((told.code, kept), (1, 1), "{told:?}");
+    let (result, kept) = pull(&world, &documents, feed("b", 1)).await;
+    assert_eq!((result.code, kept), (1, 1), "{result:?}");
     assert_eq!(complete_runs(&world).await, 1);
     sqlx::query("delete from advisoryd.replaced_record")
         .execute(world.pool())

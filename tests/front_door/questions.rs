@@ -15,9 +15,9 @@ async fn filled() -> World {
 }
 
 fn ask(world: &World, arguments: &[&str]) -> String {
-    let told = world.told(arguments);
-    assert_eq!(told.code, 0, "{arguments:?}: {told:?}");
-    told.stdout
+    let result = world.cli(arguments);
+    assert_eq!(result.code, 0, "{arguments:?}: {result:?}");
+    result.stdout
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -49,7 +49,7 @@ async fn advisories_are_listed_by_every_criterion() {
         found.iter().any(|line| line["said"] == with_cve["said"]),
         "{cve}"
     );
-    let unknown = world.told(&["advisories", "--json", "--watch-list", "99"]);
+    let unknown = world.cli(&["advisories", "--json", "--watch-list", "99"]);
     assert_eq!(
         (unknown.code, unknown.stdout.as_str()),
         (1, ""),
@@ -67,9 +67,9 @@ async fn advisories_are_listed_by_every_criterion() {
 #[tokio::test]
 async fn an_unknown_severity_is_refused_with_the_allowed_ones() {
     let world = World::new().await;
-    let told = world.told(&["advisories", "--severity", "terrible"]);
-    assert_eq!(told.code, 2);
-    assert_reads!(told);
+    let result = world.cli(&["advisories", "--severity", "terrible"]);
+    assert_eq!(result.code, 2);
+    assert_reads!(result);
 }
 
 #[tokio::test]
@@ -124,9 +124,9 @@ async fn small_letters_and_either_number_of_a_ticket_find_it() {
         let page = ask(&world, &["show", key]);
         assert!(page.starts_with(&format!("#{number}  ")), "{key}: {page}");
     }
-    let ambiguous = world.told(&["show", "7"]).stderr;
+    let ambiguous = world.cli(&["show", "7"]).stderr;
     assert!(ambiguous.contains("'#9007'"), "{ambiguous}");
-    let no_number = world.told(&["show", "#2"]);
+    let no_number = world.cli(&["show", "#2"]);
     assert_eq!(no_number.code, 1, "an id is no number: {no_number:?}");
     let list = ask(&world, &["tickets", "--limit", "0"]);
     assert!(
@@ -143,8 +143,8 @@ async fn small_letters_and_either_number_of_a_ticket_find_it() {
     assert!(some.contains("\"id\":7,"), "{some}");
     assert_reads!(
         page,
-        world.told(&["show", "70002000"]),
-        world.told(&["show", "SA1"])
+        world.cli(&["show", "70002000"]),
+        world.cli(&["show", "SA1"])
     );
 }
 
@@ -213,15 +213,15 @@ fn history(page: &str) -> &str {
 #[tokio::test]
 async fn an_empty_answer_says_so_and_a_cut_one_too() {
     let world = filled().await;
-    let none = world.told(&["advisories", "--search", "the of"]);
+    let none = world.cli(&["advisories", "--search", "the of"]);
     assert_eq!((none.code, none.stdout.as_str()), (0, ""));
-    let heading = world.told(&["advisories", "--csv", "--cve", "CVE-1999-1"]);
+    let heading = world.cli(&["advisories", "--csv", "--cve", "CVE-1999-1"]);
     assert_eq!(heading.stdout.lines().count(), 1, "{heading:?}");
-    let cut = world.told(&["advisories"]);
+    let cut = world.cli(&["advisories"]);
     assert_eq!((cut.code, cut.stdout.lines().count()), (0, 51));
     assert_reads!(none, heading, cut.stderr);
     for chosen in [&["advisories", "--limit", "50"][..], &["tickets"]] {
-        assert_eq!(world.told(chosen).stderr, "", "{chosen:?}");
+        assert_eq!(world.cli(chosen).stderr, "", "{chosen:?}");
     }
 }
 
@@ -231,18 +231,18 @@ async fn any_words_may_be_asked_for() {
     let (long, quotes) = ("x".repeat(10_000), "a -\"".repeat(2_500));
     for text in ["", "%", "\\", "'; drop", "a\"b", "(", "!", &long, &quotes] {
         for option in ["--search", "--product"] {
-            let told = world.told(&["advisories", option, text]);
+            let result = world.cli(&["advisories", option, text]);
             // A part of a product that is empty would be part of all.
             let expected = i32::from(option == "--product" && text.is_empty()) * 2;
-            assert_eq!(told.code, expected, "{option} {text}: {told:?}");
+            assert_eq!(result.code, expected, "{option} {text}: {result:?}");
         }
     }
     for since in ["99999999d", "900000y", "0001-01-01"] {
-        let told = world.told(&["advisories", "--json", "--limit", "100", "--since", since]);
+        let result = world.cli(&["advisories", "--json", "--limit", "100", "--since", since]);
         assert_eq!(
-            (told.code, told.stdout.lines().count()),
+            (result.code, result.stdout.lines().count()),
             (0, 60),
-            "{since}: {told:?}"
+            "{since}: {result:?}"
         );
     }
 }
@@ -359,17 +359,17 @@ async fn no_command_tells_a_terminal_or_a_spreadsheet_what_to_do() {
     let mut seen = 0;
     for arguments in listings(&said, &alert, &damaged) {
         let arguments = &arguments[..];
-        let told = world.told(arguments);
+        let result = world.cli(arguments);
         let is_bad = |letter: char| {
             (letter.is_control() && !matches!(letter, '\n' | '\t'))
                 || matches!(letter, '\u{200b}' | '\u{202e}' | '\u{2028}' | '\u{e0041}')
         };
-        for text in [&told.stdout, &told.stderr] {
+        for text in [&result.stdout, &result.stderr] {
             assert!(!text.contains(is_bad), "{arguments:?}: {text:?}");
         }
-        seen += usize::from(told.stdout.contains("EVIL"));
+        seen += usize::from(result.stdout.contains("EVIL"));
         if arguments.contains(&"--csv") {
-            let mut cells = csv::Reader::from_reader(told.stdout.as_bytes());
+            let mut cells = csv::Reader::from_reader(result.stdout.as_bytes());
             let records: Vec<_> = cells.records().map(Result::unwrap).collect();
             assert!(!records.is_empty());
             for cell in records.iter().flatten() {
@@ -379,10 +379,10 @@ async fn no_command_tells_a_terminal_or_a_spreadsheet_what_to_do() {
                     "{cell}"
                 );
             }
-            assert!(told.stdout.contains("'="), "{}", told.stdout);
+            assert!(result.stdout.contains("'="), "{}", result.stdout);
         }
-        if arguments.contains(&"--json") && told.code == 0 {
-            told.json_lines();
+        if arguments.contains(&"--json") && result.code == 0 {
+            result.json_lines();
         }
     }
     assert!(seen > 20, "{seen} of them show it");
@@ -407,9 +407,9 @@ async fn no_length_of_time_is_too_long() {
             "silence", "add", "key=SA1", "--reason", "x", "--until", "9000y",
         ],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 1, "{told}");
-        all.push(told.stderr);
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 1, "{result}");
+        all.push(result.stderr);
     }
     assert_reads!(all.join("\n"));
     for arguments in [
@@ -419,8 +419,11 @@ async fn no_length_of_time_is_too_long() {
         &["verify", "--since", "290000000y"],
         &["replay", "--dry-run", "--since", "290000000y"],
     ] {
-        let told = world.told(arguments);
-        assert!(told.code < 2 && !told.stderr.contains("panicked"), "{told}");
+        let result = world.cli(arguments);
+        assert!(
+            result.code < 2 && !result.stderr.contains("panicked"),
+            "{result}"
+        );
     }
 }
 
@@ -457,10 +460,10 @@ async fn tickets_that_are_open_for_long_are_listed_the_oldest_first() {
     let listed = |world: &World, options: &[&str]| {
         let mut arguments = vec!["tickets", "--open-for", "14d", "--json"];
         arguments.extend(options);
-        let told = world.told(&arguments);
-        assert_eq!(told.code, 0, "{told}");
-        let notes = told.stderr.clone();
-        (told.json_lines(), notes)
+        let result = world.cli(&arguments);
+        assert_eq!(result.code, 0, "{result}");
+        let notes = result.stderr.clone();
+        (result.json_lines(), notes)
     };
     let all = listed(&world, &["--not-status", "none of them"]).0;
     assert_eq!(all.len(), old);
@@ -481,13 +484,13 @@ async fn tickets_that_are_open_for_long_are_listed_the_oldest_first() {
         old - open.len(),
         "a status that is named counts"
     );
-    let just_open = world.told(&["tickets", "--open", "--json"]).json_lines();
+    let just_open = world.cli(&["tickets", "--open", "--json"]).json_lines();
     assert!(just_open.len() > open.len());
-    let misspelt = world.told(&["tickets", "--status", "Handeld"]);
+    let misspelt = world.cli(&["tickets", "--status", "Handeld"]);
     assert!(misspelt.stderr.contains("`Handled`"), "{misspelt}");
     world.settings.tickets.closed_statuses = None;
     for options in [["--open"].as_slice(), &["--open-for", "14d"]] {
-        let unknown = world.told(&[&["tickets"], options].concat());
+        let unknown = world.cli(&[&["tickets"], options].concat());
         assert_eq!(unknown.code, 2, "{unknown}");
         let wanted = format!("{} needs the statuses that mean closed", options[0]);
         assert!(unknown.stderr.contains(&wanted), "{unknown}");

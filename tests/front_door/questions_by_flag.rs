@@ -12,9 +12,9 @@ use crate::support::{Receiver, World, on_terminal};
 
 /// The rows of a command, as documents.
 fn rows(world: &World, arguments: &[&str]) -> Vec<Value> {
-    let told = world.told(&[arguments, &["--json"]].concat());
-    assert_eq!(told.code, 0, "{arguments:?}: {told}");
-    told.json_lines()
+    let result = world.cli(&[arguments, &["--json"]].concat());
+    assert_eq!(result.code, 0, "{arguments:?}: {result}");
+    result.json_lines()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,12 +80,12 @@ async fn alerts_are_listed_by_event_and_sink() {
     assert_eq!(names(&["--what", "revised,appeared"]).len(), 3);
     assert_eq!(names(&["--sink", "one"]), ["new", "new"]);
     assert!(names(&["--sink", "one", "--what", "revised"]).is_empty());
-    let unknown = world.told(&["alerts", "list", "--sink", "nobody"]);
+    let unknown = world.cli(&["alerts", "list", "--sink", "nobody"]);
     assert!(
         unknown.stderr.contains("there is no sink `nobody`"),
         "{unknown}"
     );
-    let wrong = world.told(&["alerts", "list", "--what", "revisd"]);
+    let wrong = world.cli(&["alerts", "list", "--what", "revisd"]);
     assert_eq!(wrong.code, 2, "{wrong}");
     assert!(wrong.stderr.contains("did you mean `revised`?"), "{wrong}");
     // A condition of advisoryd itself, and a kind of a rule that is evaluated by the clock.
@@ -150,7 +150,7 @@ async fn counts_have_the_columns_that_were_asked_for() {
     world.pull_one().await;
     // A filter counts only what matches.
     let few = ["advisories", "--count-by", "severity", "--severity", "high"];
-    let csv = world.told(&[&few[..], &["--csv"]].concat()).stdout;
+    let csv = world.cli(&[&few[..], &["--csv"]].concat()).stdout;
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, "severity,advisories"), "{csv}");
     let keys: Vec<String> = rows(&world, &few)[0]
@@ -161,11 +161,11 @@ async fn counts_have_the_columns_that_were_asked_for() {
         .collect();
     assert_eq!(keys, ["advisories", "severity"]);
     for wrong in ["sevrity", "severity,severity", "severity,month,product"] {
-        let told = world.told(&["advisories", "--count-by", wrong]);
-        assert_eq!(told.code, 2, "{told}");
-        assert!(told.stderr.contains("expected one or two of"), "{told}");
+        let result = world.cli(&["advisories", "--count-by", wrong]);
+        assert_eq!(result.code, 2, "{result}");
+        assert!(result.stderr.contains("expected one or two of"), "{result}");
     }
-    let columns = world.told(&["advisories", "--count-by", "month", "--columns", "said"]);
+    let columns = world.cli(&["advisories", "--count-by", "month", "--columns", "said"]);
     assert_eq!(columns.code, 2, "{columns}");
 }
 
@@ -245,7 +245,7 @@ async fn the_terminal_names_the_file_of_settings_once() {
         !shown.contains("default") && !shown.contains("feeds."),
         "{shown}"
     );
-    let unknown = world.told(&["config", "show", "upstraem"]);
+    let unknown = world.cli(&["config", "show", "upstraem"]);
     assert_eq!(unknown.code, 2, "{unknown}");
 }
 
@@ -257,13 +257,13 @@ async fn a_secret_in_the_wrong_place_is_named_by_line_and_column() {
         name: Some(advisoryd::simulate::DEFAULT_TOKEN),
         ..WatchList::default()
     });
-    let told = world.told(&["status"]);
-    assert_eq!(told.code, 78, "{told}");
+    let result = world.cli(&["status"]);
+    assert_eq!(result.code, 78, "{result}");
     let text = world.toml();
     let line = text.lines().position(|line| line.contains("name = \""));
     let place = format!(
         "config.toml:{}:8: `watch_lists (id 77).name`: ",
         line.unwrap() + 1
     );
-    assert!(told.stderr.contains(&place), "{place}: {told}");
+    assert!(result.stderr.contains(&place), "{place}: {result}");
 }

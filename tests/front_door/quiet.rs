@@ -13,9 +13,9 @@ async fn what_went_well_is_not_told_and_what_failed_is() {
         &["-q", "check"],
         &["verify", "-q"],
     ] {
-        let told = world.told(arguments);
+        let result = world.cli(arguments);
         assert_eq!(
-            (told.code, told.stdout.as_str(), told.stderr.as_str()),
+            (result.code, result.stdout.as_str(), result.stderr.as_str()),
             (0, "", ""),
             "{arguments:?}"
         );
@@ -26,7 +26,7 @@ async fn what_went_well_is_not_told_and_what_failed_is() {
             .times(9)
     };
     world.simulator.inject(rule());
-    let sync = world.told(&["-q", "sync", "feeds"]);
+    let sync = world.cli(&["-q", "sync", "feeds"]);
     assert_eq!((sync.code, sync.stdout.as_str()), (1, ""), "{sync:?}");
     assert_eq!(
         sync.stderr.lines().count(),
@@ -34,7 +34,7 @@ async fn what_went_well_is_not_told_and_what_failed_is() {
         "one line a failure: {sync:?}"
     );
     assert!(sync.stderr.contains("status 400"), "{sync:?}");
-    let check = world.told(&["-q", "check"]);
+    let check = world.cli(&["-q", "check"]);
     assert_eq!(check.code, 1, "{check:?}");
     assert!(
         check.stdout.lines().all(|line| line.starts_with("FAIL")),
@@ -47,9 +47,9 @@ async fn data_is_printed_without_hints() {
     let mut world = World::new().await;
     world.settings.feeds.details = Some("never");
     world.pull_one().await;
-    let told = world.told(&["-q", "advisories"]);
-    assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
-    assert_eq!(told.stdout.lines().count(), 51, "{told:?}");
-    let hints = world.told(&["advisories"]).stderr;
+    let result = world.cli(&["-q", "advisories"]);
+    assert_eq!((result.code, result.stderr.as_str()), (0, ""), "{result:?}");
+    assert_eq!(result.stdout.lines().count(), 51, "{result:?}");
+    let hints = world.cli(&["advisories"]).stderr;
     assert!(hints.contains("--limit N"), "{hints}");
 }

@@ -9,7 +9,7 @@ async fn an_invisible_character_in_an_identifier_can_be_seen() {
     let (world, documents) = world_of_documents().await;
     let bad = record(2).replace("SA2", "SA\u{200b}2");
     documents.set(1, format!("<advisories>{}{bad}</advisories>", record(1)));
-    let sync = world.told(&["sync", "feeds"]);
+    let sync = world.cli(&["sync", "feeds"]);
     assert_eq!(sync.code, 1);
     let reasons = "select reason from advisoryd_v1.quarantine";
     let reasons = world.texts(reasons).await;
@@ -34,7 +34,7 @@ async fn what_upstream_says_in_place_of_an_answer_is_quoted() {
         reasons,
         ["it carries no identifier; it says `Your licence has expired.`"]
     );
-    let sync = world.told(&["sync", "tickets"]);
+    let sync = world.cli(&["sync", "tickets"]);
     assert_reads!(sync.stderr);
 }
 
@@ -53,9 +53,9 @@ async fn a_directory_in_place_of_a_file_says_what_to_give() {
             std::fs::write(directory.path().join(file), "<feed/>").unwrap();
         }
         for command in commands {
-            let told = world.told(command);
-            assert_eq!(told.code, 1);
-            said += &told.to_string().replace(path, "DIR");
+            let result = world.cli(command);
+            assert_eq!(result.code, 1);
+            said += &result.to_string().replace(path, "DIR");
         }
     }
     assert_reads!(said);

@@ -27,7 +27,7 @@ const COVERED: &str = "select round(extract(epoch from now() - lower(covered)) /
 const CONDITION: &str = "select summary from advisoryd_v1.conditions
                          where what = 'window_not_honoured' and holds";
 
-async fn told(world: &World) -> Vec<String> {
+async fn notified(world: &World) -> Vec<String> {
     check::check_health(&world.context().await).await.unwrap();
     world.texts(CONDITION).await
 }
@@ -40,20 +40,20 @@ async fn a_first_load_covers_no_more_than_upstream_sent() {
         let report = world.pull_back(look_back).await.remove(0);
         assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
         assert_eq!(world.texts(COVERED).await, ["90"]);
-        let summary = told(&world).await;
+        let summary = notified(&world).await;
         let oldest = (world.now() - TimeDelta::days(90)).format("%Y-%m-%d");
         let expected = format!("asked for 365 days and has nothing before {oldest}");
         assert!(summary[0].contains(&expected), "{summary:?}");
     }
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     assert!(status.contains("window_not_honoured"), "{status}");
-    let check = world.told(&["status", "--check"]);
+    let check = world.cli(&["status", "--check"]);
     assert_eq!(check.code, 1, "{check}");
     // The same numbers again, and older ones: the vendor has mended it.
     let days = (0..=90).chain((91..364).step_by(10));
     documents.set(1, document(&world, 1, days));
     world.pull_back(LookBack::Full).await;
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(notified(&world).await, [""; 0]);
     assert_eq!(world.texts(COVERED).await, ["365"]);
 }
 
@@ -81,9 +81,9 @@ async fn few_records_and_a_feed_whose_neighbours_go_back_further_say_nothing() {
     documents.set(2, document(&world, 1000, (0..364).step_by(10)));
     world.pull_back(LookBack::Full).await;
     assert_eq!(world.texts(COVERED).await, ["365"], "16 records");
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(notified(&world).await, [""; 0]);
     documents.set(1, document(&world, 1, 0..=90));
     world.pull_back(LookBack::Full).await;
     assert_eq!(world.texts(COVERED).await, ["365"]);
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(notified(&world).await, [""; 0]);
 }

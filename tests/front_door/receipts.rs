@@ -7,7 +7,7 @@ use advisoryd::simulate::SimulatorOptions;
 use serde_json::Value;
 
 use crate::support::settings::Rule;
-use crate::support::{Documents, Told, World, assert_reads, small, without};
+use crate::support::{CommandResult, Documents, World, assert_reads, small, without};
 
 const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
 
@@ -43,8 +43,8 @@ async fn contradicted() -> (World, Documents) {
 
 /// What `verify` says about records in quarantine.
 fn unreplaced(world: &World) -> Vec<String> {
-    let told = world.told(&["verify", "--json"]);
-    let problems = told.json()["problems"].clone();
+    let result = world.cli(&["verify", "--json"]);
+    let problems = result.json()["problems"].clone();
     let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
     let found = problems.as_array().cloned().unwrap_or_default();
     let found: Vec<String> = found
@@ -53,9 +53,9 @@ fn unreplaced(world: &World) -> Vec<String> {
         .map(|one| text(one, "about"))
         .collect();
     assert_eq!(
-        told.code,
-        i32::from(told.json()["proven"] == false),
-        "{told:?}"
+        result.code,
+        i32::from(result.json()["proven"] == false),
+        "{result:?}"
     );
     found
 }
@@ -63,13 +63,13 @@ fn unreplaced(world: &World) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_fails_once_for_what_is_new_in_quarantine() {
     let (world, documents) = contradicted().await;
-    let first = world.told(&["sync"]);
+    let first = world.cli(&["sync"]);
     assert_eq!(first.code, 1, "{first:?}");
     assert_eq!(world.count(KEPT).await, 1);
-    let again = world.told(&["sync"]);
+    let again = world.cli(&["sync"]);
     assert_eq!(again.code, 0, "the same record is no news: {again:?}");
     documents.set(2, feed(&[record("one", 3), nameless()]));
-    let second = world.told(&["sync", "--json"]);
+    let second = world.cli(&["sync", "--json"]);
     assert_eq!(second.code, 1, "{second:?}");
     assert_reads!(first, second.without_data());
 }
@@ -77,9 +77,9 @@ async fn sync_fails_once_for_what_is_new_in_quarantine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_fails_until_a_later_version_replaces_what_is_in_quarantine() {
     let (mut world, documents) = contradicted().await;
-    world.told(&["sync"]);
+    world.cli(&["sync"]);
     assert_eq!(unreplaced(&world), ["SA1"]);
-    let page = world.told(&["verify"]);
+    let page = world.cli(&["verify"]);
     assert_eq!(page.code, 1);
     assert_reads!(page);
 
@@ -102,22 +102,22 @@ async fn what_is_in_quarantine_is_told_beside_what_is_stored() {
         sinks: &[],
         ..Rule::to_hook("all", &["appeared"])
     }];
-    world.told(&["sync"]);
-    let shown = world.told(&["show", "SA1"]);
-    let document = world.told(&["show", "SA1", "--json"]).json();
+    world.cli(&["sync"]);
+    let shown = world.cli(&["show", "SA1"]);
+    let document = world.cli(&["show", "SA1", "--json"]).json();
     assert_eq!(document["quarantined"][0]["source"], "watch list 1");
     assert_eq!(document["pending_details"], Value::Null);
 
-    let explained = world.told(&["explain", "SA1"]);
-    let answers = world.told(&["explain", "SA1", "--json"]).json_lines();
+    let explained = world.cli(&["explain", "SA1"]);
+    let answers = world.cli(&["explain", "SA1", "--json"]).json_lines();
     let answers: BTreeSet<&str> = answers
         .iter()
         .filter_map(|one| one["answer"].as_str())
         .collect();
     assert!(answers.contains("quarantined"), "{answers:?}");
 
-    let listed = world.told(&["advisories"]);
-    let line = world.told(&["advisories", "--json"]).json();
+    let listed = world.cli(&["advisories"]);
+    let line = world.cli(&["advisories", "--json"]).json();
     assert!(line["quarantined_since"].is_string(), "{line}");
     assert_reads!(shown, explained, listed);
 }
@@ -130,11 +130,11 @@ async fn what_was_never_received_says_how_far_each_list_was_read() {
         ..Rule::to_hook("all", &["appeared"])
     }];
     world.lists = Some(vec![1, 3]);
-    world.told(&["sync"]);
-    let shown = world.told(&["show", "SA9"]);
+    world.cli(&["sync"]);
+    let shown = world.cli(&["show", "SA9"]);
     assert_eq!(shown.code, 1, "{shown:?}");
-    let explained = world.told(&["explain", "SA9"]);
-    let ticket = world.told(&["show", "77"]);
+    let explained = world.cli(&["explain", "SA9"]);
+    let ticket = world.cli(&["show", "77"]);
     assert_eq!(ticket.code, 1, "{ticket:?}");
     assert_reads!(shown, explained, ticket);
 }
@@ -153,20 +153,20 @@ async fn what_is_in_the_fetch_queue_says_when_it_is_due() {
         .fetch_one(world.pool())
         .await
         .unwrap();
-    let plain = |told: Told| told.to_string().replace(&said, "[said]");
-    let shown = world.told(&["show", &said]);
+    let plain = |result: CommandResult| result.to_string().replace(&said, "[said]");
+    let shown = world.cli(&["show", &said]);
     assert_eq!(shown.code, 1, "{shown:?}");
-    let explained = world.told(&["explain", &said]);
-    let answers = world.told(&["explain", &said, "--json"]).json();
+    let explained = world.cli(&["explain", &said]);
+    let answers = world.cli(&["explain", &said, "--json"]).json();
     assert_eq!(answers["answer"], "pending", "{answers}");
-    let listed = world.told(&["advisories"]);
+    let listed = world.cli(&["advisories"]);
     assert!(listed.stderr.contains("not listed"), "{listed:?}");
     // The newest is of this very second, which the window holds or not.
     let listed = without(&listed, r"\d+ advisories queued", "[n] advisories queued");
     assert_reads!(plain(shown), plain(explained), listed);
 
     world.fetch_details().await;
-    let shown = world.told(&["show", &said]);
+    let shown = world.cli(&["show", &said]);
     assert_eq!(shown.code, 0, "{shown:?}");
     assert!(!shown.stdout.contains("queued to be fetched"), "{shown:?}");
 }
@@ -185,7 +185,7 @@ async fn what_came_as_json_and_is_in_no_followed_list_says_so() {
     let followed = world.simulator.saids(1);
     let mut others = world.simulator.saids(2).into_iter();
     let said = others.find(|said| !followed.contains(said)).unwrap();
-    let shown = world.told(&["show", &said]);
+    let shown = world.cli(&["show", &said]);
     assert_eq!(shown.code, 1, "{shown:?}");
     assert_reads!(shown.to_string().replace(&said, "[said]"));
 }

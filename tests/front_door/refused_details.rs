@@ -247,22 +247,22 @@ async fn a_revision_whose_details_are_refused_is_told() {
         says.filter(|says| says.contains("not fetched"))
             .collect::<Vec<_>>()
     };
-    let told = problem().await;
-    assert_eq!(told.len(), 1);
+    let result = problem().await;
+    assert_eq!(result.len(), 1);
     assert!(
-        told[0].contains(&said) && told[0].contains("no permission"),
-        "{told:?}"
+        result[0].contains(&said) && result[0].contains("no permission"),
+        "{result:?}"
     );
     check_health(&world.context().await).await.unwrap();
-    let told = world.told(&["status", "--check"]);
-    assert!(told.stdout.contains("(details_missing)"), "{told:?}");
+    let result = world.cli(&["status", "--check"]);
+    assert!(result.stdout.contains("(details_missing)"), "{result:?}");
     world.simulator.clear_faults();
     world.later(TimeDelta::minutes(5));
     world.fetch_details().await;
     assert_eq!(problem().await, [""; 0]);
     check_health(&world.context().await).await.unwrap();
-    let told = world.told(&["status", "--check"]);
-    assert!(!told.stdout.contains("details_missing"), "{told:?}");
+    let result = world.cli(&["status", "--check"]);
+    assert!(!result.stdout.contains("details_missing"), "{result:?}");
 }
 
 #[tokio::test]

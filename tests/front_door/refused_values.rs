@@ -192,11 +192,11 @@ async fn a_ticket_that_the_database_refuses_stops_no_other_and_is_stored_later()
         (19, 1)
     );
     // A retry says that it stays, and stops nothing.
-    let retry = world.told(&["quarantine", "retry", "--json"]);
+    let retry = world.cli(&["quarantine", "retry", "--json"]);
     assert!(retry.stdout.contains("value out of range"), "{retry:?}");
 
     accept(&world, "ticket").await;
-    world.told(&["quarantine", "retry", "--json"]);
+    world.cli(&["quarantine", "retry", "--json"]);
     assert_eq!(world.count(stored).await, 250);
     assert_eq!(refused(&world).await, [""; 0]);
 }

@@ -76,7 +76,7 @@ async fn what_is_kept_is_erased_and_deleted_with_the_rest() {
     let count =
         "select count(*) from advisoryd_v1.replaced_records where raw like '%Ada Lovelace%'";
     assert_eq!(world.count(count).await, 1);
-    let erased = world.told(&["erase", "person", "Ada Lovelace", "--yes"]);
+    let erased = world.cli(&["erase", "person", "Ada Lovelace", "--yes"]);
     assert_eq!(erased.code, 0, "{erased}");
     assert_eq!(world.count(count).await, 0);
     let rows = "select count(*) from advisoryd_v1.replaced_records";

@@ -86,10 +86,10 @@ fn json(text: &str) -> Vec<Value> {
 async fn what_is_stored_well_is_left_untouched() {
     let world = lived().await;
     let before = everything(&world).await;
-    let told = world.told(&["replay"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = world.cli(&["replay"]);
+    assert_eq!(result.code, 0, "{result:?}");
     assert_eq!(before["advisory_version"].len(), 30);
-    assert_reads!(told);
+    assert_reads!(result);
     assert_eq!(everything(&world).await, before);
     assert_eq!(corrected(&world).await, 0);
 }
@@ -111,21 +111,21 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     let damaged = everything(&world).await;
     assert_ne!(before, damaged);
 
-    let dry = world.told(&["replay", "--dry-run"]);
+    let dry = world.cli(&["replay", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(
         everything(&world).await,
         damaged,
         "a dry run writes nothing"
     );
-    let unasked = world.told(&["replay"]);
+    let unasked = world.cli(&["replay"]);
     assert_eq!(unasked.code, 1);
     assert_reads!(dry, unasked.stderr);
     assert_eq!(everything(&world).await, damaged);
 
-    let told = world.told(&["replay", "--yes", "--json"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    let [found, written] = json(&told.stdout).try_into().unwrap();
+    let result = world.cli(&["replay", "--yes", "--json"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    let [found, written] = json(&result.stdout).try_into().unwrap();
     assert_eq!(found["fields"]["advisory title"]["count"], 1099);
     assert_eq!(
         found["fields"]["advisory title"]["examples"]
@@ -137,7 +137,7 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     assert_eq!(written["written"], true);
     assert_eq!(everything(&world).await, before, "byte for byte as it was");
     assert_eq!(corrected(&world).await, 1099 + 40, "current versions only");
-    let again = json(&world.told(&["replay", "--yes", "--json"]).stdout);
+    let again = json(&world.cli(&["replay", "--yes", "--json"]).stdout);
     assert_eq!(again[1]["rewritten"], 0, "a second replay changes nothing");
     assert_eq!(corrected(&world).await, 1099 + 40);
     let proof = verify(world.pool(), None, world.now()).await.unwrap();
@@ -201,8 +201,8 @@ async fn every_column_that_is_read_is_corrected() {
             assert_eq!(done.unwrap().rows_affected(), 1, "{table}.{column}");
         }
     }
-    let told = world.told(&["replay", "--yes"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = world.cli(&["replay", "--yes"]);
+    assert_eq!(result.code, 0, "{result:?}");
     for (table, rows) in everything(&world).await {
         for (now, was) in rows.iter().zip(&before[table]) {
             for (column, was) in was.as_object().unwrap() {
@@ -222,8 +222,8 @@ async fn only_what_came_since_is_read_again() {
         "update advisoryd.advisory set changed_at = changed_at - interval '3 days' where said <> (select min(said) from advisoryd.advisory)",
     )
     .await;
-    let told = world.told(&["replay", "--yes", "--json", "--since", "2d"]);
-    assert_eq!(json(&told.stdout)[0]["differing"], 1, "{told:?}");
+    let result = world.cli(&["replay", "--yes", "--json", "--since", "2d"]);
+    assert_eq!(json(&result.stdout)[0]["differing"], 1, "{result:?}");
     let left = "select count(*) from advisoryd.advisory where title = 'by hand'";
     assert_eq!(world.count(left).await, 1099);
 }
@@ -253,10 +253,10 @@ async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
 
     let aliases = [("said", ["serial"]), ("title", ["slogan"])];
     world.settings.feeds.aliases.extend(aliases);
-    let dry = world.told(&["replay", "--dry-run"]);
+    let dry = world.cli(&["replay", "--dry-run"]);
     assert_reads!(dry);
-    let told = world.told(&["replay", "--yes"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let result = world.cli(&["replay", "--yes"]);
+    assert_eq!(result.code, 0, "{result:?}");
     assert_eq!(world.count(titles).await, 2);
     assert_eq!(
         world
@@ -283,7 +283,7 @@ async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
         );
     }
     assert_eq!(everything(&world).await, before);
-    let again = json(&world.told(&["replay", "--json"]).stdout);
+    let again = json(&world.cli(&["replay", "--json"]).stdout);
     assert_eq!(again[1]["rewritten"], 0);
 }
 
@@ -314,12 +314,12 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
 
     let aliases = &mut world.settings.feeds.aliases;
     aliases.insert("modified_at", ["stamp"]);
-    let dry = world.told(&["replay", "--dry-run"]);
+    let dry = world.cli(&["replay", "--dry-run"]);
     assert_reads!(dry);
-    assert_eq!(world.told(&["replay", "--yes"]).code, 0);
+    assert_eq!(world.cli(&["replay", "--yes"]).code, 0);
     assert_eq!(world.versions().await["SA1"], 2);
     let before = everything(&world).await;
-    let again = json(&world.told(&["replay", "--json"]).stdout);
+    let again = json(&world.cli(&["replay", "--json"]).stdout);
     assert_eq!(
         (&again[1]["rewritten"], &again[1]["promoted"]),
         (&0.into(), &0.into())
@@ -371,7 +371,7 @@ async fn a_replay_that_is_killed_has_done_what_it_did_and_the_next_does_the_rest
     let done = 1100 - world.count(left).await;
     assert!((1..1100).contains(&done), "{done}");
     eventually("the end of its locks", PATIENCE, async || {
-        (world.told(&["replay", "--yes"]).code == 0).then_some(())
+        (world.cli(&["replay", "--yes"]).code == 0).then_some(())
     })
     .await;
     assert_eq!(everything(&world).await, before);
@@ -398,9 +398,9 @@ async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
     )
     .await;
     let before = everything(&world).await;
-    let told = world.told(&["replay", "--yes"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert_reads!(told);
+    let result = world.cli(&["replay", "--yes"]);
+    assert_eq!(result.code, 0, "{result:?}");
+    assert_reads!(result);
     assert_eq!(everything(&world).await, before);
 }
 
@@ -425,9 +425,9 @@ async fn a_replay_does_not_run_beside_a_pull() {
         .await
         .unwrap()
         .unwrap();
-    let told = world.told(&["replay", "--dry-run"]);
-    assert_eq!(told.code, 1);
-    assert_reads!(told);
+    let result = world.cli(&["replay", "--dry-run"]);
+    assert_eq!(result.code, 1);
+    assert_reads!(result);
     hold.release().await;
     let all = SourceLock::take_all(world.pool()).await.unwrap().unwrap();
     let context = world.context().await;
@@ -438,5 +438,5 @@ async fn a_replay_does_not_run_beside_a_pull() {
         "{ran:?}"
     );
     all.release().await;
-    assert_eq!(world.told(&["replay", "--dry-run"]).code, 0);
+    assert_eq!(world.cli(&["replay", "--dry-run"]).code, 0);
 }

@@ -197,11 +197,11 @@ async fn the_command_and_the_daemon_apply_it() {
     world.settings.retention.versions = Some("90d");
     let age = "update advisoryd.advisory_version set replaced_at = replaced_at - interval '100 days' where version = 1";
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();
-    let told = world.told(&["maintain"]);
-    assert_eq!(told.code, 0);
-    assert_reads!(told);
-    let told = world.told(&["maintain", "--json"]);
-    insta::assert_snapshot!(told.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"erased_tickets":0,"evaluations":0,"alerts":0,"broken_ledgers":0}"#);
+    let result = world.cli(&["maintain"]);
+    assert_eq!(result.code, 0);
+    assert_reads!(result);
+    let result = world.cli(&["maintain", "--json"]);
+    insta::assert_snapshot!(result.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"erased_tickets":0,"evaluations":0,"alerts":0,"broken_ledgers":0}"#);
 
     let age = "update advisoryd.advisory_version set replaced_at = replaced_at - interval '100 days' where version = 2";
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();
@@ -245,7 +245,7 @@ async fn retention_beside_running_pulls_leaves_what_is_current_and_provable() {
 #[tokio::test]
 async fn status_tells_how_much_room_the_tables_take() {
     let world = lived().await;
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     let tables = status["tables"].as_array().unwrap();
     let advisory = tables
         .iter()
@@ -284,7 +284,7 @@ async fn alerts_go_when_they_wait_for_nothing_and_explain_still_answers() {
     );
     let left = "select count(*) from advisoryd_v1.alerts where state = 'waiting'";
     assert_eq!(world.count(left).await, 1);
-    let told = world.told(&["explain", &said, "--json"]).json();
-    let answer = told["answer"].as_str().unwrap();
-    assert!(["no_longer_kept", "waiting"].contains(&answer), "{told}");
+    let result = world.cli(&["explain", &said, "--json"]).json();
+    let answer = result["answer"].as_str().unwrap();
+    assert!(["no_longer_kept", "waiting"].contains(&answer), "{result}");
 }

@@ -36,8 +36,8 @@ async fn imported(world: &World, title: &str) -> (i32, String) {
     let file = world.dir().join("saved.xml");
     std::fs::write(&file, feed(title)).unwrap();
     let file = file.to_str().unwrap();
-    let told = world.told(&["import", file, "--watch-list", "1"]);
-    assert_eq!(told.code, 0, "{told}");
+    let notified = world.cli(&["import", file, "--watch-list", "1"]);
+    assert_eq!(notified.code, 0, "{notified}");
     stored(world).await
 }
 
@@ -79,7 +79,7 @@ async fn what_was_imported_and_then_sent_is_upstreams() {
     let (world, documents) = world_of_documents().await;
     let file = world.dir().join("first.xml");
     std::fs::write(&file, feed("first")).unwrap();
-    world.told(&["import", file.to_str().unwrap(), "--watch-list", "1"]);
+    world.cli(&["import", file.to_str().unwrap(), "--watch-list", "1"]);
     // Where nothing but files comes, the one that is imported later counts.
     assert_eq!(imported(&world, "second").await, at(2, "second"));
     assert_eq!(
@@ -93,7 +93,7 @@ async fn what_was_imported_and_then_sent_is_upstreams() {
 const CONDITION: &str = "select summary from advisoryd_v1.conditions
                          where what = 'content_alternates' and holds";
 
-async fn told(world: &World) -> Vec<String> {
+async fn notified(world: &World) -> Vec<String> {
     check::check_health(&world.context().await).await.unwrap();
     world.texts(CONDITION).await
 }
@@ -111,12 +111,12 @@ async fn servers_that_disagree_make_versions_a_few_times_only() {
     ] {
         assert_eq!(send(sent).await, expected);
     }
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(notified(&world).await, [""; 0]);
     let changes = "select count(*) from advisoryd_v1.changes";
     let before = world.count(changes).await;
     for sent in ["one", "other", "one", "one", "other", "one"] {
         assert_eq!(send(sent).await, at(4, "other"), "{sent}");
-        let summary = told(&world).await;
+        let summary = notified(&world).await;
         assert!(
             summary[0].starts_with("for 1 advisory, for example SA1,"),
             "{summary:?}"
@@ -124,7 +124,7 @@ async fn servers_that_disagree_make_versions_a_few_times_only() {
     }
     assert_eq!(world.count(changes).await, before);
     assert_eq!(world.texts(COPIES).await, [""; 0], "a version has it");
-    let verified = world.told(&["verify"]);
+    let verified = world.cli(&["verify"]);
     assert!(!verified.to_string().contains("SA1"), "{verified}");
     // What is new is stored as ever.
     assert_eq!(send("third").await, at(5, "third"));

@@ -46,7 +46,7 @@ async fn public_cvrf_documents_come_in_whole() {
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     assert_eq!(report.tally.quarantined, 0);
-    let told: Vec<String> = sqlx::query_scalar(
+    let result: Vec<String> = sqlx::query_scalar(
         "select format('%s | %s | %s | %s | cves %s | v2 %s %s | v3 %s %s | products %s | references %s | words %s / %s',
                        a.said, a.title, a.released_at at time zone 'UTC',
                        a.modified_at at time zone 'UTC', a.cves, a.cvss2_score, a.cvss2_vector,
@@ -60,7 +60,7 @@ async fn public_cvrf_documents_come_in_whole() {
     .fetch_all(world.pool())
     .await
     .unwrap();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(result.join("\n"), @r"
     RHSA-2012:0465 | Red Hat Security Advisory: samba security update | 2012-04-10 19:43:00 | 2012-04-10 19:43:00 | cves {CVE-2012-1182} | v2 8.3 AV:A/AC:L/Au:N/C:C/I:C/A:C | v3   | products 40 | references 5 | words t / t
     cisco-sa-20180328-smi2 | Cisco IOS and IOS XE Software Smart Install Remote Code Execution Vulnerability | 2018-03-28 16:00:00 | 2018-05-03 19:35:38 | cves {CVE-2018-0171} | v2   | v3 9.8 CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H | products 223 | references 3 | words t / t
     ");

@@ -75,7 +75,7 @@ async fn what_went_wrong_is_seen_wherever_people_look() {
     world.alert().await;
 
     // `status` names what needs a person.
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     assert!(status.contains("quarantine"), "{status}");
     // `show` says of each what it is.
     for (key, part) in [
@@ -84,7 +84,7 @@ async fn what_went_wrong_is_seen_wherever_people_look() {
         (KEPT, "in quarantine since"),
         ("7", "deleted"),
     ] {
-        let page = world.told(&["show", key]).stdout;
+        let page = world.cli(&["show", key]).stdout;
         assert!(page.contains(part), "{key} without `{part}`:\n{page}");
     }
     // SQL, as documented.
@@ -106,14 +106,14 @@ async fn what_went_wrong_is_seen_wherever_people_look() {
         assert_eq!(world.texts(sql).await, [wanted], "{sql}");
     }
     // And an alert each; the quarantined one has its intact copy to tell of.
-    let told: Vec<(String, String)> = receiver.facts();
+    let result: Vec<(String, String)> = receiver.facts();
     for (key, what) in [
         (DAMAGED, "appeared"),
         (LEAVING, "left_watch_list"),
         (KEPT, "appeared"),
         ("7", "ticket_gone"),
     ] {
-        let fact = told.iter().find(|fact| fact.0 == what && fact.1 == key);
-        assert!(fact.is_some(), "{key} {what}: {told:?}");
+        let fact = result.iter().find(|fact| fact.0 == what && fact.1 == key);
+        assert!(fact.is_some(), "{key} {what}: {result:?}");
     }
 }

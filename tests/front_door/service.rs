@@ -109,6 +109,6 @@ async fn what_a_restart_does_not_mend_ends_with_69() {
     .unwrap();
     let mut daemon = Running::start(&mut world.command(&["run"]));
     assert_eq!(daemon.ended().await.code(), Some(69), "{}", daemon.stderr());
-    let told = world.told(&["migrate"]);
-    assert_eq!(told.code, 1, "a command that nobody repeats: {told}");
+    let result = world.cli(&["migrate"]);
+    assert_eq!(result.code, 1, "a command that nobody repeats: {result}");
 }

@@ -82,8 +82,8 @@ async fn a_database_that_refuses_for_good_ends_with_69_and_says_what_to_do() {
         let said = daemon.stderr();
         assert!(said.contains(advice), "{said}");
         assert!(!said.contains(" at line "), "{said}");
-        let told = world.told(&["migrate"]);
-        assert_eq!(told.code, 1, "a command that nobody repeats: {told}");
-        assert!(!told.stderr.contains(" at line "), "{told}");
+        let result = world.cli(&["migrate"]);
+        assert_eq!(result.code, 1, "a command that nobody repeats: {result}");
+        assert!(!result.stderr.contains(" at line "), "{result}");
     }
 }

@@ -279,11 +279,11 @@ async fn a_sink_says_what_it_is() {
     let sink = sink("kind = \"log\"");
     assert_eq!((sink.name(), sink.kind()), ("s", "log"));
     // Deliveries run beside each other.
-    let told = tokio::spawn(async move {
+    let result = tokio::spawn(async move {
         let now = Clock::system().now();
         sink.send(&message(Vec::new()), now).await
     });
-    assert_reads!(told.await.unwrap().unwrap().answer);
+    assert_reads!(result.await.unwrap().unwrap().answer);
 }
 
 #[tokio::test]

@@ -46,8 +46,8 @@ async fn a_command_reads_the_message_and_knows_nothing_else() {
         (Some(0), "paged")
     );
     let read = |end: &str| std::fs::read_to_string(kept.with_extension(end)).unwrap();
-    let told: Message = serde_json::from_str(&read("json")).unwrap();
-    assert_eq!(told, message(vec![alert("SA1", "highly_critical")]));
+    let result: Message = serde_json::from_str(&read("json")).unwrap();
+    assert_eq!(result, message(vec![alert("SA1", "highly_critical")]));
     assert_eq!(read("args"), "a b\n$HOME\n", "no shell reads them");
     let environment = read("env");
     let names: Vec<&str> = environment
@@ -58,7 +58,7 @@ async fn a_command_reads_the_message_and_knows_nothing_else() {
         .filter(|name| !matches!(*name, "PWD" | "OLDPWD" | "SHLVL" | "_"))
         .collect();
     assert_eq!(names, ["ADVISORYD_MESSAGE_ID", "PATH"]);
-    assert!(environment.contains(&format!("ADVISORYD_MESSAGE_ID={}", told.id)));
+    assert!(environment.contains(&format!("ADVISORYD_MESSAGE_ID={}", result.id)));
 }
 
 #[tokio::test]
@@ -196,9 +196,9 @@ fn a_command_cannot_read_the_token_of_its_parent() {
         .args(["alerts", "test", "it", "--json"])
         .output()
         .unwrap();
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let answer = told["answer"].as_str().unwrap();
-    assert_eq!(told["status"], 0, "{told}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = result["answer"].as_str().unwrap();
+    assert_eq!(result["status"], 0, "{result}");
     assert_eq!(answer.matches("Permission denied").count(), 2, "{answer}");
     assert!(answer.contains("ADVISORYD_MESSAGE_ID="), "{answer}");
     assert!(!answer.contains("UPSTREAM__TOKEN"), "{answer}");
@@ -230,10 +230,10 @@ async fn a_command_of_a_daemon_of_roots_runs_as_the_user_of_its_own() {
             .output()
             .unwrap()
     };
-    let told: Value =
+    let result: Value =
         serde_json::from_slice(&run(&["alerts", "test", "it", "--json"]).stdout).unwrap();
-    assert_eq!(told["status"], 0, "{told}");
-    let answer = told["answer"].as_str().unwrap();
+    assert_eq!(result["status"], 0, "{result}");
+    let answer = result["answer"].as_str().unwrap();
     assert!(answer.starts_with("65534 65534 "), "{answer}");
     assert!(answer.contains("Permission denied"), "{answer}");
     let warning = "its program runs as root";

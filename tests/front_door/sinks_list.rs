@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use crate::support::settings::{Rule, Sink};
-use crate::support::{Receiver, Told, World, assert_reads, without};
+use crate::support::{CommandResult, Receiver, World, assert_reads, without};
 
 fn more(text: &str) -> Table {
     toml::from_str(text).unwrap()
@@ -20,9 +20,9 @@ fn add(world: &mut World, name: &str, kind: &'static str, text: &str) {
     });
 }
 
-fn lines(told: &Told) -> Vec<Value> {
-    assert_eq!(told.code, 0, "{told}");
-    told.json_lines()
+fn lines(result: &CommandResult) -> Vec<Value> {
+    assert_eq!(result.code, 0, "{result}");
+    result.json_lines()
 }
 
 /// Sinks of several kinds, whose settings contain what may be secret.
@@ -58,7 +58,7 @@ fn add_others(world: &mut World) {
 async fn sinks_are_listed_with_where_they_send_to_and_what_waits_there() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    let none = world.told(&["sinks", "list"]);
+    let none = world.cli(&["sinks", "list"]);
     world.settings.alerts.rules = vec![
         Rule::to_hook("soc", &["appeared"]),
         Rule::to_hook("night", &["escalated"]),
@@ -73,8 +73,8 @@ async fn sinks_are_listed_with_where_they_send_to_and_what_waits_there() {
     receiver.answer(410, None);
     world.alert().await;
 
-    let told = world.told(&["sinks", "list", "--json"]);
-    let all = lines(&told);
+    let result = world.cli(&["sinks", "list", "--json"]);
+    let all = lines(&result);
     let names: Vec<&str> = all
         .iter()
         .map(|one| one["name"].as_str().unwrap())
@@ -91,8 +91,8 @@ async fn sinks_are_listed_with_where_they_send_to_and_what_waits_there() {
     );
     assert!(hook["last_success_at"].is_string(), "{hook}");
     assert!(all[1]["last_success_at"].is_null());
-    let page = world.told(&["sinks", "list"]);
-    for shown in [&told, &page] {
+    let page = world.cli(&["sinks", "list"]);
+    for shown in [&result, &page] {
         assert!(!shown.to_string().contains("hunter2"), "{shown}");
     }
     // Another daemon's sink that is gone from the configuration, while something is left.
@@ -100,7 +100,7 @@ async fn sinks_are_listed_with_where_they_send_to_and_what_waits_there() {
     for rule in &mut world.settings.alerts.rules {
         rule.sinks = &["journal"];
     }
-    let former = world.told(&["sinks", "list", "--json"]);
+    let former = world.cli(&["sinks", "list", "--json"]);
     let former = lines(&former).pop().unwrap();
     assert_eq!(
         (&former["name"], &former["configured"], &former["to"]),
@@ -108,6 +108,7 @@ async fn sinks_are_listed_with_where_they_send_to_and_what_waits_there() {
     );
     // Columns are as wide as the path of this run's directory, and either of the two
     // deliveries may be the last one.
-    let narrow = |page: &Told| without(&without(page, " {2,}", "  "), "failing since ", "");
-    assert_reads!(none, narrow(&page), narrow(&world.told(&["sinks", "list"])));
+    let narrow =
+        |page: &CommandResult| without(&without(page, " {2,}", "  "), "failing since ", "");
+    assert_reads!(none, narrow(&page), narrow(&world.cli(&["sinks", "list"])));
 }

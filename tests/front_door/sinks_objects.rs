@@ -297,7 +297,7 @@ async fn an_object_without_an_id_in_the_response_is_not_created_again() {
         .collect();
     assert_eq!(world.texts(STORED).await, stored);
     let dead = ["alerts", "list", "--state", "dead_letter", "--json"];
-    let listed = world.told(&dead).json_lines();
+    let listed = world.cli(&dead).json_lines();
     assert_eq!(listed.len(), 3, "{listed:?}");
     let created = listed[0]["error"].as_str().unwrap();
     // Neither further alerts, nor sending it again, nor its end create a second one.
@@ -308,7 +308,7 @@ async fn an_object_without_an_id_in_the_response_is_not_created_again() {
     world.alert().await;
     assert_eq!(
         world
-            .told(&["alerts", "resend", "--state", "dead_letter"])
+            .cli(&["alerts", "resend", "--state", "dead_letter"])
             .code,
         0
     );
@@ -318,7 +318,7 @@ async fn an_object_without_an_id_in_the_response_is_not_created_again() {
     world.pull_one().await;
     world.alert().await;
     assert_eq!(tracker.counts(), each_once);
-    let error = world.told(&dead).json_lines()[0]["error"]
+    let error = world.cli(&dead).json_lines()[0]["error"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -332,7 +332,7 @@ async fn an_object_without_an_id_in_the_response_is_not_created_again() {
         .fetch_one(world.pool())
         .await
         .unwrap();
-    let again = world.told(&["alerts", "resend", &id, "--new-object"]);
+    let again = world.cli(&["alerts", "resend", &id, "--new-object"]);
     assert_eq!(again.code, 0, "{again}");
     world.alert().await;
     assert_eq!(tracker.counts()[said], 2);
@@ -343,7 +343,7 @@ async fn an_object_without_an_id_in_the_response_is_not_created_again() {
             .iter()
             .all(|one| !one.contains("unknown"))
     );
-    let twice = world.told(&["alerts", "resend", &id, "--new-object"]);
+    let twice = world.cli(&["alerts", "resend", &id, "--new-object"]);
     assert_eq!(twice.code, 1, "{twice}");
     // The id is known now, and the object is updated.
     world.settings.alerts.rules[0].group = None;

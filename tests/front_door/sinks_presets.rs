@@ -280,7 +280,7 @@ async fn each_preset_shows_bad_texts_as_they_are() {
 }
 
 /// What a ticket system is told about an object that it has.
-async fn told_of(name: &str, is_resolved: bool, told: Alert) -> Vec<Received> {
+async fn told_of(name: &str, is_resolved: bool, result: Alert) -> Vec<Received> {
     let (dir, receiver) = (state_dir(), Receiver::start().await);
     receiver.usually(Reply::With(200, Vec::new(), ANSWER.to_owned()));
     let preset = presets().find(|preset| preset.name == name).unwrap();
@@ -289,7 +289,7 @@ async fn told_of(name: &str, is_resolved: bool, told: Alert) -> Vec<Received> {
         id: Some("SEC-1".to_owned()),
         is_resolved,
     };
-    let message = message(vec![told]);
+    let message = message(vec![result]);
     let sent = sink.send_part((&message, 0..1), Some(&known), now()).await;
     assert!(!sent.unwrap().object.unwrap().is_resolved);
     receiver.received()

@@ -58,8 +58,8 @@ async fn an_independent_library_accepts_the_signature_and_the_body_is_the_messag
         now.timestamp().to_string()
     );
     assert_eq!(posted.header("content-type"), "application/json");
-    let told: Message = serde_json::from_slice(&posted.bytes).unwrap();
-    assert_eq!(told, message);
+    let result: Message = serde_json::from_slice(&posted.bytes).unwrap();
+    assert_eq!(result, message);
 }
 
 #[tokio::test]

@@ -180,13 +180,13 @@ impl Week {
     /// Somebody takes care of what the rule for the site has told.
     fn acknowledge(&mut self) {
         let received = self.receiver.received();
-        let told = received.iter().filter(|one| one.body["rule"] == "soc");
-        let keys: BTreeSet<String> = told
+        let result = received.iter().filter(|one| one.body["rule"] == "soc");
+        let keys: BTreeSet<String> = result
             .flat_map(|one| one.facts().into_iter().map(|(_, key)| key))
             .collect();
         for key in keys {
             if self.acknowledged.insert(key.clone()) {
-                assert_eq!(self.world.told(&["ack", &key]).code, 0);
+                assert_eq!(self.world.cli(&["ack", &key]).code, 0);
             }
         }
     }

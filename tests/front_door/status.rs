@@ -19,7 +19,7 @@ async fn filled() -> World {
 }
 
 fn status(world: &World) -> Value {
-    world.told(&["status", "--json"]).json()
+    world.cli(&["status", "--json"]).json()
 }
 
 /// Waits until so many daemons have announced themselves.
@@ -47,32 +47,32 @@ fn at_both_widths(world: &World, arguments: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_line_says_whether_daemons_run_and_what_became_of_the_last() {
     let world = filled().await;
-    let never = world.told(&["status"]).stdout;
+    let never = world.cli(&["status"]).stdout;
     let mut first = Running::start(&mut world.command(&["run"]));
     announced(&world, 1).await;
-    let one = world.told(&["status"]).stdout;
+    let one = world.cli(&["status"]).stdout;
     let pid = format!("daemon: running, pid {} on ", first.pid());
     assert!(one.starts_with(&pid), "{one}");
-    let told = status(&world);
-    assert_eq!(told["daemons"][0]["pid"], first.pid());
-    assert_eq!(told["daemons"][0]["running"], true);
-    assert!(told["sources"][0]["next_run_at"].is_string(), "{told}");
+    let result = status(&world);
+    assert_eq!(result["daemons"][0]["pid"], first.pid());
+    assert_eq!(result["daemons"][0]["running"], true);
+    assert!(result["sources"][0]["next_run_at"].is_string(), "{result}");
 
     let mut second = Running::start(&mut world.command(&["run"]));
     announced(&world, 2).await;
-    let two = world.told(&["status"]).stdout;
+    let two = world.cli(&["status"]).stdout;
     assert!(two.starts_with("daemon: 2 are running\n  pid "), "{two}");
     second.kill9();
     // At once: the process of a machine that is known does not have to be waited for.
-    assert!(world.told(&["status"]).stdout.starts_with(&pid));
+    assert!(world.cli(&["status"]).stdout.starts_with(&pid));
 
     first.signal(Signal::SIGTERM);
     assert!(first.ended().await.success());
-    let stopped = world.told(&["status"]).stdout;
-    let told = status(&world);
-    assert_eq!(told["daemons"][0]["running"], false);
-    assert_eq!(told["sources"][0]["next_run_at"], Value::Null);
-    assert!(told["sources"][0]["scheduled_at"].is_string(), "{told}");
+    let stopped = world.cli(&["status"]).stdout;
+    let result = status(&world);
+    assert_eq!(result["daemons"][0]["running"], false);
+    assert_eq!(result["sources"][0]["next_run_at"], Value::Null);
+    assert!(result["sources"][0]["scheduled_at"].is_string(), "{result}");
     assert_reads!(heads(&never), heads(&two), heads(&stopped));
 }
 
@@ -87,22 +87,17 @@ async fn a_killed_daemon_is_no_daemon_and_its_row_says_so() {
     let mut daemon = Running::start(&mut world.command(&["run"]));
     announced(&world, 1).await;
     daemon.kill9();
-    let page = world.told(&["status"]).stdout;
-    let check = world.told(&["status", "--check"]);
+    let page = world.cli(&["status"]).stdout;
+    let check = world.cli(&["status", "--check"]);
     assert_eq!(check.code, 1, "{check:?}");
     // Of another machine only the age of the row is known.
     let foreign = "update advisoryd.daemon
                    set machine = 'another', seen_at = clock_timestamp() - interval '10 seconds'";
     sqlx::query(foreign).execute(world.pool()).await.unwrap();
-    assert!(
-        world
-            .told(&["status"])
-            .stdout
-            .starts_with("daemon: running")
-    );
+    assert!(world.cli(&["status"]).stdout.starts_with("daemon: running"));
     let long_ago = "update advisoryd.daemon set seen_at = clock_timestamp() - interval '1 minute'";
     sqlx::query(long_ago).execute(world.pool()).await.unwrap();
-    let silent = world.told(&["status"]).stdout;
+    let silent = world.cli(&["status"]).stdout;
     assert_reads!(heads(&page), heads(&silent), check);
 }
 
@@ -123,13 +118,13 @@ async fn a_refused_reload_is_a_problem_until_one_succeeds() {
     std::fs::write(&file, format!("{good}[htpt]\n")).unwrap();
     daemon.signal(Signal::SIGHUP);
     refused(1).await;
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     let reason = status(&world)["daemons"][0]["refused_reload"].clone();
     assert!(
         reason.as_str().is_some_and(|why| why.contains("htpt")),
         "{reason}"
     );
-    let check = world.told(&["status", "--check"]);
+    let check = world.cli(&["status", "--check"]);
     assert_eq!(check.code, 1, "{check:?}");
     let problem = page.lines().find(|line| line.contains("htpt"));
     assert_reads!(problem.expect(&page), check);
@@ -149,7 +144,7 @@ async fn a_page_fits_the_terminal_and_has_local_times() {
     });
     let rule = FaultRule::new(AnswerFault::Status(400)).on("xml-feed");
     world.simulator.inject(rule);
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     sqlx::raw_sql(
         "insert into advisoryd.daemon (host, pid, version, started_at, seen_at)
          values ('elsewhere', 1, '0', clock_timestamp(), clock_timestamp())",
@@ -171,21 +166,21 @@ async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
     let check = |world: &World, options: &[&str]| {
         let mut arguments = vec!["status", "--check"];
         arguments.extend(options);
-        let told = world.told(&arguments);
-        assert_eq!(told.stderr, "", "{told:?}");
-        assert_eq!(told.stdout.lines().count(), 1, "{told:?}");
+        let out = world.cli(&arguments);
+        assert_eq!(out.stderr, "", "{out:?}");
+        assert_eq!(out.stdout.lines().count(), 1, "{out:?}");
         // The same as JSON.
         arguments.push("--json");
-        let value = world.told(&arguments);
-        assert_eq!(value.code, told.code, "{value:?}");
+        let value = world.cli(&arguments);
+        assert_eq!(value.code, out.code, "{value:?}");
         let value = value.json();
-        assert_eq!(value["exit_status"], told.code);
+        assert_eq!(value["exit_status"], out.code);
         let (status, problems) = (&value["status"], value["problems"].as_array().unwrap());
         let status = status.as_str().unwrap().to_uppercase();
-        assert!(told.stdout.starts_with(&format!("{status}: ")), "{value}");
+        assert!(out.stdout.starts_with(&format!("{status}: ")), "{value}");
         assert_eq!(
             problems.is_empty(),
-            told.code == 0 || told.code == 3,
+            out.code == 0 || out.code == 3,
             "{value}"
         );
         if let Some(worst) = problems.first() {
@@ -193,11 +188,11 @@ async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
             let message = worst["message"].as_str().unwrap();
             // An age may be a second more.
             let ageless = |text: &str| without(&text, r"\b\d+ s\b", "[age]");
-            assert!(ageless(&told.stdout).contains(&ageless(message)), "{value}");
+            assert!(ageless(&out.stdout).contains(&ageless(message)), "{value}");
         }
-        (told.code, told.stdout)
+        (out.code, out.stdout)
     };
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     let (unread, unread_line) = check(&world, &[]);
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
@@ -206,7 +201,7 @@ async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
     let (old, old_line) = check(&world, &["--max-age", "1ms"]);
     let rule = FaultRule::new(AnswerFault::Status(400)).on("xml-feed");
     world.simulator.inject(rule);
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     let (failing, failing_line) = check(&world, &[]);
     sqlx::query("update advisoryd.source set covered = tstzmultirange(tstzrange(now() - interval '20 days', now() - interval '9 days')), followed_since = now() - interval '20 days'")
         .execute(world.pool())
@@ -241,12 +236,12 @@ async fn a_list_that_is_missing_upstream_is_critical_and_the_view_names_every_st
             .await
             .unwrap()
     };
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     assert_eq!(state(&world, 1).await, None, "it was not read yet");
-    world.told(&["sync", "all"]);
+    world.cli(&["sync", "all"]);
     assert_eq!(state(&world, 1).await.as_deref(), Some("ok"));
     assert_eq!(state(&world, 99).await.as_deref(), Some("missing"));
-    let check = world.told(&["status", "--check"]);
+    let check = world.cli(&["status", "--check"]);
     assert_eq!(check.code, 2, "{check:?}");
     sqlx::raw_sql(
         "insert into advisoryd.condition (what, key, occurrence, is_raised, since, value, summary)
@@ -259,7 +254,7 @@ async fn a_list_that_is_missing_upstream_is_critical_and_the_view_names_every_st
     let rule = FaultRule::new(AnswerFault::Status(400)).on("xml-feed");
     world.simulator.inject(rule);
     world.lists = Some(vec![1]);
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     assert_eq!(state(&world, 1).await.as_deref(), Some("failing"));
     assert_eq!(state(&world, 99).await.as_deref(), Some("off"));
     assert_reads!(check);
@@ -278,32 +273,32 @@ async fn a_check_knows_that_discovery_has_failed_or_is_too_old() {
         schedule: "0 0 * * * *",
     });
     let check = |world: &World| {
-        let told = world.told(&["status", "--check"]);
-        (told.code, told.stdout)
+        let result = world.cli(&["status", "--check"]);
+        (result.code, result.stdout)
     };
     let refused = |times| {
         FaultRule::new(AnswerFault::Status(400))
             .on("asset-lists")
             .times(times)
     };
-    world.told(&["migrate"]);
+    world.cli(&["migrate"]);
     let (unread, unread_line) = check(&world);
     world.simulator.inject(refused(1));
-    world.told(&["sync", "all"]);
+    world.cli(&["sync", "all"]);
     let (never, never_line) = check(&world);
-    world.told(&["sync", "all"]);
+    world.cli(&["sync", "all"]);
     let (fresh, fresh_line) = check(&world);
     world.simulator.inject(refused(1));
-    world.told(&["sync", "all"]);
+    world.cli(&["sync", "all"]);
     let (failing, failing_line) = check(&world);
-    world.told(&["sync", "all"]);
+    world.cli(&["sync", "all"]);
     assert_eq!(check(&world).0, 0, "it is over");
     sqlx::query("update advisoryd.discovery set last_success_at = now() - interval '4 hours'")
         .execute(world.pool())
         .await
         .unwrap();
     let (old, old_line) = check(&world);
-    let page = world.told(&["status"]).stdout;
+    let page = world.cli(&["status"]).stdout;
     let line = page.lines().find(|line| line.contains("last complete"));
     let line = line.expect("it is told");
     let lines = [
@@ -335,9 +330,9 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
         .on("xml-feed")
         .times(1000);
     world.simulator.inject(rule);
-    world.told(&["sync", "feeds"]);
+    world.cli(&["sync", "feeds"]);
     let times_said = |text: &str| text.matches("status 400").count();
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     assert_eq!(times_said(&status), 1, "{status}");
     let line = status.lines().find(|line| line.contains("status 400"));
     assert_reads!(line.unwrap());
@@ -349,10 +344,10 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
             .all(|line| line.chars().count() <= 100),
         "{status}"
     );
-    let detail = world.told(&["status", "-v"]).stdout;
+    let detail = world.cli(&["status", "-v"]).stdout;
     assert_eq!(times_said(&detail), 2, "{detail}");
     assert!(detail.contains("GET http"), "{detail}");
-    let check = world.told(&["status", "--check"]).stdout;
+    let check = world.cli(&["status", "--check"]).stdout;
     assert_eq!(times_said(&check), 1, "{check}");
 }
 
@@ -368,14 +363,14 @@ async fn a_check_says_in_words_what_is_wrong() {
     .execute(world.pool())
     .await
     .unwrap();
-    let check = world.told(&["status", "--check"]);
+    let check = world.cli(&["status", "--check"]);
     for problem in [
         "watch list 1: records could not be parsed (quarantine_grew)",
         "watch list 1: coverage has a gap (coverage_hole)",
     ] {
         assert!(check.stdout.contains(problem), "{check}");
     }
-    let json = world.told(&["status", "--check", "--json"]);
+    let json = world.cli(&["status", "--check", "--json"]);
     let json = json.json_lines().remove(0);
     let problems = json["problems"].as_array().unwrap();
     let is_named = |one: &Value| {
@@ -395,7 +390,7 @@ async fn a_run_that_is_interrupted_leaves_the_cause_of_the_outage() {
         .on("xml-feed")
         .times(1);
     world.simulator.inject(failing);
-    assert_eq!(world.told(&["sync", "feeds"]).code, 1);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 1);
     let hold = AnswerFault::Hold {
         after_bytes: 0,
         gate: "stop".to_owned(),
@@ -408,8 +403,8 @@ async fn a_run_that_is_interrupted_leaves_the_cause_of_the_outage() {
     let last = "select outcome from advisoryd_v1.sync_runs order by id desc limit 1";
     assert_eq!(world.texts(last).await, ["interrupted"]);
     for command in [&["status"][..], &["status", "--check"]] {
-        let told = world.told(command).stdout;
-        assert!(told.contains("status 400"), "{told}");
-        assert!(!told.contains("interrupted"), "{told}");
+        let result = world.cli(command).stdout;
+        assert!(result.contains("status 400"), "{result}");
+        assert!(!result.contains("interrupted"), "{result}");
     }
 }

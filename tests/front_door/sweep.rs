@@ -111,7 +111,7 @@ async fn revisions_of_old_advisories_arrive_although_the_feed_counts_releases() 
     assert_eq!(counts(&world).await.as_deref(), Some("releases"));
     let revised = "select count(*) from advisoryd_v1.changes where what = 'revised'";
     assert_eq!(world.count(revised).await, 1);
-    assert_reads!(world.told(&["status"]), world.told(&["check"]));
+    assert_reads!(world.cli(&["status"]), world.cli(&["check"]));
     assert_proven(&world).await;
 }
 
@@ -129,7 +129,7 @@ async fn a_feed_that_counts_modifications_is_known_by_what_it_shows() {
         0,
         "the feed brought it"
     );
-    let status = world.told(&["status", "--json"]).json();
+    let status = world.cli(&["status", "--json"]).json();
     assert_eq!(status["feed_days"]["counts"], "modifications");
     assert_proven(&world).await;
 }
@@ -187,7 +187,7 @@ async fn an_account_without_the_right_is_told_once_and_asked_rarely() {
     world.simulator.forget_requests();
     assert!(swept(&context).await.is_none());
     assert!(world.simulator.requests().is_empty());
-    assert_reads!(world.told(&["status"]));
+    assert_reads!(world.cli(&["status"]));
     world.sync_tickets(TicketSync::Now).await;
     assert_never_read(&world).await;
     world.simulator.clear_faults();
@@ -251,7 +251,7 @@ async fn sync_fetches_the_revisions_that_its_scan_has_found() {
     let said = old(&world);
     world.simulator.revise(&said, true);
     world.later(TimeDelta::minutes(15));
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
-    assert_eq!(world.versions().await[&said], 2, "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
+    assert_eq!(world.versions().await[&said], 2, "{result}");
 }

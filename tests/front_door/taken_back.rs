@@ -41,8 +41,8 @@ async fn an_earlier_time_is_told_and_stored_when_it_is_received_again() {
     assert_eq!(stored(&world).await, (1, "mistake".to_owned()));
     let reasons = world.texts(REASONS).await;
     assert_eq!(problems(&world).await.len(), 1);
-    let told = world.told(&["show", "SA1"]).to_string();
-    let line = told.lines().find(|line| line.contains("earlier than"));
+    let result = world.cli(&["show", "SA1"]).to_string();
+    let line = result.lines().find(|line| line.contains("earlier than"));
     assert_reads!(reasons[0], line.expect("it is shown"));
 
     let report = world.pull_one().await;

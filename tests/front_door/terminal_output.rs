@@ -70,7 +70,7 @@ async fn colours_are_where_the_option_and_the_environment_want_them() {
         let text = piped(&world, &[&always[..], &[form]].concat(), &[]);
         assert!(!text.contains('\u{1b}'), "{text}");
     }
-    let wrong = world.told(&["--color", "pink", "status"]);
+    let wrong = world.cli(&["--color", "pink", "status"]);
     assert_eq!(wrong.code, 2, "{wrong}");
 }
 
@@ -126,7 +126,7 @@ async fn csv_begins_with_a_mark_where_a_spreadsheet_needs_it() {
         assert!(!plain.starts_with('\u{feff}'));
         assert_eq!(marked.strip_prefix('\u{feff}'), Some(plain.as_str()));
     }
-    let wrong = world.told(&["advisories", "--bom"]);
+    let wrong = world.cli(&["advisories", "--bom"]);
     assert_eq!(wrong.code, 2, "{wrong}");
 }
 
@@ -191,20 +191,20 @@ async fn without_upstream(attempts: u32) -> World {
 async fn a_failure_is_one_line() {
     let world = without_upstream(1).await;
     for quiet in [&["sync"][..], &["sync", "--quiet"]] {
-        let told = world.told(quiet);
-        assert_eq!((told.code, told.stdout.as_str()), (1, ""), "{told}");
-        let lines: Vec<&str> = told.stderr.lines().collect();
+        let result = world.cli(quiet);
+        assert_eq!((result.code, result.stdout.as_str()), (1, ""), "{result}");
+        let lines: Vec<&str> = result.stderr.lines().collect();
         let sources = ["watch list 1", "tickets"];
-        assert_eq!(lines.len(), sources.len(), "{told}");
+        assert_eq!(lines.len(), sources.len(), "{result}");
         for (line, source) in lines.iter().zip(sources) {
             let start = format!("advisoryd: {source}: failed (");
-            assert!(line.starts_with(&start), "{told}");
-            assert!(line.contains(" after 1 request, "), "{told}");
+            assert!(line.starts_with(&start), "{result}");
+            assert!(line.contains(" after 1 request, "), "{result}");
         }
     }
     // With -v, the log tells more.
-    let told = world.told(&["sync", "feeds", "-v"]);
-    assert!(told.stderr.lines().count() > 1, "{told}");
+    let result = world.cli(&["sync", "feeds", "-v"]);
+    assert!(result.stderr.lines().count() > 1, "{result}");
 }
 
 #[tokio::test]
@@ -317,9 +317,9 @@ async fn what_a_new_user_types_is_understood_or_answered_with_what_to_type() {
         (["--severity", "critcal"], 2, "did you mean `critical`?"),
         (["--severity", "hihg+"], 2, "did you mean `high`?"),
     ] {
-        let told = world.told(&[&["advisories"], &arguments[..]].concat());
-        assert_eq!(told.code, code, "{told}");
-        assert!(told.stderr.contains(answer), "{told}");
+        let result = world.cli(&[&["advisories"], &arguments[..]].concat());
+        assert_eq!(result.code, code, "{result}");
+        assert!(result.stderr.contains(answer), "{result}");
     }
 }
 
@@ -416,10 +416,10 @@ async fn programs_and_pipes_get_the_pages_that_terminals_link_to() {
 #[tokio::test]
 async fn days_beyond_the_configured_limit_are_told() {
     let world = World::new().await;
-    let told = world.told(&["sync", "feeds", "--days", "9999"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "feeds", "--days", "9999"]);
+    assert_eq!(result.code, 0, "{result}");
     let note = "--days 9999 is more than [feeds] max_days; 3650 days are requested";
-    assert!(told.stderr.contains(note), "{told}");
-    let fewer = world.told(&["sync", "feeds", "--days", "30"]);
+    assert!(result.stderr.contains(note), "{result}");
+    let fewer = world.cli(&["sync", "feeds", "--days", "30"]);
     assert!(!fewer.stderr.contains("max_days"), "{fewer}");
 }

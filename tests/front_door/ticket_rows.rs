@@ -173,10 +173,10 @@ async fn two_rows_of_a_ticket_on_one_page_count_where_upstream_counts_both() {
             let said = (report.outcome.name(), count, rows);
             assert_eq!(said, (outcome, count, rows), "{:?}", report.outcome);
         }
-        let told = world.told(&["sync", "tickets", "--full"]).stderr;
-        let is_told =
-            told.contains("different ones: 1 row on the page of another one with the same id (1)");
-        assert_eq!(is_told, count == 4 && outcome == "ok", "{told}");
+        let result = world.cli(&["sync", "tickets", "--full"]).stderr;
+        let is_told = result
+            .contains("different ones: 1 row on the page of another one with the same id (1)");
+        assert_eq!(is_told, count == 4 && outcome == "ok", "{result}");
     }
 }
 
@@ -244,7 +244,7 @@ async fn a_value_that_no_column_has_makes_a_version_only_with_another_time() {
     }
     let kept = "select count(*) from advisoryd_v1.replaced_records";
     assert_eq!(world.count(kept).await, 0);
-    let verified = world.told(&["verify"]).to_string();
+    let verified = world.cli(&["verify"]).to_string();
     assert!(!verified.contains("ticket 1"), "{verified}");
 }
 

@@ -634,8 +634,8 @@ async fn a_stored_time_in_the_future_does_not_win_over_what_comes_later() {
 async fn sync_tickets_makes_a_full_scan_that_is_due() {
     let world = World::with(many(50)).await;
     let modes = async || {
-        let told = world.told(&["sync", "tickets"]);
-        assert_eq!(told.code, 0, "{told}");
+        let result = world.cli(&["sync", "tickets"]);
+        assert_eq!(result.code, 0, "{result}");
         let modes = "select mode from advisoryd_v1.sync_runs where job = 'tickets' order by id";
         world.texts(modes).await
     };

@@ -11,8 +11,8 @@ use nix::unistd::{Pid, User, geteuid};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::support::{
-    Authority, PATIENCE, TlsFront, Told, World, assert_reads, binary, eventually, state_dir,
-    without,
+    Authority, CommandResult, PATIENCE, TlsFront, World, assert_reads, binary, eventually,
+    state_dir, without,
 };
 
 #[tokio::test]
@@ -134,7 +134,7 @@ fn as_server_user(program: &Path) -> Command {
 }
 
 /// `advisoryd migrate` on this database.
-fn migrate(state: &Path, url: &str) -> Told {
+fn migrate(state: &Path, url: &str) -> CommandResult {
     let config = state.join("config.toml");
     std::fs::write(&config, format!("[database]\nurl = \"{url}\"\n")).unwrap();
     let output = binary()

@@ -10,15 +10,15 @@ use tokio::time::sleep;
 
 use crate::support::settings::WatchList;
 use crate::support::{
-    PATIENCE, Running, Told, World, assert_reads, binary, empty_database, eventually,
+    CommandResult, PATIENCE, Running, World, assert_reads, binary, empty_database, eventually,
 };
 
 /// The answer of a question to the database of the configuration.
 fn advisories(world: &World) -> String {
-    let told = world.told(&["advisories", "--json", "--limit", "0"]);
-    assert_eq!(told.code, 0, "{told}");
-    assert!(told.stdout.lines().count() > 1, "{told}");
-    told.stdout
+    let result = world.cli(&["advisories", "--json", "--limit", "0"]);
+    assert_eq!(result.code, 0, "{result}");
+    assert!(result.stdout.lines().count() > 1, "{result}");
+    result.stdout
 }
 
 /// A world with stored advisories, and a backup of them.
@@ -26,8 +26,8 @@ async fn backed_up() -> (World, PathBuf) {
     let world = World::new().await;
     world.pull_one().await;
     let file = world.dir().join("advisoryd.dump");
-    let told = world.told(&["database", "backup", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "backup", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     (world, file)
 }
 
@@ -46,32 +46,32 @@ fn use_private(world: &mut World) -> PathBuf {
 async fn a_backup_is_restored_into_a_private_database() {
     let (mut world, file) = backed_up().await;
     drop(world.run().await);
-    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     let expected = advisories(&world);
-    let verified = world.told(&["verify"]).stdout;
+    let verified = world.cli(&["verify"]).stdout;
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    let told = world.told(&["database", "backup", path(&file)]);
-    assert_eq!(told.code, 1, "{told}");
-    assert!(told.stderr.contains("--overwrite"), "{told}");
+    let result = world.cli(&["database", "backup", path(&file)]);
+    assert_eq!(result.code, 1, "{result}");
+    assert!(result.stderr.contains("--overwrite"), "{result}");
 
     use_private(&mut world);
-    let told = world.told(&["database", "restore", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "restore", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     assert_eq!(advisories(&world), expected);
-    assert_eq!(world.told(&["verify"]).stdout, verified);
-    let status = world.told(&["status"]).stdout;
+    assert_eq!(world.cli(&["verify"]).stdout, verified);
+    let status = world.cli(&["status"]).stdout;
     assert!(
         status.starts_with("daemon: not running (none has been seen yet)"),
         "the daemon of the other database is none of this one: {status}"
     );
-    let again = world.told(&["database", "restore", path(&file)]);
+    let again = world.cli(&["database", "restore", path(&file)]);
     assert_eq!(again.code, 1, "{again}");
     assert!(again.stderr.contains("--replace"), "{again}");
-    let replaced = world.told(&["database", "restore", "--replace", "--yes", path(&file)]);
+    let replaced = world.cli(&["database", "restore", "--replace", "--yes", path(&file)]);
     assert_eq!(replaced.code, 0, "{replaced}");
     assert_eq!(advisories(&world), expected);
 }
@@ -82,8 +82,8 @@ async fn a_backup_is_restored_into_a_private_database() {
 async fn a_backup_of_a_running_daemon_is_restored_for_another_configuration() {
     let (mut world, file) = backed_up().await;
     let daemon = world.run().await;
-    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     let expected = advisories(&world);
     use_private(&mut world);
     world.settings.watch_lists.push(WatchList {
@@ -92,9 +92,9 @@ async fn a_backup_of_a_running_daemon_is_restored_for_another_configuration() {
     });
     for options in [&[][..], &["--replace", "--yes"]] {
         let command = [&["database", "restore"][..], options, &[path(&file)]].concat();
-        let told = world.told(&command);
-        assert_eq!(told.code, 0, "{told}");
-        assert!(told.stdout.starts_with("restored "), "{told}");
+        let result = world.cli(&command);
+        assert_eq!(result.code, 0, "{result}");
+        assert!(result.stdout.starts_with("restored "), "{result}");
     }
     assert_eq!(advisories(&world), expected);
     drop(daemon);
@@ -109,16 +109,16 @@ async fn a_damaged_backup_changes_nothing() {
     let mut all = Vec::new();
     for length in [0, 3, whole.len() / 2, whole.len() - 1] {
         fs::write(&broken, &whole[..length]).unwrap();
-        let told = world.told(&["database", "restore", path(&broken)]);
-        assert_eq!(told.code, 1, "{length} bytes: {told}");
+        let result = world.cli(&["database", "restore", path(&broken)]);
+        assert_eq!(result.code, 1, "{length} bytes: {result}");
         // On a busy machine the server of before is still starting.
         let is_of_restore = |line: &&str| !line.contains("is still recovering");
-        let lines: Vec<&str> = told.stderr.lines().filter(is_of_restore).collect();
+        let lines: Vec<&str> = result.stderr.lines().filter(is_of_restore).collect();
         all.push(lines.join("\n") + "\n");
     }
     assert_reads!(all.join("\n"));
-    let told = world.told(&["database", "restore", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "restore", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     // What a replacement leaves that is killed between its two renames.
     let expected = advisories(&world);
     let data = world.dir().join("state/postgresql/data");
@@ -141,8 +141,8 @@ async fn a_backup_that_is_killed_leaves_no_file_of_its_name() {
         !file.exists() || !partial.exists(),
         "either complete or not there"
     );
-    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(result.code, 0, "{result}");
     assert!(!partial.exists());
 }
 
@@ -151,7 +151,7 @@ async fn all_data_moves_to_another_server_and_the_configuration_follows() {
     let (mut world, file) = backed_up().await;
     let expected = advisories(&world);
     use_private(&mut world);
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
     let empty = empty_database().await;
     let config = world.config_file();
     let run = |arguments: &[&str]| {
@@ -184,15 +184,15 @@ async fn all_data_moves_to_another_server_and_the_configuration_follows() {
 async fn a_daemon_that_runs_is_in_the_way() {
     let (mut world, file) = backed_up().await;
     use_private(&mut world);
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
     let daemon = world.run().await;
     for arguments in [
         &["database", "restore", "--replace", "--yes", path(&file)][..],
         &["database", "upgrade", "--rewrite"],
         &["database", "move", "postgres:///x?host=/nowhere"],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 1, "{told}");
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 1, "{result}");
     }
     drop(daemon);
 }
@@ -203,8 +203,8 @@ async fn an_upgrade_that_is_killed_loses_nothing() {
     let (mut world, file) = backed_up().await;
     let expected = advisories(&world);
     let state = use_private(&mut world);
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
-    let verified = world.told(&["verify"]).stdout;
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
+    let verified = world.cli(&["verify"]).stdout;
     let upgrade = ["database", "upgrade", "--rewrite"];
     let old = state.join("postgresql/data.old");
     let mut killed = 0;
@@ -228,7 +228,7 @@ async fn an_upgrade_that_is_killed_loses_nothing() {
         }
     }
     assert!(killed > 0, "it was never killed");
-    assert_eq!(world.told(&["verify"]).stdout, verified);
+    assert_eq!(world.cli(&["verify"]).stdout, verified);
 }
 
 /// Starts a command and kills it after a time that grows with `step`, unless it ends before;
@@ -253,11 +253,11 @@ async fn a_restore_that_is_killed_loses_nothing_and_can_be_repeated() {
     let (mut world, file) = backed_up().await;
     let restored = advisories(&world);
     let state = use_private(&mut world);
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
-    let verified = world.told(&["verify"]).stdout;
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
+    let verified = world.cli(&["verify"]).stdout;
     world.simulator.publish(5);
-    let told = world.told(&["sync", "feeds"]);
-    assert_eq!(told.code, 0, "{told}");
+    let result = world.cli(&["sync", "feeds"]);
+    assert_eq!(result.code, 0, "{result}");
     let former = advisories(&world);
     assert_ne!(former, restored);
     let old = state.join("postgresql/data.old");
@@ -278,7 +278,7 @@ async fn a_restore_that_is_killed_loses_nothing_and_can_be_repeated() {
     }
     assert!(killed > 0, "it was never killed");
     assert_eq!(advisories(&world), restored);
-    assert_eq!(world.told(&["verify"]).stdout, verified);
+    assert_eq!(world.cli(&["verify"]).stdout, verified);
 }
 
 /// The same into a private database without data.
@@ -295,7 +295,7 @@ async fn a_first_restore_that_is_killed_can_be_repeated() {
         }
         killed += 1;
         // Killed after everything was restored, it asks before it does so again.
-        let again = world.told(&["database", "restore", path(&file)]);
+        let again = world.cli(&["database", "restore", path(&file)]);
         if again.code != 0 {
             assert!(again.stderr.contains("use --replace"), "{again}");
         }
@@ -314,7 +314,7 @@ async fn a_move_that_is_killed_loses_nothing_and_can_be_repeated() {
     let (mut world, file) = backed_up().await;
     let expected = advisories(&world);
     use_private(&mut world);
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
     let config = world.config_file();
     let original = fs::read_to_string(&config).unwrap();
     let command = |arguments: &[&str]| {
@@ -322,7 +322,7 @@ async fn a_move_that_is_killed_loses_nothing_and_can_be_repeated() {
         command.arg("--config").arg(&config).args(arguments);
         command
     };
-    let told = |arguments: &[&str]| Told::from(command(arguments).output().unwrap());
+    let result = |arguments: &[&str]| CommandResult::from(command(arguments).output().unwrap());
     let all = ["advisories", "--json", "--limit", "0"];
     let mut killed = 0;
     for step in 1.. {
@@ -331,11 +331,11 @@ async fn a_move_that_is_killed_loses_nothing_and_can_be_repeated() {
         killed += u32::from(!is_over);
         let text = fs::read_to_string(&config).unwrap();
         assert!(text == original || text.contains(&empty.url), "{text}");
-        assert_eq!(told(&all).stdout, expected, "killed in step {step}");
+        assert_eq!(result(&all).stdout, expected, "killed in step {step}");
         if text == original {
-            let again = told(&["database", "move", &empty.url]);
+            let again = result(&["database", "move", &empty.url]);
             assert_eq!(again.code, 0, "killed in step {step}: {again}");
-            assert_eq!(told(&all).stdout, expected, "killed in step {step}");
+            assert_eq!(result(&all).stdout, expected, "killed in step {step}");
         }
         if is_over {
             break;
@@ -352,11 +352,11 @@ async fn a_move_to_other_data_of_advisoryd_is_refused() {
     let moved_to = empty_database().await;
     let url = world.database.url.clone();
     world.settings.database.url = Some(moved_to.url.clone());
-    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    assert_eq!(world.cli(&["database", "restore", path(&file)]).code, 0);
     world.settings.database.url = Some(url);
     world.simulator.publish(1);
-    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
-    let refused = world.told(&["database", "move", &moved_to.url]);
+    assert_eq!(world.cli(&["sync", "feeds"]).code, 0);
+    let refused = world.cli(&["database", "move", &moved_to.url]);
     assert_eq!(refused.code, 1, "{refused}");
     assert!(refused.stderr.contains("with other data"), "{refused}");
 }

@@ -57,12 +57,12 @@ async fn what_no_column_is_read_from_is_listed_once_per_source() {
             "watch list 2 | advisory/colour | green",
         ]
     );
-    let status = world.told(&["status"]).stdout;
+    let status = world.cli(&["status"]).stdout;
     let line = status
         .lines()
         .find(|line| line.starts_with("unknown fields"));
     insta::assert_snapshot!(line.unwrap());
-    let status: Value = world.told(&["status", "--json"]).json();
+    let status: Value = world.cli(&["status", "--json"]).json();
     assert_eq!(status["unknown_fields"].as_array().unwrap().len(), 4);
 }
 

@@ -44,15 +44,16 @@ async fn a_value_that_cannot_be_read_is_told_once_and_shown() {
             ]
         );
     }
-    let shown = world.told(&["show", "#1003"]).to_string();
+    let shown = world.cli(&["show", "#1003"]).to_string();
     assert!(shown.contains("ticket/status"), "{shown}");
     assert!(shown.contains("25/11/2026"), "{shown}");
-    let shown = world.told(&["show", "#1003", "--json"]).json();
+    let shown = world.cli(&["show", "#1003", "--json"]).json();
     assert_eq!(shown["unrecognised"]["ticket/created"], "25/11/2026");
     check::check_health(&world.context().await).await.unwrap();
-    let told = "select summary from advisoryd_v1.conditions where what = 'unknown_field' and holds";
-    let told = world.texts(told).await;
-    assert!(told[0].contains("ticket/"), "{told:?}");
+    let result =
+        "select summary from advisoryd_v1.conditions where what = 'unknown_field' and holds";
+    let result = world.texts(result).await;
+    assert!(result[0].contains("ticket/"), "{result:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use advisoryd::simulate::SimulatorOptions;
 use toml::toml;
 
 use crate::support::settings::Rule;
-use crate::support::{Told, World, assert_reads, small};
+use crate::support::{CommandResult, World, assert_reads, small};
 
 async fn filled() -> World {
     let world = World::new().await;
@@ -21,9 +21,9 @@ async fn filled() -> World {
 /// The identifiers of the advisories that match.
 fn found(world: &World, arguments: &[&str]) -> BTreeSet<String> {
     let all = [&["advisories", "--json"], arguments].concat();
-    let told = world.told(&all);
-    assert_eq!(told.code, 0, "{arguments:?}: {told}");
-    let lines = told.json_lines();
+    let result = world.cli(&all);
+    assert_eq!(result.code, 0, "{arguments:?}: {result}");
+    let lines = result.json_lines();
     let saids = lines.iter().map(|line| line["said"].as_str().unwrap());
     saids.map(str::to_owned).collect()
 }
@@ -67,7 +67,7 @@ async fn a_part_of_an_attack_vector_finds_at_least_what_its_name_finds() {
         &["--where", "attack_vector in (remote, local_network)"],
     );
     assert_eq!(networks, named);
-    let unknown = world.told(&["advisories", "--where", "attack_vector ~ bluetooth"]);
+    let unknown = world.cli(&["advisories", "--where", "attack_vector ~ bluetooth"]);
     assert_eq!(unknown.code, 2, "{unknown}");
     assert_reads!(unknown);
 }
@@ -89,9 +89,9 @@ async fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         &["sync", "tickets", "--days", "3"],
         &["ack", &said, "--note", &long],
     ] {
-        let told = world.told(arguments);
-        assert_eq!(told.code, 2, "{arguments:?}: {told}");
-        all.push(told.stderr);
+        let result = world.cli(arguments);
+        assert_eq!(result.code, 2, "{arguments:?}: {result}");
+        all.push(result.stderr);
     }
     assert_reads!(all.join("\n").replace(&long, "[long]"));
     assert_eq!(
@@ -101,7 +101,7 @@ async fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         0
     );
     let whole = "y".repeat(2000);
-    let done = world.told(&["ack", &said, "--note", &whole]);
+    let done = world.cli(&["ack", &said, "--note", &whole]);
     assert_eq!(done.code, 0, "{done}");
     let stored = world
         .texts("select note from advisoryd_v1.acknowledgements")
@@ -122,13 +122,13 @@ async fn questions_about_files_that_were_never_read_are_answered_with_a_note() {
         &["--where", "epss < 0.1"],
         &["--sort", "epss", "--csv"],
     ];
-    let ask = |arguments: &[&str]| world.told(&[&["advisories"], arguments].concat());
-    let note = |told: &Told| told.stderr.contains("advisoryd enrich");
+    let ask = |arguments: &[&str]| world.cli(&[&["advisories"], arguments].concat());
+    let note = |result: &CommandResult| result.stderr.contains("advisoryd enrich");
     let mut notes = Vec::new();
     for arguments in about_kev.into_iter().chain(about_epss) {
-        let told = ask(arguments);
-        assert!(told.code == 0 && note(&told), "{arguments:?}: {told}");
-        notes.push(told.stderr);
+        let result = ask(arguments);
+        assert!(result.code == 0 && note(&result), "{arguments:?}: {result}");
+        notes.push(result.stderr);
     }
     assert_reads!(notes.join("\n"));
     assert!(!note(&ask(&["--severity", "high"])));
@@ -139,7 +139,7 @@ async fn questions_about_files_that_were_never_read_are_answered_with_a_note() {
         "vulnerabilities": [{"cveID": "CVE-1999-1", "dateAdded": "2026-10-01",
             "dueDate": "2026-10-22", "knownRansomwareCampaignUse": "Unknown"}]});
     std::fs::write(&file, catalogue.to_string()).unwrap();
-    let read = world.told(&["enrich", &file.display().to_string()]);
+    let read = world.cli(&["enrich", &file.display().to_string()]);
     assert_eq!(read.code, 0, "{read}");
     for arguments in about_kev {
         assert!(!note(&ask(arguments)), "{arguments:?}");
@@ -164,9 +164,9 @@ async fn limit_0_lists_all_alerts() {
         .count("select count(*) from advisoryd_v1.alerts")
         .await;
     assert!(all > 50, "{all}");
-    let unknown = world.told(&["alerts", "list", "--rule", "nope"]);
+    let unknown = world.cli(&["alerts", "list", "--rule", "nope"]);
     assert_reads!(unknown);
-    let listed = world.told(&["alerts", "list", "--limit", "0", "--json"]);
+    let listed = world.cli(&["alerts", "list", "--limit", "0", "--json"]);
     assert_eq!(
         listed.json_lines().len(),
         usize::try_from(all).unwrap(),
@@ -174,9 +174,9 @@ async fn limit_0_lists_all_alerts() {
         listed.stderr
     );
     // Programs get all, people a page.
-    let listed = world.told(&["alerts", "list", "--json"]);
+    let listed = world.cli(&["alerts", "list", "--json"]);
     assert_eq!(listed.json_lines().len(), usize::try_from(all).unwrap());
-    let listed = world.told(&["alerts", "list"]).stdout;
+    let listed = world.cli(&["alerts", "list"]).stdout;
     assert_eq!(listed.lines().count(), 51, "with the heading: {listed}");
 }
 
@@ -186,7 +186,7 @@ async fn the_next_runs_are_whole_seconds_and_the_same_in_each_answer() {
     world.settings.schedule.feeds = Some("0 0 3 1 1 *");
     world.pull_one().await;
     let next = || {
-        let status = world.told(&["status", "--json"]).json();
+        let status = world.cli(&["status", "--json"]).json();
         status["sources"][0]["scheduled_at"]
             .as_str()
             .unwrap()
@@ -220,7 +220,7 @@ async fn a_completion_script_whose_reader_has_gone_is_no_crash() {
         .stderr(Stdio::null())
         .status();
     assert_eq!(status.unwrap().code(), Some(1));
-    let whole = world.told(&["completions", "bash"]);
+    let whole = world.cli(&["completions", "bash"]);
     assert!(
         whole.code == 0 && whole.stdout.contains("_advisoryd"),
         "{whole}"
@@ -245,16 +245,16 @@ async fn rules_take_the_usual_names_and_check_says_what_unknown_values_do() {
         rule("skips", toml! { kev = true missing = "skip" }),
         rule("matches", toml! { kev = true }),
     ];
-    let checked = world.told(&["check", "--offline"]);
-    let listed = world.told(&["rules", "list"]);
+    let checked = world.cli(&["check", "--offline"]);
+    let listed = world.cli(&["rules", "list"]);
     let mut all = vec![listed.stdout, checked.stderr];
     for filter in ["cvss >= 75", "epss >= 5", "cvss3 < -1"] {
-        let told = world.told(&["advisories", "--where", filter]);
-        assert_eq!(told.code, 2, "{told}");
-        all.push(told.stderr);
+        let result = world.cli(&["advisories", "--where", filter]);
+        assert_eq!(result.code, 2, "{result}");
+        all.push(result.stderr);
     }
     world.settings.alerts.rules = vec![rule("typo", toml! { severity = "hihgly_critical" })];
-    let refused = world.told(&["check", "--offline"]);
+    let refused = world.cli(&["check", "--offline"]);
     assert_eq!(refused.code, 78, "{refused}");
     all.push(refused.stderr);
     assert_reads!(all.join("\n"));
@@ -278,8 +278,8 @@ async fn explain_names_the_clauses_of_not_that_matched() {
     world.alert_with(true).await;
     let said = world.simulator.saids(1)[0].clone();
     // Clauses about tickets exclude no advisory.
-    let mixed = world.told(&["explain", &said, "--rule", "mixed"]);
-    let explained = world.told(&["explain", &said, "--rule", "others"]);
-    let tried = world.told(&["rules", "test", "--advisory", &said]);
+    let mixed = world.cli(&["explain", &said, "--rule", "mixed"]);
+    let explained = world.cli(&["explain", &said, "--rule", "others"]);
+    let tried = world.cli(&["rules", "test", "--advisory", &said]);
     assert_reads!(mixed, explained, tried);
 }

@@ -48,8 +48,8 @@ fn reports(daemon: &Running) -> (Vec<Value>, usize) {
 fn succeeds(mut command: Command) {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}{said}");
+    let result = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{result}{said}");
 }
 
 #[test]

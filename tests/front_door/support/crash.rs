@@ -163,9 +163,9 @@ impl Journey<'_> {
 
     /// The command, undisturbed.
     fn ends(&self, place: &str) {
-        let told = self.world.told(self.arguments);
-        let is_well = self.codes.contains(&told.code);
-        assert!(is_well, "{:?} {place}: {told:?}", self.arguments);
+        let result = self.world.cli(self.arguments);
+        let is_well = self.codes.contains(&result.code);
+        assert!(is_well, "{:?} {place}: {result:?}", self.arguments);
     }
 
     async fn held(&self, place: &str) -> Held {

@@ -53,4 +53,4 @@ pub use wait::{PATIENCE, eventually};
 pub use web::{ask, free_port, get};
 pub(crate) use words::assert_reads;
 pub use words::{without, words};
-pub use world::{HOOK_SECRET, READ_TIMEOUT, Told, World, pull_all, small};
+pub use world::{CommandResult, HOOK_SECRET, READ_TIMEOUT, World, pull_all, small};

@@ -190,8 +190,8 @@ impl Patroni {
             let name = &self.nodes[primary].name;
             let arguments = ["switchover", "--master", name, "--force"];
             // Refused as long as no standby is ready.
-            let told = self.patronictl(primary, &arguments).await;
-            told.contains("Successfully switched over").then_some(())
+            let result = self.patronictl(primary, &arguments).await;
+            result.contains("Successfully switched over").then_some(())
         })
         .await;
         eventually("another primary", PATIENCE, async || {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::process::binary;
 use super::run_dir::state_dir;
-use super::world::Told;
+use super::world::CommandResult;
 
 /// A shell in a directory of its own, in which `advisoryd` is the built program.
 pub struct Shell {
@@ -49,7 +49,7 @@ impl Shell {
     }
 
     /// What a line says and how it ends.
-    pub fn run(&self, line: &str, config: &Path) -> Told {
+    pub fn run(&self, line: &str, config: &Path) -> CommandResult {
         let output = self.command(line, config).output();
         output.expect("the shell").into()
     }

@@ -68,7 +68,7 @@ pub struct World {
 
 /// What a command said.
 #[derive(Debug)]
-pub struct Told {
+pub struct CommandResult {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -76,7 +76,7 @@ pub struct Told {
 
 /// As a person reads it: what went to standard error marked, and of a line of
 /// the log its level and message.
-impl Display for Told {
+impl Display for CommandResult {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.stdout)?;
         for line in self.stderr.lines() {
@@ -92,7 +92,7 @@ impl Display for Told {
     }
 }
 
-impl Told {
+impl CommandResult {
     /// What it said as one document.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -112,7 +112,7 @@ impl Told {
     }
 }
 
-impl From<Output> for Told {
+impl From<Output> for CommandResult {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
@@ -308,7 +308,7 @@ impl World {
     }
 
     /// What a command says and how it ends.
-    pub fn told(&self, arguments: &[&str]) -> Told {
+    pub fn cli(&self, arguments: &[&str]) -> CommandResult {
         let output = self.command(arguments).output();
         output.expect("the command").into()
     }
