@@ -46,6 +46,37 @@ fn open_connections(port: u16) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_raises_its_limit_of_open_files() {
+    let mut world = World::new().await;
+    let port = world.serve_health();
+    let program = world.command(&["run"]);
+    let mut limited = std::process::Command::new("prlimit");
+    limited
+        .args(["--nofile=256:4096"])
+        .arg(program.get_program());
+    limited.args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let mut daemon = Running::start(&mut limited);
+    eventually("the endpoints", PATIENCE, async || {
+        TcpStream::connect(("127.0.0.1", port)).await.ok()
+    })
+    .await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let line: Vec<&str> = line.unwrap().split_whitespace().collect();
+    assert_eq!(line[3..5], ["4096", "4096"]);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_of_others_stop_neither_runs_nor_health_checks() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
