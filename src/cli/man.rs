@@ -196,7 +196,7 @@ mod tests {
         let sections = in_sections(page, false);
         assert_eq!(
             sections,
-            ".SH NAME\nx\n.SH \"EXIT STATUS\"\n0 success; 1 failure (see stderr); 2 usage error; 78 invalid or missing configuration or token.\n.SH NOTES\nAll match.\n.SH EXAMPLES\n.nf\nx \\-a\nx \\-b\n.fi\n.SH \"SEE ALSO\"\n.BR advisoryd (1),\n.BR advisoryd.toml (5)\n.SH VERSION\nv1\n"
+            ".SH NAME\nx\n.SH \"EXIT STATUS\"\n0 success; 1 failure (see stderr); 2 usage error; 77 permission denied (see stderr); 78 invalid or missing configuration or token.\n.SH NOTES\nAll match.\n.SH EXAMPLES\n.nf\nx \\-a\nx \\-b\n.fi\n.SH \"SEE ALSO\"\n.BR advisoryd (1),\n.BR advisoryd.toml (5)\n.SH VERSION\nv1\n"
         );
         assert_eq!(in_sections(&sections, false), sections, "twice is once");
         let own = in_sections(".SH NAME\nx\n.SH EXTRA\nExit status: 0 good.\n", false);

@@ -32,7 +32,7 @@ async fn what_upstream_says_in_place_of_an_answer_is_quoted() {
         .await;
     assert_eq!(
         reasons,
-        ["it carries no identifier; it says `Your licence has expired.`"]
+        ["it has no identifier; it says `Your licence has expired.`"]
     );
     let sync = world.cli(&["sync", "tickets"]);
     assert_reads!(sync.stderr);

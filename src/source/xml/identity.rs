@@ -50,7 +50,7 @@ pub(super) fn without_identifier(rules: &ParserRules, node: &XmlNode<'_>) -> Str
     match no_identifier(rules, node) {
         Some((name, text)) => {
             format!(
-                "it carries no identifier: `{}` is `{}`, which is not of the form `{}`",
+                "it has no identifier: `{}` is `{}`, which is not of the form `{}`",
                 visible(&name),
                 visible(&text),
                 rules.form()

@@ -18,7 +18,7 @@ use crate::model::{Advisory, parse_time};
 /// Maps the tree of a record to the model, or says why it is no advisory.
 pub(super) fn advisory(rules: &ParserRules, record: &XmlNode<'_>) -> Result<Advisory, String> {
     let said = own(rules, record);
-    let said = said.first().ok_or("it carries no identifier")?;
+    let said = said.first().ok_or("it has no identifier")?;
     let mut map = FieldReader::new(rules, record);
     identifiers(&mut map, said);
     let criticality = map.criticality();
