@@ -305,9 +305,7 @@ impl Reading {
             }
             if !is_away {
                 is_away = true;
-                print_error(&format!(
-                    "the database does not respond; trying again: {error}"
-                ));
+                print_error(&format!("waiting for the database: {error}"));
             }
             tokio::time::sleep(TRY_AGAIN).await;
         }

@@ -145,7 +145,7 @@ impl WouldAlert {
                 format!("would not match: `{clause}` requires {required}, got {actual}")
             }
             Self::ValueMissing { clause } => format!(
-                "would not match: no value for `{}`, and the rule has missing = \"skip\",
+                "would not match: no value for `{}`, and the rule has missing = \"skip\"",
                 clause.name()
             ),
         }
