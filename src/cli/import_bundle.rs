@@ -165,6 +165,9 @@ fn print_taken(taken: ImportedItem, json: bool) -> anyhow::Result<bool> {
                 let read = counted(mirrored.read, "collection");
                 print_done(&format!("list contents: {read} read"));
             }
+            if let Some(error) = &mirrored.error {
+                print_error(&format!("list contents: {error}"));
+            }
             Ok(mirrored.error.is_none())
         }
         ImportedItem::Published(applied) if json => print_json(&applied).map(|()| true),

@@ -9,7 +9,7 @@ use crate::logging;
 /// What a command says of what would be logged: warnings, but neither outcomes that it prints
 /// itself, nor what is mended by asking again, nor conditions, which `status` shows, nor what
 /// PostgreSQL logs.
-const NOTED: &str = "advisoryd=warn,advisoryd::job::run::report=off,advisoryd::outcome=off,\
+const NOTED: &str = "advisoryd=warn,advisoryd::job::run::report=off,advisoryd::job::outcome=off,\
     advisoryd::job::collection::count=off,advisoryd::job::health::check=off,advisoryd::cluster::server_log=off";
 
 /// What holds for every command.

@@ -211,6 +211,13 @@ fn is_table(node: &SettingNode) -> bool {
 /// A value without secrets; null if it may be one.
 fn shown(key: &str, node: &SettingNode) -> Value {
     match &node.value {
+        // Arguments may be secret.
+        SettingValue::List(list) if key.rsplit('.').next() == Some("program") => {
+            let path = list.first().map(|item| shown(key, item));
+            path.into_iter()
+                .chain((list.len() > 1).then(|| json!("…")))
+                .collect()
+        }
         SettingValue::List(list) => list.iter().map(|item| shown(key, item)).collect(),
         SettingValue::Raw(text) | SettingValue::Plain(toml::Value::String(text)) => {
             shown_text(key, text)

@@ -326,7 +326,6 @@ impl Client {
         self.exchange.origin.url(&request.path, &request.query)
     }
 
-    /// Retries until an attempt succeeds or attempts are exhausted.
     /// A clone whose requests pause no others when they are throttled, as they always are.
     #[must_use]
     pub fn throttled_alone(&self) -> Self {
@@ -335,6 +334,7 @@ impl Client {
         client
     }
 
+    /// Retries until an attempt succeeds or attempts are exhausted.
     async fn run(&self, url: Url, kind: BodyType, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         // What ends before its end may be what upstream has: more would only cost requests.

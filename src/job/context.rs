@@ -21,7 +21,7 @@ use crate::source::xml::ParserRules;
 
 /// The target of log lines about failures that a command prints as lines of its own output, or
 /// that it mends by asking again.
-pub(crate) const OUTCOME: &str = "advisoryd::outcome";
+pub(crate) const OUTCOME: &str = "advisoryd::job::outcome";
 
 /// The dependencies of a job. Cheap to clone.
 #[derive(Clone)]

@@ -30,7 +30,7 @@ impl Globs {
 }
 
 /// A pattern for SQL's `ilike` that finds all that a glob matches, and perhaps more: a letter
-/// that is not ASCII stands for any, since its case depends on the locale of the database.
+/// that is not ASCII, or `i`, stands for any, since its case depends on the locale of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LikePattern {
     /// For the whole text.
@@ -44,9 +44,10 @@ impl LikePattern {
         for character in glob.chars() {
             match character {
                 '*' => whole.push('%'),
-                '?' => whole.push('_'),
+                // Turkish locales have four letters `i`.
+                '?' | 'i' | 'I' => whole.push('_'),
                 '%' | '_' | '\\' => whole.extend(['\\', character]),
-                other if other.is_ascii() => whole.push(other),
+                other if other.is_ascii() || has_no_case(other) => whole.push(other),
                 // More than one character in some cases, such as `ß` and `SS`.
                 _ => whole.push('%'),
             }
@@ -58,6 +59,10 @@ impl LikePattern {
     pub fn part(&self) -> String {
         format!("%{}%", self.whole)
     }
+}
+
+fn has_no_case(character: char) -> bool {
+    character.to_lowercase().eq([character]) && character.to_uppercase().eq([character])
 }
 
 fn as_regex(glob: &str) -> String {
@@ -81,7 +86,8 @@ mod tests {
     #[test]
     fn a_glob_becomes_a_pattern_of_sql_that_matches_no_less() {
         for (glob, expected) in [
-            ("*print spooler*", "%print spooler%"),
+            ("*print spooler*", "%pr_nt spooler%"),
+            ("サイボウズ*", "サイボウズ%"),
             ("SA1?3", "SA1_3"),
             ("100%_\\", "100\\%\\_\\\\"),
             ("ÜBER*", "%BER%"),

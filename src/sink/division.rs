@@ -26,6 +26,8 @@ pub struct Division {
     next: usize,
     all: usize,
     most: usize,
+    /// As many as the sink takes.
+    limit: usize,
     again: VecDeque<usize>,
 }
 
@@ -46,6 +48,7 @@ impl Division {
             next,
             all,
             most: most.min(together).max(1),
+            limit: most.max(1),
             again,
         }
     }
@@ -67,6 +70,11 @@ impl Division {
         }
     }
 
+    /// Of how many parts the message is for this sink.
+    pub fn parts(&self) -> usize {
+        self.all
+    }
+
     /// How many were sent, one after the other.
     pub fn done(&self) -> usize {
         self.next
@@ -80,6 +88,11 @@ impl Division {
     /// Whether all were sent.
     pub fn is_done(&self) -> bool {
         self.next >= self.all && self.again.is_empty()
+    }
+
+    /// A single one was too large, perhaps not their number: the others are sent together again.
+    pub fn restore(&mut self) {
+        self.most = self.limit;
     }
 
     /// Whether fewer are to be sent now, because these were too many.

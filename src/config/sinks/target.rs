@@ -173,13 +173,12 @@ fn shown(url: &Url) -> String {
 /// Registers what may be a secret in the path or the query of a URL: `url_file` is the place
 /// for it, but people copy what a receiver shows. The rest may be words of other texts.
 fn keep_secret_parts(url: &Url) {
-    /// Longer than words of natural languages.
-    const WORD_BYTES: usize = 16;
     /// `{{` of a template.
     const TEMPLATE: &str = "%7B%7B";
     let segments = url.path_segments().into_iter().flatten();
     for segment in segments.filter(|segment| !segment.contains(TEMPLATE)) {
-        if segment.len() >= WORD_BYTES || seems_generated(segment) {
+        // Words of a path are also in other texts and names.
+        if seems_generated(segment) {
             keep_secret(segment);
         }
     }

@@ -99,16 +99,21 @@ pub(super) async fn send(
 
 impl<'a> Sending<'a> {
     fn begin(sink: &Sink, claim: &'a ClaimedDelivery) -> Self {
-        let passed_over = PassedOverAlerts::of(claim);
+        let mut passed_over = PassedOverAlerts::of(claim);
         let state = PartsState {
             done: claim.parts_done,
             passed_over: passed_over.places(),
             together: claim.parts_together,
         };
+        let division = sink.division(&claim.message, &state);
+        if division.parts() < claim.message.alerts.len() {
+            // The sink is of another kind than before, and gets the message whole.
+            passed_over = PassedOverAlerts::default();
+        }
         Self {
             claim,
             message: Cow::Borrowed(&claim.message),
-            division: sink.division(&claim.message, &state),
+            division,
             passed_over,
             abridged: None,
         }
@@ -178,6 +183,9 @@ impl<'a> Sending<'a> {
     fn advance(&mut self, passed_over: Option<Refused>) -> PartsProgress {
         let parts = self.division.next();
         self.division.advance();
+        if passed_over.is_some() || self.abridged == Some(parts.start) {
+            self.division.restore();
+        }
         let message = &self.claim.message;
         let (passed_over, accepted) = match passed_over {
             Some(refused) => {

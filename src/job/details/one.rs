@@ -73,8 +73,7 @@ impl Fetching {
             }
             Err(Failure::Upstream(error @ ClientError::Throttled { .. })) => {
                 if self.is_throttled_alone {
-                    let why =
-                        "always answered with status 429 (too many requests), while others are not";
+                    let why = "always answered with status 429 (too many requests)";
                     self.throttled(&said, why).await?;
                     return Ok(DetailResult::Throttled);
                 }

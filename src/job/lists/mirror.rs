@@ -262,8 +262,13 @@ impl Tick<'_> {
         error: String,
         retry_at: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
-        warn!(target: OUTCOME, error, "{} could not be read: {error}", state.key);
-        self.mirrored.error.get_or_insert_with(|| error.clone());
+        // The first one is part of the outcome, which commands print themselves.
+        if self.mirrored.error.is_none() {
+            warn!(target: OUTCOME, error, "{} could not be read: {error}", state.key);
+            self.mirrored.error = Some(format!("{} could not be read: {error}", state.key));
+        } else {
+            warn!(error, "{} could not be read: {error}", state.key);
+        }
         let failed = MirrorState {
             refused_since: None,
             retry_at,

@@ -224,6 +224,16 @@ pub(crate) async fn unacknowledged(
                          and a.what not in ('reminder', 'unacknowledged')
                          and (a.rule = $5) = $2
                          and not is_acknowledged(a.key, $3)
+                         -- What has not been sent yet begins no period, and moves none later.
+                         and not exists (
+                             select
+                             from alert b
+                             join message n on n.id = b.message_id
+                             where b.kind = 'advisory'
+                               and b.key = a.key
+                               and b.what = 'reinstated'
+                               and (b.rule = $5) = $2
+                               and (n.sealed_at is null or n.sealed_at > $3))
                        group by a.key) as s) as f
                where f.times >= 1) as o
            where o.due_at <= $3

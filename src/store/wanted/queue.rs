@@ -99,6 +99,7 @@ pub async fn enqueue(
                  else greatest(excluded.modified_at, wanted_detail.modified_at)
              end,
              attempts = 0,
+             throttled = 0,
              next_at = excluded.next_at,
              last_error = null
          where excluded.modified_at > wanted_detail.modified_at
