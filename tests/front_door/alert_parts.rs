@@ -30,7 +30,7 @@ async fn gathering(sinks: &'static [&'static str]) -> World {
     world
 }
 
-async fn told_by_webhook() -> (World, Receiver) {
+async fn alerting_by_webhook() -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = gathering(&["hook"]).await;
     world.add_hook(&receiver);
@@ -62,16 +62,16 @@ async fn passed_over(world: &World) -> Value {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one story")]
 async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others() {
-    let (world, receiver) = told_by_webhook().await;
+    let (world, receiver) = alerting_by_webhook().await;
     publish(&world, 5).await;
-    // All, three, two, the first twice: it is abridged. Then the second, the third twice, the
-    // fourth, the fifth.
-    for status in [413, 413, 413, 413, 413, 200, 413, 413, 200, 200] {
+    // All, three, two, the first twice: it is abridged. Then all others, two, the second, the
+    // third twice, and the rest together.
+    for status in [413, 413, 413, 413, 413, 413, 413, 200, 413, 413, 200] {
         receiver.answer(status, None);
     }
     world.alert().await;
     let first = receiver.received();
-    assert_eq!(first.len(), 10);
+    assert_eq!(first.len(), 11);
     let all = keys(&first)[0].clone();
     let too_large = [all[0].clone(), all[2].clone()];
     let state = "select state || ': ' || last_error from advisoryd_v1.deliveries";
@@ -133,10 +133,10 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
     }
     world.alert().await;
     let [again, third] = &too_large;
-    let sent = keys(&receiver.received()[10..]);
+    let sent = keys(&receiver.received()[11..]);
     assert_eq!(sent.concat(), [again.clone(), again.clone(), third.clone()]);
     let id = |place: usize| receiver.received()[place].header("webhook-id").to_owned();
-    assert_eq!((id(10), id(12)), (id(3), id(6)), "ids are derived");
+    assert_eq!((id(11), id(13)), (id(3), id(8)), "ids are derived");
     let dead = world.texts(state).await.remove(0);
     let named = format!("(alert 1 of 5 ({again}) is too large, also abridged)");
     assert!(
@@ -146,17 +146,40 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
 
     assert_eq!(world.cli(&resend).code, 0);
     world.alert().await;
-    let sent = keys(&receiver.received()[13..]);
+    let sent = keys(&receiver.received()[14..]);
     assert_eq!(sent.concat(), std::slice::from_ref(again));
     assert_eq!(passed_over(&world).await, serde_json::json!([]));
     let left = "select count(*) from advisoryd_v1.deliveries where state <> 'delivered'";
     assert_eq!(world.count(left).await, 0);
 }
 
+#[tokio::test]
+async fn a_sink_that_is_of_another_kind_now_gets_the_message_whole_and_once() {
+    let (mut world, receiver) = alerting_by_webhook().await;
+    publish(&world, 2).await;
+    // Both, the first twice, the second.
+    for status in [413, 413, 413, 200] {
+        receiver.answer(status, None);
+    }
+    world.alert().await;
+    assert_eq!(passed_over(&world).await.as_array().unwrap().len(), 1);
+    world.settings.alerts.sinks = vec![Sink {
+        name: "hook".to_owned(),
+        kind: "log",
+        ..Sink::default()
+    }];
+    let resend = ["alerts", "resend", "--state", "dead_letter"];
+    assert_eq!(world.cli(&resend).code, 0);
+    world.alert().await;
+    let states = world.texts("select state from advisoryd_v1.deliveries");
+    assert_eq!(states.await, ["delivered"]);
+    assert_eq!(passed_over(&world).await, serde_json::json!([]));
+}
+
 /// A piece whose response is lost is sent again with the same alerts and the same id.
 #[tokio::test]
 async fn a_piece_whose_response_is_lost_is_the_same_in_the_next_attempt() {
-    let (world, receiver) = told_by_webhook().await;
+    let (world, receiver) = alerting_by_webhook().await;
     publish(&world, 8).await;
     // Eight, four, two; the second two are lost.
     for status in [413, 413, 200, 503] {
@@ -178,7 +201,7 @@ async fn a_piece_whose_response_is_lost_is_the_same_in_the_next_attempt() {
 /// An ordered sink gets nothing while an earlier message waits for its next attempt.
 #[tokio::test]
 async fn an_ordered_sink_gets_messages_in_their_order_also_after_a_failure() {
-    let (mut world, receiver) = told_by_webhook().await;
+    let (mut world, receiver) = alerting_by_webhook().await;
     world.settings.alerts.rules[0].group = None;
     world.settings.alerts.sinks[0]
         .more

@@ -66,3 +66,49 @@ async fn an_advisory_that_is_reinstated_is_reminded_of_a_period_later() {
         assert_eq!(kinds, so_far, "{kinds:?}");
     }
 }
+
+/// An alert that waits for a digest was not sent, and escalates once, a period after it was.
+#[tokio::test]
+async fn a_reinstatement_that_waits_for_a_digest_escalates_once_and_after_it() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![
+        Rule {
+            clauses: toml! { digest = "0 0 8 * * *" },
+            ..Rule::to_hook("daily", &["appeared", "reinstated"])
+        },
+        Rule {
+            clauses: toml! { unacknowledged_for = "4h" },
+            ..Rule::to_hook("late", &[])
+        },
+    ];
+    world.settings.alerts.health = Health {
+        enabled: Some(false),
+        ..Health::default()
+    };
+    world.add_hook(&receiver);
+    pulled(&world).await;
+    let said = world.simulator.publish(1).remove(0);
+    world.later(TimeDelta::minutes(1));
+    pulled(&world).await;
+    let mut hours = Vec::new();
+    for hour in 0..80 {
+        if hour == 32 {
+            assert!(world.simulator.reject(&said));
+            pulled(&world).await;
+        }
+        if hour == 33 {
+            assert!(world.simulator.reinstate(&said));
+            pulled(&world).await;
+        }
+        world.later(TimeDelta::hours(1));
+        world.alert().await;
+        hours.resize(notified(&receiver).len(), hour);
+    }
+    let kinds = notified(&receiver);
+    assert_eq!(
+        kinds,
+        ["appeared", "unacknowledged", "reinstated", "unacknowledged"]
+    );
+    assert!((4..=5).contains(&(hours[3] - hours[2])), "{hours:?}");
+}
