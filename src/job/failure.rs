@@ -234,7 +234,7 @@ pub enum Failure {
     },
     /// The source has too many records that are in no version.
     #[error(
-        "quarantine is full: a source may have {} records in quarantine and {} replaced ones. Records that could not be stored were not kept, and the run is not complete. Delete records with `advisoryd quarantine drop ID`, or set [retention] quarantine",
+        "quarantine is full (limits of a source: {} in quarantine, {} replaced). Records that could not be stored were not kept, and the run is not complete. Delete records with `advisoryd quarantine drop ID`, or set [retention] quarantine",
         room::MAX_QUARANTINED,
         room::MAX_REPLACED
     )]

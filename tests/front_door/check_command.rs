@@ -104,7 +104,7 @@ async fn rules_and_sinks_that_do_nothing_are_told() {
     for part in [
         "rule `office` names watch list 9, which is not followed: it can never match",
         "log configured, but no rule uses it",
-        "there is no file /etc/advisoryd/soc-secret; a name without `/` is that of a systemd credential",
+        "there is no file /etc/advisoryd/soc-secret. A name without `/` names a systemd credential",
     ] {
         assert!(result.stdout.contains(part), "{part}: {result}");
     }
@@ -146,11 +146,11 @@ async fn a_secret_that_is_missing_is_named_with_the_line_that_names_it() {
     for (key, error) in [
         (
             "secret_file = \"sentinel-client\"",
-            "there is no file /etc/advisoryd/sentinel-client;",
+            "there is no file /etc/advisoryd/sentinel-client. ",
         ),
         (
             "password_file = \"servicenow-login\"",
-            "there is no file /etc/advisoryd/servicenow-login;",
+            "there is no file /etc/advisoryd/servicenow-login. ",
         ),
         (
             "bearer_file = \"zzz\"",
@@ -158,8 +158,12 @@ async fn a_secret_that_is_missing_is_named_with_the_line_that_names_it() {
         ),
     ] {
         let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
-        let expected = format!("{}:{line}: {error}", file.display());
-        assert!(result.stdout.contains(&expected), "{expected}: {result}");
+        let place = format!("{}:{line}:", file.display());
+        let named = result.stdout.lines().find(|line| line.contains(&place));
+        assert!(
+            named.is_some_and(|line| line.contains(error)),
+            "{place} {error}: {result}"
+        );
     }
 }
 
@@ -268,7 +272,7 @@ async fn lists_of_the_account_that_are_not_followed_are_named() {
         .find(|line| line.contains("watch lists: "));
     assert!(
         line.is_some_and(|line| line.starts_with(
-            "ok    watch lists: of this account, 2 watch lists are not followed: 2 \""
+            "ok    watch lists: 2 watch lists of this account are not followed: 2 \""
         )),
         "{page}"
     );

@@ -125,7 +125,10 @@ async fn explain_says_that_something_is_in_the_baseline_or_was_told() {
     let expected = format!("late without_ticket {}", new[1]);
     assert_eq!(notified(&receiver), [expected]);
     for (said, what) in [
-        (&new[0], "that is the baseline, no alert is sent"),
+        (
+            &new[0],
+            "; baseline: it was already overdue when the rule was added or changed",
+        ),
         (&new[1], "the alert of this period was created"),
     ] {
         let explained = world.cli(&["explain", said, "--rule", "late"]);

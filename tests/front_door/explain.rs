@@ -281,7 +281,7 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
     );
     assert_eq!(
         tried["other"].1,
-        "would match at one of these events, which is not here: became_zero_day"
+        "would match one of these events, none of which occurred here: became_zero_day"
     );
     let page = world.cli(&["rules", "test", "--advisory", &said, "--rule", "told"]);
     assert!(page.stdout.contains(&format!("    {said}: ")), "{page}");

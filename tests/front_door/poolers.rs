@@ -236,7 +236,7 @@ async fn every_command_refuses_a_pooler_that_shares_sessions_by_name() {
     let result = world.cli(&["advisories"]);
     assert_eq!(result.code, 0, "{result}");
     assert!(
-        result.stderr.contains("the primary is read instead")
+        result.stderr.contains("reading from the primary instead")
             && result.stderr.contains("pool_mode = session"),
         "{result}"
     );

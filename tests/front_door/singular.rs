@@ -25,7 +25,7 @@ const OTHERS: &[&str] = &[
     "several => format!",
     "            days => format!",
     "several.len(), counted(several)",
-    "received {rows} rows, and the pages do not end",
+    "received {rows} rows, and there are still more pages",
     // Constants of the demo.
     "{ADVISORIES} advisories",
     "{PRINTED_MESSAGES} messages",

@@ -175,7 +175,7 @@ async fn two_rows_of_a_ticket_on_one_page_count_where_upstream_counts_both() {
         }
         let result = world.cli(&["sync", "tickets", "--full"]).stderr;
         let is_told = result
-            .contains("different ones: 1 row on the page of another one with the same id (1)");
+            .contains("different ones; 1 row had the id of another row on the same page (ids 1)");
         assert_eq!(is_told, count == 4 && outcome == "ok", "{result}");
     }
 }

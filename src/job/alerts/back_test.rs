@@ -22,8 +22,9 @@ use crate::config::MuteTime;
 use crate::model::{
     Alert, ClockKind, Matcher, RecordKind, Rule, Silence, Subject, Verdict, alert_of,
 };
-use crate::store::alerts::by_clock::{self, Acknowledged, CandidateFilter};
+use crate::store::alerts::by_clock::CandidateFilter;
 use crate::store::alerts::subject::{self, ChangeSpan};
+use crate::store::alerts::unacknowledged::{self, Acknowledged};
 
 /// Changes per query.
 const PAGE: i64 = 5000;
@@ -272,7 +273,7 @@ impl BackTest {
             }
         }
         let keys: Vec<String> = first.keys().cloned().collect();
-        let acknowledged = by_clock::acknowledged(connection, &keys).await?;
+        let acknowledged = unacknowledged::acknowledged(connection, &keys).await?;
         let mut by_key: HashMap<String, Vec<Acknowledged>> = HashMap::new();
         for one in acknowledged {
             by_key.entry(one.said.clone()).or_default().push(one);

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::store::alerts::by_clock::{self, CandidateFilter};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::subject::{self, ChangeSpan, StoredPage};
+use crate::store::alerts::unacknowledged;
 use crate::store::alerts::{alert, clock_baseline, details, evaluation, rule, silence};
 use crate::store::database;
 
@@ -105,7 +106,7 @@ pub(super) async fn candidates(
         None => rule.clock.is_empty().then_some((repeat, true)),
     };
     if let Some((seconds, reminders)) = unacknowledged {
-        let found = by_clock::unacknowledged(connection, seconds, reminders, asked);
+        let found = unacknowledged::unacknowledged(connection, seconds, reminders, asked);
         return Ok((RecordKind::Advisory, found.await?));
     }
     let (without, unsolved) = (rule.clock.without_ticket_for, rule.clock.no_solution_for);

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use super::by_clock::candidates;
 use crate::model::Rule;
 use crate::store::alerts::acknowledgement;
-use crate::store::alerts::by_clock::{self, CandidateFilter};
+use crate::store::alerts::by_clock::CandidateFilter;
+use crate::store::alerts::unacknowledged;
 
 /// So far ahead, everything is overdue that can be.
 const FAR: TimeDelta = TimeDelta::days(100 * 365);
@@ -61,7 +62,7 @@ async fn unacknowledged(
         ));
     }
     let asked = (rule, reminders);
-    let since = by_clock::unacknowledged_since(connection, asked, said).await?;
+    let since = unacknowledged::unacknowledged_since(connection, asked, said).await?;
     Ok(match since {
         None if reminders => "does not apply: the rule has sent no alert about it".to_owned(),
         None => "does not apply: no other rule has sent an alert about it".to_owned(),

@@ -53,7 +53,7 @@ impl Repeats {
         warn!(
             claimed,
             received = different,
-            "{collection}: upstream counts {claimed} rows but returned only {different} different ones; {} had the id of another row on the same page (ids {}{others}). The run counts as complete. If upstream left out other rows, the next full scan finds them",
+            "{collection}: upstream counts {claimed} and returned only {different} different ones; {} had the id of another row on the same page (ids {}{others}). The run counts as complete. If upstream left out other rows, the next full scan finds them",
             counted(self.count(), "row"),
             named.join(", ")
         );

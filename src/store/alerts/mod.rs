@@ -20,3 +20,4 @@ pub(crate) mod rule;
 pub(crate) mod silence;
 pub(crate) mod sink_state;
 pub(crate) mod subject;
+pub(crate) mod unacknowledged;
