@@ -104,7 +104,7 @@ async fn pages_that_never_end_fail_the_run_after_a_few_requests() {
             assert_eq!(result.code, 1, "{links:?} {what}: {result}");
             let says = [
                 "leads back to",
-                "do not end",
+                "still more pages",
                 "has no",
                 "not recognised",
                 "the pages before it had too",
