@@ -195,12 +195,12 @@ fn no_entity_of_a_document_is_ever_expanded() {
 fn a_record_without_identifier_says_what_stands_in_its_place() {
     let refused = |record: &str| read_record(&rules(), record.as_bytes()).unwrap_err();
     let nothing = refused("<adv><title>x</title><id>17</id></adv>");
-    assert_eq!(nothing.reason, "it carries no identifier");
+    assert_eq!(nothing.reason, "it has no identifier");
     assert_eq!(nothing.key, None);
     let other = refused("<adv><advisory_identifier>SA-48</advisory_identifier></adv>");
     assert_eq!(
         other.reason,
-        "it carries no identifier: `advisory_identifier` is `SA-48`, which is not of the form `SA[0-9]{1,7}`"
+        "it has no identifier: `advisory_identifier` is `SA-48`, which is not of the form `SA[0-9]{1,7}`"
     );
 }
 
@@ -221,7 +221,7 @@ fn a_reference_to_another_advisory_is_not_the_identifier_of_a_record() {
     ] {
         let refused = refused(record);
         assert_eq!(refused.key, None, "{record}");
-        assert_eq!(refused.reason, "it carries no identifier; it mentions SA7");
+        assert_eq!(refused.reason, "it has no identifier; it mentions SA7");
         assert_eq!(refused.hints, hints, "{record}");
         assert!(refused.others.is_empty(), "{record}");
     }
