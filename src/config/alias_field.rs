@@ -45,7 +45,7 @@ fields! {
     Impacts "impacts" ["impact", "impacts", "impact_description"];
     Cves "cves" ["vulnerabilities", "vulnerability", "cves", "cve", "cve_list", "cve_str_list"];
     Cvss2Score "cvss2_score" ["cvss_score", "cvss2_score", "cvss_info/cvss_base_score", "cvss2/score",
-        "cvss2/base_score", "cvss2", "@cvss"];
+        "cvss2/base_score", "cvss2"];
     Cvss2Vector "cvss2_vector" ["cvss_vector", "cvss2_vector", "cvss_info/cvss_vector", "cvss2/vector"];
     Cvss3Score "cvss3_score" ["cvss3_score", "cvss3_info/cvss_base_score", "cvss3/score",
         "cvss3/base_score", "cvss3"];

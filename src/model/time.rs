@@ -96,19 +96,30 @@ pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 /// Seconds or milliseconds since 1970. Eight digits are a date; more digits than
 /// milliseconds have are no time.
 fn since_1970(text: &str) -> Option<DateTime<Utc>> {
-    let (whole, _) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(&text.replacen('.', "", 1)) {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
     let since = match whole.len() {
-        9..=11 => TimeDelta::try_seconds(number)?,
-        12..=14 => TimeDelta::try_milliseconds(number)?,
+        9..=11 => TimeDelta::try_seconds(number)? + fraction_of(fraction, 1_000_000),
+        12..=14 => TimeDelta::try_milliseconds(number)? + fraction_of(fraction, 1000),
         _ => return None,
     };
     let time = DateTime::UNIX_EPOCH.checked_add_signed(since)?;
     YEARS_SINCE_1970.contains(&time.year()).then_some(time)
+}
+
+/// The fraction of a unit of so many microseconds. What is less than one is cut off, as the
+/// database does not store it.
+fn fraction_of(digits: &str, mut unit_micros: i64) -> TimeDelta {
+    let mut micros = 0;
+    for digit in digits.bytes() {
+        unit_micros /= 10;
+        micros += unit_micros * i64::from(digit - b'0');
+    }
+    TimeDelta::microseconds(micros)
 }
 
 /// `20260301100000`.
@@ -204,7 +215,7 @@ mod tests {
             "01 Mar 2019 13:35:05",
             "1551447305",
             "1551447305000",
-            "1551447305.25",
+            "1551447305.0",
             "20190301133505",
         ] {
             assert_eq!(
@@ -212,6 +223,17 @@ mod tests {
                 Some("2019-03-01T13:35:05+00:00"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn fractions_of_seconds_and_milliseconds_since_1970_are_read() {
+        for (text, wanted) in [
+            ("1551447305.25", "2019-03-01T13:35:05.250+00:00"),
+            ("1551447305.1234567", "2019-03-01T13:35:05.123456+00:00"),
+            ("1551447305000.5", "2019-03-01T13:35:05.000500+00:00"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(wanted), "{text}");
         }
     }
 

@@ -80,6 +80,12 @@ impl Aliases {
         &self.paths[field as usize]
     }
 
+    /// Whether a name stands in a way to any field.
+    pub fn mentions(&self, name: u64) -> bool {
+        let mut paths = self.paths.iter().flatten();
+        paths.any(|path| path.last == name || path.parents.contains(&name))
+    }
+
     /// Whether a name directly below a record is, or begins, a way to any field.
     pub fn leads(&self, name: u64) -> bool {
         let first = |path: &Path| path.parents.first().copied().unwrap_or(path.last);

@@ -358,7 +358,14 @@ impl<'r> Builder<'r, '_> {
                     .to_owned(),
             );
         }
-        let root = self.root.ok_or("it contains no element")?;
+        let root = self.root.ok_or_else(|| {
+            let is_hidden = !self.opaque.is_empty();
+            let reason = match is_hidden {
+                true => "it stands in a comment or processing instruction",
+                false => "it contains no element",
+            };
+            reason.to_owned()
+        })?;
         Ok(Built {
             root,
             repairs: self.repairs,

@@ -55,6 +55,53 @@ pub(super) fn check_text(text: &[u8], open: bool) -> Result<usize, (usize, Strin
     Ok(valid.len())
 }
 
+/// The longest reference to white space that is looked for, in bytes.
+const LONGEST_REFERENCE_BYTES: usize = 12;
+
+/// How much white space a text begins with, be it written as references: `&#x20;`.
+pub(super) fn blank(text: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        at += rest.len() - rest.trim_ascii_start().len();
+        match blank_reference(&text[at..]) {
+            Some(length) => at += length,
+            None => return at,
+        }
+    }
+}
+
+/// How long a reference to white space is that a text begins with.
+fn blank_reference(text: &[u8]) -> Option<usize> {
+    let end = text
+        .iter()
+        .take(LONGEST_REFERENCE_BYTES)
+        .position(|byte| *byte == b';')?;
+    let number = std::str::from_utf8(text[..end].strip_prefix(b"&#")?).ok()?;
+    let is_number = number
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'x');
+    let code = match number.strip_prefix('x') {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => number.parse(),
+    };
+    let is_blank = matches!(code, Ok(0x20 | 0x9 | 0xa | 0xd));
+    (is_number && is_blank).then_some(end + 1)
+}
+
+/// The length of a text without the beginning of such a reference at its end: more of it may
+/// follow.
+pub(super) fn without_part(text: &[u8]) -> usize {
+    let from = text.len().saturating_sub(LONGEST_REFERENCE_BYTES - 1);
+    let found = memchr::memrchr(b'&', &text[from..]).map(|at| from + at);
+    let is_part = |at: &usize| {
+        let part = &text[at + 1..];
+        let is_end = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'#' | b'x');
+        part.iter().all(is_end) && part.first().is_none_or(|byte| *byte == b'#')
+    };
+    found.filter(is_part).unwrap_or(text.len())
+}
+
 /// What text outside of the root element is.
 pub(super) fn stray(text: &[u8], behind: bool) -> &'static str {
     match text.first() {

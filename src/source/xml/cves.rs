@@ -1,17 +1,24 @@
 //! CVE names, wherever a list of them or of vulnerabilities has any.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Datelike as _, Utc};
 use regex::Regex;
 
 use super::fields::FieldReader;
 use super::name::keys;
-use super::tree::{NamedValue, XmlNode};
+use super::tree::{NamedValue, XmlNode, is_html};
 use crate::config::AliasField;
 
 /// Digits of the number of a CVE. The rules of the numbers set no limit; columns
 /// and indexes need one.
 const MOST_DIGITS: usize = 19;
+/// The first year of the list, and the last of a name without prefix in a record that has no
+/// time.
+const FIRST_YEAR: i32 = 1999;
+const LAST_YEAR: i32 = 2099;
+const PREFIX: &str = "CVE";
 /// How deep names lie in a list.
 const LEVELS: usize = 4;
 /// Where a list of CVEs or of vulnerabilities has names, perhaps with other words.
@@ -44,14 +51,22 @@ const ONLY: &[u64] = keys![
     "cve_str_list",
 ];
 
-/// `CVE-2026-1234`, with or without the prefix, and what stands around it.
-static NAME: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)(?:\b|_)(CVE[-_ ]?)?([0-9]{4})-([0-9]{4,})\b").ok());
+/// A name with its prefix: `CVE-2026-1234`, `cve_2026-1234`, `CVE: 2026-1234`, `CAN-2001-0123`.
+/// What stands around it is looked at apart.
+static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let between = r"[-_\x{2010}-\x{2015}]";
+    let prefix = format!(r"(?:CVE(?:{between}|[ \x{{a0}}:]){{0,3}}|CAN{between})");
+    Regex::new(&format!("(?i){prefix}([0-9]{{4}}){between}([0-9]{{4,}})")).ok()
+});
 
 /// CVE names in upper case. What stands in their place and is none is kept as
-/// unrecognised.
-pub(super) fn cves(fields: &mut FieldReader<'_>) -> Vec<String> {
-    let mut found = Cves::default();
+/// unrecognised. `newest` is the latest time in the record.
+pub(super) fn cves(fields: &mut FieldReader<'_>, newest: Option<DateTime<Utc>>) -> Vec<String> {
+    let mut found = Cves {
+        last_year: newest.map_or(LAST_YEAR, |time| time.year() + 1),
+        names: Vec::new(),
+        unexpected: Vec::new(),
+    };
     for group in fields.groups(AliasField::Cves) {
         for one in group {
             match one {
@@ -65,8 +80,9 @@ pub(super) fn cves(fields: &mut FieldReader<'_>) -> Vec<String> {
     found.names
 }
 
-#[derive(Default)]
 struct Cves {
+    /// The last year that a name without prefix may have.
+    last_year: i32,
     names: Vec<String>,
     unexpected: Vec<String>,
 }
@@ -90,9 +106,33 @@ impl Cves {
         if levels == 0 {
             return;
         }
+        let has_only_names = ONLY.contains(&node.key);
         for child in &node.children {
-            if NAMES.contains(&child.key) || VALUES.contains(&child.key) && is_name(&child.text) {
+            let is_markup = has_only_names && is_html(&child.name);
+            let is_value = VALUES.contains(&child.key) && is_name(&child.text);
+            if is_markup && !NAMES.contains(&child.key) {
+                self.take(node.key, NamedValue::Element(child));
+            } else if NAMES.contains(&child.key) || is_value {
                 self.node(child, levels - 1);
+            }
+        }
+    }
+
+    /// Takes the names without prefix in what stands between others, where nothing but names
+    /// belongs; the rest is left.
+    fn gap(&mut self, text: &str, has_only_names: bool, rest: &mut String) {
+        if !has_only_names {
+            rest.push_str(text);
+            return;
+        }
+        for word in text.split_inclusive(is_between) {
+            let alone = word.trim_end_matches(is_between).trim_end_matches('.');
+            match bare(alone, self.last_year) {
+                Some(name) => {
+                    self.names.push(name);
+                    rest.push(' ');
+                }
+                None => rest.push_str(word),
             }
         }
     }
@@ -102,28 +142,19 @@ impl Cves {
     /// elsewhere stays left over.
     fn take(&mut self, name: u64, found: NamedValue<'_>) {
         let text = found.text();
-        let Some(pattern) = NAME.as_ref().filter(|_| !text.is_empty()) else {
+        if text.is_empty() {
             return;
-        };
+        }
         let has_only_names = ONLY.contains(&name);
         let mut rest = String::new();
         let mut from = 0;
-        for name in pattern.captures_iter(text) {
-            let (Some(whole), Some(year), Some(number)) = (name.get(0), name.get(2), name.get(3))
-            else {
-                continue;
-            };
-            let is_name = name.get(1).is_some() || has_only_names;
-            if !is_name || number.len() > MOST_DIGITS {
-                continue;
-            }
-            self.names
-                .push(format!("CVE-{}-{}", year.as_str(), number.as_str()));
-            rest.push_str(&text[from..whole.start()]);
+        for (span, name) in prefixed(text) {
+            self.gap(&text[from..span.start], has_only_names, &mut rest);
             rest.push(' ');
-            from = whole.end();
+            from = span.end;
+            self.names.push(name);
         }
-        rest.push_str(&text[from..]);
+        self.gap(&text[from..], has_only_names, &mut rest);
         let is_word = |word: &&str| word.chars().any(char::is_alphanumeric);
         let mut words = rest
             .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
@@ -139,10 +170,50 @@ impl Cves {
     }
 }
 
+/// The names with a prefix in a text, and where they stand.
+fn prefixed(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    let found = NAME.as_ref().map(|name| name.captures_iter(text));
+    found.into_iter().flatten().filter_map(|name| {
+        let (whole, year, number) = (name.get(0)?, name.get(1)?, name.get(2)?);
+        let is_within = text[..whole.start()].ends_with(char::is_alphabetic);
+        let behind = &text[whole.end()..];
+        let goes_on = behind.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        // Names may stand one behind the other where markup was between them.
+        let begins_next = || {
+            let prefix = behind.get(..PREFIX.len());
+            prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+        };
+        if is_within || goes_on && !begins_next() || number.len() > MOST_DIGITS {
+            return None;
+        }
+        let name = format!("CVE-{}-{}", year.as_str(), number.as_str());
+        Some((whole.range(), name))
+    })
+}
+
+/// What a word without prefix is as a name, if it can be one: a number of another list, of
+/// a telephone or a version is none, nor are two years.
+fn bare(word: &str, last_year: i32) -> Option<String> {
+    let (year, number) = word.split_once('-')?;
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_length = year.len() == 4 && (4..=MOST_DIGITS).contains(&number.len());
+    if !has_length || !are_digits(year) || !are_digits(number) {
+        return None;
+    }
+    let began: i32 = year.parse().ok()?;
+    let ended = number.parse().ok().filter(|_| number.len() == 4);
+    let are_years = ended.is_some_and(|ended: i32| (began..=LAST_YEAR).contains(&ended));
+    let is_year = (FIRST_YEAR..=last_year).contains(&began);
+    (is_year && !are_years).then(|| format!("CVE-{word}"))
+}
+
+/// Whether a character stands between words of a list.
+fn is_between(character: char) -> bool {
+    character.is_whitespace() || ",;()[]{}<>\"'`|«»‹›“”„‘’‚".contains(character)
+}
+
 /// Whether a text is one name and nothing else.
 fn is_name(text: &str) -> bool {
     let text = text.trim_matches(|c: char| !c.is_alphanumeric());
-    NAME.as_ref()
-        .and_then(|name| name.find(text))
-        .is_some_and(|found| found.len() == text.len())
+    prefixed(text).any(|(span, _)| span.len() == text.len())
 }

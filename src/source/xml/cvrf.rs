@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::codes;
 use super::lists::{bounded, numbered, reference};
 use super::name::{key, keys};
+use super::scores::prefix;
 use super::tree::XmlNode;
 use super::values::{cpes, score, scored_or_absent, shortened};
 use crate::model::{Advisory, Cvss, Product};
@@ -169,7 +170,7 @@ fn scores(vulnerabilities: &[&XmlNode<'_>], advisory: &mut Advisory) {
             *slot = found;
         }
         if let Some(text) = text.filter(|text| score(text).is_none()) {
-            let field = format!("cvss{}_score", version(set.key));
+            let field = format!("cvss{}_score", version(set).unwrap_or_default());
             advisory
                 .unrecognised
                 .entry(field)
@@ -192,10 +193,10 @@ fn scores(vulnerabilities: &[&XmlNode<'_>], advisory: &mut Advisory) {
 }
 
 fn slot<'a>(set: &XmlNode<'_>, advisory: &'a mut Advisory) -> Option<&'a mut Cvss> {
-    match set.key {
-        name if name == key(b"ScoreSet") || name == key(b"ScoreSetV2") => Some(&mut advisory.cvss2),
-        name if name == key(b"ScoreSetV3") => Some(&mut advisory.cvss3),
-        name if name == key(b"ScoreSetV4") => Some(&mut advisory.cvss4),
+    match version(set)? {
+        2 => Some(&mut advisory.cvss2),
+        3 => Some(&mut advisory.cvss3),
+        4 => Some(&mut advisory.cvss4),
         _ => None,
     }
 }
@@ -210,10 +211,17 @@ fn scored<'n>(set: &'n XmlNode<'_>) -> (Cvss, Option<Cow<'n, str>>) {
     (found, text)
 }
 
-fn version(set: u64) -> u8 {
-    match set {
-        name if name == key(b"ScoreSetV3") => 3,
-        name if name == key(b"ScoreSetV4") => 4,
-        _ => 2,
+/// The version of a set, by its name and its vector. None where they contradict each other.
+fn version(set: &XmlNode<'_>) -> Option<usize> {
+    let named = match set.key {
+        name if name == key(b"ScoreSet") => None,
+        name if name == key(b"ScoreSetV2") => Some(2),
+        name if name == key(b"ScoreSetV3") => Some(3),
+        name if name == key(b"ScoreSetV4") => Some(4),
+        _ => return None,
+    };
+    match set.peek(VECTORS).and_then(|vector| prefix(&vector)) {
+        None => named.or(Some(2)),
+        Some(stated) => stated.filter(|stated| named.is_none_or(|named| named == *stated)),
     }
 }

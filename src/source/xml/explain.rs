@@ -11,6 +11,7 @@ use super::alias::Path;
 use super::error::UnreadableRecord;
 
 use super::json;
+use super::markup::absorb;
 use super::name::key;
 use super::profile::Profile;
 use super::record::{Parsed, parse, read_record, text};
@@ -68,7 +69,8 @@ pub fn explain_record(
 ) -> Result<ExplainedRecord, UnreadableRecord> {
     let advisory = read_record(rules, record)?;
     let text = text(rules, record)?;
-    let Parsed { root, .. } = parse(rules, &text)?;
+    let Parsed { mut root, .. } = parse(rules, &text)?;
+    absorb(rules, &mut root);
     let profile = Profile::of(rules, record).name();
     Ok(explain(rules, &root, &names(&text), &advisory, profile))
 }

@@ -53,7 +53,7 @@ impl Leftovers {
         for attribute in node.attributes.iter().filter(|one| !one.is_taken.get()) {
             self.note(&format!("/@{}", attribute.name), &attribute.value);
         }
-        for child in &node.children {
+        for child in node.markup.iter().chain(&node.children) {
             let length = self.way.len();
             if length + child.name.len() > LONGEST_WAY_BYTES {
                 self.deeper(child);
@@ -74,7 +74,8 @@ impl Leftovers {
         for attribute in node.attributes.iter().filter(|one| !one.is_taken.get()) {
             self.note(END, &attribute.value);
         }
-        node.children.iter().for_each(|child| self.deeper(child));
+        let children = node.markup.iter().chain(&node.children);
+        children.for_each(|child| self.deeper(child));
     }
 
     fn own(&mut self, node: &XmlNode<'_>, end: &str) {

@@ -21,7 +21,7 @@ const LONGEST_NAME_CHARS: usize = 1000;
 const LEVELS: usize = 8;
 
 const NAMES: &[u64] = keys!["name", "product_name", "title"];
-const URLS: &[u64] = keys!["url", "href", "uri", "link"];
+pub(super) const URLS: &[u64] = keys!["url", "href", "uri", "link"];
 const TEXTS: &[u64] = keys!["description", "title", "name", "text"];
 
 /// How the elements of one kind of list are named.
@@ -110,6 +110,34 @@ impl Kind {
         }
     }
 
+    /// Reads the items of an element: lines of text, or elements.
+    fn each<'n, T>(
+        &self,
+        whole: &'n XmlNode<'n>,
+        all: &mut Vec<T>,
+        plain: &impl Fn(&str, &mut Vec<T>),
+        item: &impl Fn(&'n XmlNode<'n>, &mut Vec<T>),
+    ) {
+        let mut nodes = Vec::new();
+        self.items(whole, LEVELS, &mut nodes);
+        for node in nodes {
+            let is_item = self.items.contains(&node.key);
+            let mut attributes = node.attributes.iter();
+            let has_parts = attributes.any(|one| self.parts.contains(&one.key));
+            let is_alone = std::ptr::eq(node, whole) && node.attributes.is_empty();
+            let is_plain = is_alone || !has_parts && node.has_breaks();
+            let has_structure = !node.children.is_empty() || node.has_links();
+            if let Some(equals) = node.equals().filter(|_| !is_item && !has_structure) {
+                equals.iter().for_each(|one| plain(&one.joined(), all));
+                node.read();
+            } else if is_plain && !has_structure {
+                plain(node.read(), all);
+            } else {
+                item(node, all);
+            }
+        }
+    }
+
     /// The items that a field's names lead to, from the first that leads to any. The
     /// same items under another name say nothing new; others are left over.
     fn read<'n, T: PartialEq>(
@@ -124,18 +152,7 @@ impl Kind {
             for found in group {
                 match found {
                     NamedValue::Attribute(attribute) => plain(attribute.read(), &mut all),
-                    NamedValue::Element(whole) => {
-                        let mut nodes = Vec::new();
-                        self.items(whole, LEVELS, &mut nodes);
-                        for node in nodes {
-                            let is_plain = node.children.is_empty() && node.attributes.is_empty();
-                            if is_plain && std::ptr::eq(node, whole) {
-                                plain(node.read(), &mut all);
-                            } else {
-                                item(node, &mut all);
-                            }
-                        }
-                    }
+                    NamedValue::Element(whole) => self.each(whole, &mut all, &plain, &item),
                 }
             }
             if !all.is_empty() {
@@ -182,12 +199,13 @@ fn plain_product(text: &str) -> Product {
 }
 
 fn product(node: &XmlNode<'_>) -> Option<Product> {
+    let named = node.value(NAMES);
+    let own = || Some(node.text.as_ref()).filter(|text| !text.is_empty());
+    // An id alone is no name: it stays left over.
+    let called = named.as_deref().or_else(own)?;
     let product_id = node
         .value(keys!["id", "product_id"])
         .map(|id| shortened(&id));
-    let named = node.value(NAMES);
-    let own = || Some(node.text.as_ref()).filter(|text| !text.is_empty());
-    let called = named.as_deref().or_else(own).or(product_id.as_deref())?;
     if named.is_none() {
         node.read();
     }
@@ -240,6 +258,10 @@ fn plain_references(text: &str, ordinal: Option<i32>, all: &mut Vec<Placed>) {
 /// Reads one reference.
 pub(super) fn reference(node: &XmlNode<'_>, all: &mut Vec<Placed>) {
     let ordinal = parsed(node, keys!["ordinal", "number", "order"], whole_number);
+    if node.has_links() {
+        linked(node, ordinal, all);
+        return;
+    }
     let url = node.value(URLS).map(Cow::into_owned);
     let named = node.value(TEXTS);
     if url.is_none() && named.is_none() {
@@ -254,6 +276,41 @@ pub(super) fn reference(node: &XmlNode<'_>, all: &mut Vec<Placed>) {
         description,
     };
     all.push((ordinal, reference));
+}
+
+/// Reads references that are links in a text: the line that a link stands in describes it.
+fn linked(node: &XmlNode<'_>, ordinal: Option<i32>, all: &mut Vec<Placed>) {
+    /// Links that are looked for in each line. Further ones are described by their own texts.
+    const MOST_LINKS: usize = 64;
+    let mut links: Vec<(Option<Cow<'_, str>>, String)> = Vec::new();
+    for link in node.links() {
+        links.push((link.value(URLS), link.joined().into_owned()));
+    }
+    if links.len() <= MOST_LINKS {
+        let mut is_read = true;
+        for line in lines(&node.text) {
+            let in_line = |(_, text): &&mut (Option<Cow<'_, str>>, String)| {
+                !text.is_empty() && line.contains(&**text)
+            };
+            let mut found: Vec<_> = links.iter_mut().filter(in_line).collect();
+            match &mut found[..] {
+                [] => plain_references(line, None, all),
+                [(_, text)] => line.clone_into(text),
+                _ => is_read = false,
+            }
+        }
+        if is_read {
+            node.read();
+        }
+    }
+    for (url, text) in links {
+        let reference = Reference {
+            ordinal: 0,
+            url: url.map(Cow::into_owned),
+            description: Some(text).filter(|text| !text.is_empty()),
+        };
+        all.push((ordinal, reference));
+    }
 }
 
 /// Numbers the references that upstream did not. They are sorted for that:

@@ -22,6 +22,8 @@ pub(super) fn advisory(rules: &ParserRules, record: &XmlNode<'_>) -> Result<Advi
     let mut map = FieldReader::new(rules, record);
     identifiers(&mut map, said);
     let criticality = map.criticality();
+    let released_at = map.read(AliasField::ReleasedAt, parse_time, greater);
+    let modified_at = map.read(AliasField::ModifiedAt, parse_time, greater);
     let [cvss2, cvss3, cvss4] = scores::scores(&mut map);
     // Every field by name, so that a new one cannot be forgotten.
     let mut advisory = Advisory {
@@ -29,12 +31,12 @@ pub(super) fn advisory(rules: &ParserRules, record: &XmlNode<'_>) -> Result<Advi
         upstream_id: upstream_id(&mut map),
         title: map.line(AliasField::Title),
         criticality,
-        released_at: map.read(AliasField::ReleasedAt, parse_time, greater),
-        modified_at: map.read(AliasField::ModifiedAt, parse_time, greater),
+        released_at,
+        modified_at,
         attack_vector: map.attack_vector(),
         solution_status: map.solution_status(),
         impacts: lists::impacts(rules, record),
-        cves: cves::cves(&mut map),
+        cves: cves::cves(&mut map, released_at.max(modified_at)),
         cvss2,
         cvss3,
         cvss4,

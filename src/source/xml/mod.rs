@@ -33,6 +33,7 @@ mod lists;
 mod long_markup;
 mod made_out;
 mod map;
+mod markup;
 mod message;
 mod misdeclared;
 mod name;

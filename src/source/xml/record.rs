@@ -9,6 +9,7 @@ use super::fields::FieldReader;
 use super::identity::{candidates, contains_markup, is_doubled, own, without_identifier};
 use super::made_out::{MadeOut, made_out};
 use super::map;
+use super::markup::absorb;
 use super::misdeclared;
 use super::nested;
 use super::repairs::Repairs;
@@ -42,8 +43,9 @@ pub fn read_records(
     record: &[u8],
 ) -> Result<(Advisory, Vec<Other>), UnreadableRecord> {
     let text = text(rules, record)?;
-    let Parsed { root, repairs } = parse(rules, &text)?;
+    let Parsed { mut root, repairs } = parse(rules, &text)?;
     let (within, ways) = nested::taken(rules, &text, &root);
+    absorb(rules, &mut root);
     let mut advisory = map::advisory(rules, &root).map_err(UnreadableRecord::new)?;
     advisory.unrecognised.extend(ways);
     advisory.repaired(repairs.in_words());
@@ -97,7 +99,14 @@ pub(super) fn parse<'r>(
     let built = build(text, rules);
     let built = match built {
         Ok(built) => built,
-        Err(reason) => return Err(unidentified(reason, made_out(rules, text, None), text)),
+        Err(reason) => {
+            let mut found = made_out(rules, text, None);
+            if found.own.is_none() && found.others.len() == 1 {
+                // It holds nothing else: it is kept once.
+                found.own = found.others.pop();
+            }
+            return Err(unidentified(reason, found, text));
+        }
     };
     if own(rules, &built.root).is_empty() {
         let reason = without_identifier(rules, &built.root);

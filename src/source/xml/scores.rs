@@ -7,19 +7,26 @@ use super::values::{greater, is_absent, never, score, scored_or_absent, shortene
 use crate::config::AliasField;
 use crate::model::Cvss;
 
+const FIELDS: [(AliasField, AliasField); 3] = [
+    (AliasField::Cvss2Score, AliasField::Cvss2Vector),
+    (AliasField::Cvss3Score, AliasField::Cvss3Vector),
+    (AliasField::Cvss4Score, AliasField::Cvss4Vector),
+];
+
 /// Those of versions 2, 3 and 4. Where a record gives several of one version, the
-/// highest; the others are kept as unrecognised.
+/// highest; the others are kept as unrecognised. So is what contradicts itself about its
+/// version; an element of an unknown version stays left over.
 pub(super) fn scores(fields: &mut FieldReader<'_>) -> [Cvss; 3] {
-    const FIELDS: [(AliasField, AliasField); 3] = [
-        (AliasField::Cvss2Score, AliasField::Cvss2Vector),
-        (AliasField::Cvss3Score, AliasField::Cvss3Vector),
-        (AliasField::Cvss4Score, AliasField::Cvss4Vector),
-    ];
-    let mut scores = FIELDS.map(|(score, vector)| named(fields, score, vector));
+    let mut scores: [Cvss; 3] = Default::default();
+    // `cvss_score` says no version, its vector may: those that say one come first.
+    for index in [1, 2, 0] {
+        named(fields, index, &mut scores);
+    }
     let mut others: [Vec<String>; 3] = Default::default();
-    let nodes: Vec<&XmlNode<'_>> = fields.record.named(keys!["cvss"]).collect();
-    for node in &nodes {
-        let index = version(node);
+    let nodes = fields.record.named(keys!["cvss"]);
+    let nodes = nodes.filter_map(|node| Some((version(node)?, node)));
+    let nodes: Vec<(usize, &XmlNode<'_>)> = nodes.collect();
+    for (index, node) in nodes.iter().copied() {
         let (found, text) = versioned(node);
         let best = &mut scores[index];
         if found == *best || found == Cvss::default() {
@@ -33,8 +40,8 @@ pub(super) fn scores(fields: &mut FieldReader<'_>) -> [Cvss; 3] {
             others[index].push(text);
         }
     }
-    for node in nodes {
-        mark(node, &scores[version(node)]);
+    for (index, node) in nodes {
+        mark(node, &scores[index]);
     }
     for ((field, _), others) in FIELDS.into_iter().zip(others) {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
@@ -43,12 +50,63 @@ pub(super) fn scores(fields: &mut FieldReader<'_>) -> [Cvss; 3] {
     scores
 }
 
-fn named(fields: &mut FieldReader<'_>, score_field: AliasField, vector_field: AliasField) -> Cvss {
+/// Takes the score and vector under the names of one version. The vector decides where these
+/// say none.
+fn named(fields: &mut FieldReader<'_>, index: usize, scores: &mut [Cvss; 3]) {
+    let (score_field, vector_field) = FIELDS[index];
     let vector = |text: &str| Some(shortened(text));
-    scored_or_absent(Cvss {
+    let found = scored_or_absent(Cvss {
         score: fields.read(score_field, score, greater),
         vector: fields.read(vector_field, vector, never),
+    });
+    let stated = found.vector.as_deref().and_then(prefix);
+    let index = match stated.map(|stated| stated.and_then(|version| version.checked_sub(2))) {
+        None => Some(index),
+        Some(Some(stated)) if stated == index || index == 0 && !says_version_2(fields) => {
+            Some(stated)
+        }
+        Some(_) => None,
+    };
+    let better = index.map(|index| &mut scores[index]);
+    let other = match better {
+        Some(best) if *best == Cvss::default() || found.score > best.score => {
+            std::mem::replace(best, found)
+        }
+        Some(best) if *best == found => return,
+        _ => found,
+    };
+    let score = other.score.map(|score| score.to_string());
+    fields.keep(score_field, score.as_deref().as_slice());
+    fields.keep(vector_field, other.vector.as_deref().as_slice());
+}
+
+/// Whether a record has names for version 2 in particular.
+fn says_version_2(fields: &FieldReader<'_>) -> bool {
+    let record = fields.record;
+    let elements = record.children.iter().map(|child| &child.name);
+    let mut names = elements.chain(record.attributes.iter().map(|one| &one.name));
+    names.any(|name| name.to_ascii_lowercase().contains("cvss2"))
+}
+
+/// The version that a vector begins with: `CVSS:3.1/AV:N`. Inside `None` where it begins with
+/// an unknown one. Vectors of version 2 commonly say none.
+pub(super) fn prefix(vector: &str) -> Option<Option<usize>> {
+    const NAME: &str = "cvss";
+    let name = vector.get(..NAME.len())?;
+    name.eq_ignore_ascii_case(NAME).then(|| {
+        let behind = &vector[NAME.len()..];
+        let (version, _) = behind.split_once('/').unwrap_or((behind, ""));
+        number(version)
     })
+}
+
+/// A version of CVSS as a number: `3`, `v3.1`, `CVSSv3`, `CVSS:3.1`.
+fn number(text: &str) -> Option<usize> {
+    let text = text.trim().to_ascii_lowercase();
+    let number = text.trim_start_matches(|c: char| "cvs: ".contains(c));
+    let major = number.split(['.', '#', '(']).next()?;
+    let major: usize = major.trim().parse().ok()?;
+    (2..=4).contains(&major).then_some(major)
 }
 
 const VECTORS: &[u64] = keys!["vector", "cvss_vector"];
@@ -77,29 +135,29 @@ fn mark(node: &XmlNode<'_>, stored: &Cvss) {
     if found.vector.is_some() && found.vector == stored.vector {
         node.value(VECTORS);
     }
-    let is_version = |text: &str| {
-        let number = text.to_ascii_lowercase();
-        let number = number.trim_start_matches(|c: char| "cvs: ".contains(c));
-        number.starts_with(['2', '3', '4']) && number.parse::<f64>().is_ok()
-    };
     if node
         .peek(keys!["version"])
-        .is_some_and(|text| is_version(&text))
+        .is_some_and(|text| number(&text).is_some())
     {
         node.value(keys!["version"]);
     }
 }
 
-/// Which version an element says it is of: `3`, `v3.1`, `CVSSv3`, `CVSS:3.1`, or
-/// what its vector begins with. Version 2 says nothing. Counted from 0.
-fn version(node: &XmlNode<'_>) -> usize {
-    let stated = node.peek(keys!["version"]);
+/// Which version an element says it is of, itself or by its vector, counted from 0. `None`
+/// where it says none, an unknown one, or two.
+fn version(node: &XmlNode<'_>) -> Option<usize> {
+    // Only vectors of version 2 have this part.
+    const PART_OF_2: &str = "Au:";
     let vector = node.peek(VECTORS);
-    let prefixed = vector.filter(|vector| vector.starts_with("CVSS:"));
-    let text = stated.or(prefixed).unwrap_or_default();
-    match text.bytes().find(u8::is_ascii_digit) {
-        Some(b'3') => 1,
-        Some(b'4') => 2,
-        _ => 0,
-    }
+    let by_vector = vector.and_then(|vector| {
+        let is_2 = vector.contains(PART_OF_2);
+        prefix(&vector).or_else(|| is_2.then_some(Some(2)))
+    });
+    let stated = node.peek(keys!["version"]);
+    let stated = stated.map(|text| number(&text));
+    let version = match (stated, by_vector) {
+        (Some(one), Some(other)) => one.filter(|one| Some(*one) == other),
+        (one, other) => one.or(other).flatten(),
+    };
+    version?.checked_sub(2)
 }

@@ -207,8 +207,19 @@ impl Splitter {
         {
             return Err(self.ill_formed(from + at, "`<` that begins no markup"));
         }
-        if let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) {
-            self.words(&text[at..], from + at)?;
+        let open_end = to == buffer.len() && !self.open.is_empty();
+        let length = if open_end {
+            checks::without_part(text)
+        } else {
+            length
+        };
+        let text = &text[..length];
+        let blank = match self.open.is_empty() {
+            true => text.len() - text.trim_ascii_start().len(),
+            false => checks::blank(text),
+        };
+        if blank < length {
+            self.words(&text[blank..], from + blank)?;
         }
         Ok(from + length)
     }

@@ -53,6 +53,8 @@ pub(super) struct XmlNode<'r> {
     /// Whether that is more than white space.
     pub has_text: bool,
     pub children: Vec<XmlNode<'r>>,
+    /// Elements of HTML that stood in its text and are now part of it.
+    pub markup: Vec<XmlNode<'r>>,
     /// Where it stands in the own text of its parent.
     pub at: usize,
     /// The white space just outside of its tags.
@@ -159,6 +161,7 @@ impl<'r> XmlNode<'r> {
         self.attributes
             .iter()
             .for_each(|one| one.is_taken.set(true));
+        self.markup.iter().for_each(XmlNode::mark_all);
         self.children.iter().for_each(XmlNode::mark_all);
     }
 

@@ -7,6 +7,7 @@ mod encodings;
 mod growth;
 mod leftovers;
 mod lossless;
+mod markup;
 mod mixed_text;
 mod profiles;
 mod recognition;

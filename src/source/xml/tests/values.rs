@@ -190,7 +190,7 @@ fn lists_may_be_flat_single_or_plain() {
         names("<products><name>A</name><id>1</id></products>"),
         ["A"]
     );
-    assert_eq!(names("<products><product id='7'/></products>"), ["7"]);
+    assert!(names("<products><product id='7'/></products>").is_empty());
     assert_eq!(names("<affected><product name='A'/></affected>"), ["A"]);
     let links = read(
         "<references><reference>https://example.com/b</reference><reference>Book</reference></references>",
