@@ -162,7 +162,7 @@ async fn what_is_in_the_fetch_queue_says_when_it_is_due() {
     let listed = world.cli(&["advisories"]);
     assert!(listed.stderr.contains("not listed"), "{listed:?}");
     // The newest is of this very second, which the window holds or not.
-    let listed = without(&listed, r"\d+ advisories queued", "[n] advisories queued");
+    let listed = without(&listed, r"\d+ advisories whose", "[n] advisories whose");
     assert_reads!(plain(shown), plain(explained), listed);
 
     world.fetch_details().await;
