@@ -148,6 +148,24 @@ impl Advisory {
         self.unrecognised.contains_key(Self::REPAIRED)
     }
 
+    /// Whether nothing but characters of its texts was repaired: which value belongs to which
+    /// field is certain.
+    pub fn is_repaired_in_texts(&self) -> bool {
+        /// How the notes about such repairs begin.
+        const KINDS: [&str; 7] = [
+            "bare `&`",
+            "bare `<`",
+            "HTML entity `",
+            "unknown entity `",
+            "control character U+",
+            "character reference `",
+            "undecodable character",
+        ];
+        let is_of_text = |note: &str| KINDS.iter().any(|kind| note.starts_with(kind));
+        let words = self.unrecognised.get(Self::REPAIRED);
+        words.is_some_and(|words| words.split("; ").all(is_of_text))
+    }
+
     /// Whether it says anything but which advisory it is, its title and its dates.
     pub fn has_substance(&self) -> bool {
         // Written as what does not count: a new field counts.

@@ -103,6 +103,34 @@ async fn of_one_revision_the_intact_record_stays() {
     }
 }
 
+/// A correction without a new time is not hidden by damage in another field.
+#[tokio::test]
+async fn what_is_not_damaged_in_a_record_of_the_same_revision_counts() {
+    let (world, documents) = world_of_documents().await;
+    let of = |criticality: u32, text: &str| {
+        format!(
+            "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>T</title>\
+             <modified_date>2026-01-02T03:04:05Z</modified_date><criticality>{criticality}</criticality>\
+             <description>{text}</description></advisory></advisories>"
+        )
+    };
+    let stored = "select criticality || ' ' || version || ' ' || repaired || ' ' || description
+                  from advisoryd_v1.advisories";
+    for (criticality, text, wanted) in [
+        (2, "R and D", "2 1 false R and D"),
+        (2, "R an\u{b} D", "2 1 false R and D"),
+        (1, "R&D", "1 2 true R&D"),
+        (1, "R&amp;D", "1 2 false R&D"),
+        (2, "R&D\u{b}", "2 3 true R&D\u{fffd}"),
+    ] {
+        documents.set(1, of(criticality, text));
+        world.pull_back(LookBack::Full).await;
+        assert_eq!(world.texts(stored).await, [wanted]);
+    }
+    let escalated = "select count(*) from advisoryd_v1.changes where what = 'escalated'";
+    assert_eq!(world.count(escalated).await, 1);
+}
+
 #[tokio::test]
 async fn words_of_a_text_neither_run_together_nor_vanish() {
     let (world, documents) = world_of_documents().await;

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 
 use super::blank;
 use super::comparison::RecordComparison;
+use super::damage;
 use super::history;
 use super::news;
 use super::plan::{Added, WritePlan};
@@ -114,6 +115,7 @@ pub async fn merge(
         .collect();
     add_same_time(connection, origin, &received, &mut stored).await?;
     put_forward::mark(&received, &mut stored, document.has_local_times);
+    damage::mark(connection, &received, &mut stored, read).await?;
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
@@ -340,6 +342,7 @@ pub(crate) async fn stored_advisories(
                 version: row.version,
                 same_time: SameTime::default(),
                 is_put_forward: false,
+                differs_beyond_damage: false,
             };
             (row.said, stored)
         })

@@ -6,6 +6,7 @@ pub(crate) mod cell;
 pub(crate) mod columns;
 pub(crate) mod comparison;
 pub(crate) mod copy;
+mod damage;
 pub(crate) mod detail;
 mod detail_rows;
 pub(crate) mod facts;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::damage::mended;
 use super::facts;
 use super::news::{New, News};
 use super::row::{DetailPart, KnownDetail, RecordPart, StoredAdvisory, Version};
@@ -90,9 +91,13 @@ fn judge(
             }
         }
         // Of one revision an intact record replaces a damaged one, from any source, and not
-        // the other way round.
+        // the other way round, unless what is not damaged in it says something else.
         (Some(_), Some(_)) if stored.is_repaired && is_intact => Verdict::Newer,
-        (Some(_), Some(_)) if !stored.is_repaired && !is_intact => Verdict::Aside { kept: true },
+        (Some(_), Some(_))
+            if !stored.is_repaired && !is_intact && !stored.differs_beyond_damage =>
+        {
+            Verdict::Aside { kept: true }
+        }
         _ if ours && stored.same_time.is_pulled() => Verdict::Undecided,
         _ if ours
             && stored.same_time.returns_to(content_hash)
@@ -283,7 +288,11 @@ impl<'a> WritePlan<'a> {
         let mut all = stored.corrected.clone();
         let is_same_revision = is_same_revision(&record.advisory, &detail.advisory, self.origin.at);
         if let Some(replaced) = detail.replaced_record.as_ref().filter(|_| is_same_revision) {
-            all.extend(corrected_fields(replaced, &record.advisory));
+            let advisory = match record.advisory.is_repaired() {
+                true => &mended(&record.advisory, replaced),
+                false => &record.advisory,
+            };
+            all.extend(corrected_fields(replaced, advisory));
         }
         all.sort();
         all.dedup();

@@ -36,6 +36,8 @@ pub(crate) struct StoredAdvisory {
     /// Whether the record that is compared with it differs only because upstream's clocks were
     /// put forward or back.
     pub is_put_forward: bool,
+    /// Whether the damaged record that is compared with it differs in more than the damage.
+    pub differs_beyond_damage: bool,
 }
 
 impl StoredAdvisory {
@@ -62,7 +64,7 @@ impl StoredAdvisory {
             && !self.says(content_hash)
             // What was damaged is no correction.
             && !self.is_repaired
-            && !record.advisory.is_repaired()
+            && (!record.advisory.is_repaired() || self.differs_beyond_damage)
     }
 }
 
