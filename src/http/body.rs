@@ -130,11 +130,7 @@ impl ResponseBody {
         let mut start = Vec::with_capacity(MAGIC_BYTES);
         let mut first = (&mut reader).take(MAGIC_BYTES as u64);
         let read = first.read_to_end(&mut start).await;
-        let encoding = match &start[..] {
-            [0x1f, 0x8b, ..] => "gzip",
-            [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
-            _ => "identity",
-        };
+        let encoding = packed(&start);
         let whole = std::io::Cursor::new(start).chain(reader);
         let source = decoder(encoding, whole).unwrap_or_else(|| Box::new(tokio::io::empty()));
         let body = Self {
@@ -194,6 +190,23 @@ impl ResponseBody {
             }
         }
         Ok(&self.ahead)
+    }
+
+    /// Decompresses a body that is compressed although no header says so, as saved ones are. Only
+    /// what is read ahead has been read.
+    pub(super) fn unpack(&mut self) {
+        let name = packed(&self.ahead);
+        if self.encoding != "identity" || name == "identity" || self.failed.is_some() {
+            return;
+        }
+        let begun = std::io::Cursor::new(self.ahead.split().freeze());
+        let nothing = Box::new(tokio::io::empty());
+        let rest = std::mem::replace(&mut self.source, nothing);
+        if let Some(source) = decoder(name, BufReader::new(begun.chain(rest))) {
+            self.source = source;
+            name.clone_into(&mut self.encoding);
+            self.read_bytes = 0;
+        }
     }
 
     fn check_beginning(&mut self) -> Result<(), ClientError> {
@@ -360,6 +373,15 @@ impl ResponseBody {
                 source,
             },
         }
+    }
+}
+
+/// The compression of a body, by its first bytes.
+fn packed(start: &[u8]) -> &'static str {
+    match start {
+        [0x1f, 0x8b, ..] => "gzip",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+        _ => "identity",
     }
 }
 

@@ -49,7 +49,7 @@ format = "xml"
         "c.toml: `watch_lists[1].schedule`: watch list 4 has schedule `*/15 * * *`; expected a cron expression with six fields (seconds first) or five",
         "c.toml: `watch_lists[1].query.days`: watch list 4 has days `3`; remove it; advisoryd sets it",
         "c.toml: `watch_lists[2].id`: entries 1 and 2 have the same id 4",
-        "c.toml: `watch_lists[3].id`: entry 3 of watch_lists has no id; add its ID in upstream",
+        "c.toml: `watch_lists[3].id`: entry 3 of watch_lists has no id; add its ID, the number in its address",
         "c.toml: `extra_feeds[1].name`: entry 1 of extra_feeds has name ``; expected a quoted string",
         "c.toml: `extra_feeds[1].query`: entry 1 of extra_feeds has no query; add the query parameters",
         "c.toml: `http.listen`: got `8787`; expected an address and port",
