@@ -15,9 +15,12 @@ use crate::config::Config;
 use crate::http::saved;
 use crate::job::feeds::stream::check_count;
 use crate::model::{chain, counted};
+use crate::source::detail;
+use crate::source::page::{Page, UnreadableRow};
+use crate::source::repaired_row::REPAIRED;
 use crate::source::xml::{
-    ExplainedRecord, FeedError, ParsedDocument, ParserRules, RecordReader, carriers, explain_json,
-    explain_record, record_key,
+    ExplainedRecord, FeedError, ParsedDocument, ParserRules, RecordReader, UnreadableRecord,
+    carriers, explain_json, explain_record, record_key,
 };
 use crate::startup;
 
@@ -189,7 +192,7 @@ fn short(document: &ParsedDocument) -> Option<String> {
 fn take_record(
     result: &mut Inspected,
     key: Option<String>,
-    explained: Result<ExplainedRecord, crate::source::xml::UnreadableRecord>,
+    explained: Result<ExplainedRecord, UnreadableRecord>,
 ) {
     match explained {
         Ok(explained) => {
@@ -217,18 +220,33 @@ fn json(rules: &ParserRules, bytes: &[u8]) -> Inspected {
         kind: "json",
         ..Inspected::default()
     };
-    let value: serde_json::Value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(error) => {
-            result.error = Some(format!("not JSON: {error}"));
-            return result;
+    // Read and repaired as `sync` does it.
+    let rows = match Page::read(bytes) {
+        Ok(page) => {
+            result.error = page.claim.map(|claim| chain(&claim));
+            for UnreadableRow { key, reason, .. } in page.unreadable {
+                take_record(&mut result, key, Err(UnreadableRecord::new(reason)));
+            }
+            page.results
         }
+        Err(_) => match detail::value(bytes) {
+            Ok(serde_json::Value::Array(rows)) => rows,
+            Ok(mut value) => match value.get_mut("results").map(serde_json::Value::take) {
+                Some(serde_json::Value::Array(rows)) => rows,
+                _ => vec![value],
+            },
+            Err(error) => {
+                result.error = Some(format!("not JSON: {error}"));
+                return result;
+            }
+        },
     };
-    let rows = value.get("results").unwrap_or(&value);
-    let one = std::slice::from_ref(rows);
-    for row in rows.as_array().map_or(one, Vec::as_slice) {
+    for mut row in rows {
+        if let Some(fields) = row.as_object_mut() {
+            fields.remove(REPAIRED);
+        }
         let key = row["advisory_identifier"].as_str().map(str::to_owned);
-        take_record(&mut result, key, explain_json(rules, row));
+        take_record(&mut result, key, explain_json(rules, &row));
     }
     result.aliases = suggestions(result.first.as_ref());
     result

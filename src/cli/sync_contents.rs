@@ -51,7 +51,7 @@ pub(super) async fn lists_are_complete(context: &Context) -> anyhow::Result<bool
         print_error(&format!(
             "cannot be fetched from the JSON API, which lists them: {} ({}); lists that are read from it are incomplete: {}",
             counted(missing.failed, "advisory"),
-            missing.named(),
+            missing.named_failed(),
             missing.error.as_deref().unwrap_or("unknown")
         ));
     }

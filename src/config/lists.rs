@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cron::{CronExpression, expression};
 use super::section::{Section, configured_value};
 use super::setting_error::{NOT_SHOWN, quoted};
-use super::values::{boolean, number, query_value, text};
+use super::values::{any_text, boolean, number, query_value, text};
 use crate::config::advice::Advice;
 
 /// More lists than any account has; each needs at least one request per sync.
@@ -75,7 +75,7 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
     let mut unfollowed = Vec::new();
     let lists = root.each("watch_lists", |mut section| {
         let has_id = section.has("id");
-        let id = section.optional("id", number(1..=i64::MAX));
+        let id = section.optional("id", list_id);
         if let Some(id) = id {
             section.call(format!("watch list {id}"));
         } else if !has_id {
@@ -106,6 +106,22 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         })
     });
     (bounded(root, "watch_lists", lists), unfollowed)
+}
+
+/// The id of a list. People know its name, so a name is what some write.
+fn list_id(node: &super::tree::SettingNode) -> Result<i64, Advice> {
+    number(1..=i64::MAX)(node).map_err(|_| {
+        let text = any_text(node).unwrap_or_default();
+        let is_name = text.contains(char::is_alphabetic);
+        let name = if is_name {
+            "; a name belongs in `name`"
+        } else {
+            ""
+        };
+        Advice::bare(format!(
+            "expected the number of the list, such as `id = 4`{name}"
+        ))
+    })
 }
 
 /// Warns of lists with the same name: neither can be chosen by it.

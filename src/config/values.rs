@@ -66,6 +66,17 @@ where
     }
 }
 
+/// A duration as it is written in the configuration: `1d`, not `1day`.
+fn short(duration: Duration) -> String {
+    const DAY_SECONDS: u64 = 24 * 60 * 60;
+    match (duration.as_secs(), duration.subsec_nanos()) {
+        (seconds, 0) if seconds > 0 && seconds.is_multiple_of(DAY_SECONDS) => {
+            format!("{}d", seconds / DAY_SECONDS)
+        }
+        _ => humantime::format_duration(duration).to_string(),
+    }
+}
+
 /// A duration such as `6h`, within limits.
 pub(super) fn duration(
     limits: RangeInclusive<Duration>,
@@ -76,8 +87,7 @@ pub(super) fn duration(
             .and_then(|text| humantime::parse_duration(&text).ok())
             .filter(|value| limits.contains(value))
             .ok_or_else(|| {
-                let low = humantime::format_duration(*limits.start());
-                let high = humantime::format_duration(*limits.end());
+                let (low, high) = (short(*limits.start()), short(*limits.end()));
                 let usual = [("90s", 90), ("10m", 600), ("6h", 21_600), ("3d", 259_200)];
                 let usual = usual
                     .into_iter()

@@ -156,12 +156,14 @@ impl Answer {
     /// unspecific media type is accepted if it looks like markup.
     pub(super) async fn check_type(&mut self, kind: BodyType) -> Result<(), ClientError> {
         let content_type = self.content_type.as_deref();
+        self.body.peek(SNIFFED_BYTES).await?;
+        self.body.unpack();
         let start = self.body.peek(SNIFFED_BYTES).await?;
         if is_html(content_type, start) {
             let page = self.body.peek(TITLE_BYTES).await?;
             return Err(ClientError::Html {
                 url: asked(&self.url),
-                title: quote(&html_title(page)),
+                page: web_page(page),
             });
         }
         let names = |what: &str| content_type.is_some_and(|name| name.ends_with(what));
@@ -208,22 +210,65 @@ pub(super) fn media_type(header: &str) -> (Option<String>, Option<String>) {
     )
 }
 
-/// Whether it is a web page, by its media type or its first bytes.
+/// Elements with which pieces of web pages begin: no feed has such a root.
+const HTML_ELEMENTS: [&str; 24] = [
+    "html", "head", "body", "title", "meta", "link", "script", "style", "div", "p", "br", "h1",
+    "h2", "h3", "h4", "center", "table", "b", "a", "span", "form", "img", "font", "hr",
+];
+
+/// Whether it is a web page, by its beginning. Where the media type says so, also a text that
+/// is neither JSON nor XML: some servers send data with the type of a web page.
 pub(super) fn is_html(content_type: Option<&str>, start: &[u8]) -> bool {
-    if matches!(content_type, Some("text/html" | "application/xhtml+xml")) {
-        return true;
+    let is_declared = matches!(content_type, Some("text/html" | "application/xhtml+xml"));
+    if is_declared && matches!(first_letter(start), Some(b'{' | b'[')) {
+        return false;
     }
-    let start: String = String::from_utf8_lossy(start)
-        .trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
-        .chars()
-        .take(20)
-        .collect();
-    let start = start.to_ascii_lowercase();
-    start.starts_with("<!doctype html") || start.starts_with("<html")
+    // Half of the bytes of UTF-16 are NUL.
+    let start = String::from_utf8_lossy(start).replace('\0', "");
+    let element = first_element(&start);
+    match element.as_deref() {
+        Some("html") => true,
+        Some(name) => is_declared && HTML_ELEMENTS.contains(&name),
+        None => is_declared,
+    }
+}
+
+/// The name of the first element or document type, in lower case, of what begins as markup.
+fn first_element(start: &str) -> Option<String> {
+    let is_blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
+    let marks = |letter: char| is_blank(letter) || letter == char::REPLACEMENT_CHARACTER;
+    let mut rest = start.trim_start_matches(marks).strip_prefix('<')?;
+    loop {
+        let end = match rest {
+            _ if rest.starts_with('?') => "?>",
+            _ if rest.starts_with("!--") => "-->",
+            _ => break,
+        };
+        let (_, behind) = rest.split_once(end)?;
+        rest = behind.trim_start_matches(is_blank).strip_prefix('<')?;
+    }
+    let rest = rest.to_ascii_lowercase();
+    let rest = rest.strip_prefix("!doctype").unwrap_or(&rest).trim_start();
+    let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric());
+    let name = &rest[..end.unwrap_or(rest.len())];
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// A web page in words: its title, or that it has none and how it begins.
+pub(super) fn web_page(page: &[u8]) -> String {
+    let title = quote(&html_title(page));
+    if !title.is_empty() {
+        return format!("a web page titled `{title}`");
+    }
+    let start = quote(&String::from_utf8_lossy(page));
+    match shortened(&start, QUOTED_START_CHARS) {
+        start if start.is_empty() => "an empty web page".to_owned(),
+        start => format!("a web page without a title, starting with `{start}`"),
+    }
 }
 
 /// The title of a web page, or an empty string.
-pub(super) fn html_title(page: &[u8]) -> String {
+fn html_title(page: &[u8]) -> String {
     let page = String::from_utf8_lossy(page);
     // ASCII lower case keeps all byte positions.
     let lower = page.to_ascii_lowercase();
@@ -246,17 +291,40 @@ fn first_letter(start: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_letter, html_title, is_html, media_type};
+    use super::{first_letter, html_title, is_html, media_type, web_page};
 
     #[test]
     fn web_pages_are_recognised_by_type_and_by_beginning() {
-        assert!(is_html(Some("text/html"), b"<feed/>"));
+        for (start, is_page) in [
+            (&b"<feed><title>T</title></feed>"[..], false),
+            (b"<?xml version='1.0'?><!-- x --><feed/>", false),
+            (b"\xff\xfe<\0f\0e\0e\0d\0>\0", false),
+            (b"<?xml version='1.0'?>\n<!DOCTYPE html><html>", true),
+            (b"{\"count\": 1}", false),
+            (b" [1]", false),
+            (b"<h1>Bad gateway</h1>", true),
+            (b"<!-- x -->\n<body>", true),
+            (b"<br />\n<b>Warning</b>: x", true),
+            (b"Forbidden", true),
+            (b"", true),
+        ] {
+            assert_eq!(is_html(Some("text/html"), start), is_page, "{start:?}");
+        }
+        assert!(!is_html(None, b"<h1>x</h1>"));
         assert!(is_html(None, b"\xef\xbb\xbf \r\n<!DOCTYPE HTML PUBLIC"));
         assert!(is_html(Some("application/xml"), b"<HTML lang='en'>"));
         assert!(!is_html(Some("application/xml"), b"<?xml version='1.0'?>"));
         assert_eq!(
             html_title(b"<html><TITLE lang=en> Log in </title>"),
             "Log in"
+        );
+        assert_eq!(
+            web_page(b"<html> <body>"),
+            "a web page without a title, starting with `<html> <body>`"
+        );
+        assert_eq!(
+            web_page(b"<title>Log in</title>"),
+            "a web page titled `Log in`"
         );
         assert_eq!(html_title(b"<html><body>"), "");
         assert_eq!(html_title(b"<title>\xff\xfe never ends"), "");

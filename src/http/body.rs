@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
-use super::decoder::{decoder, encoding};
+use super::decoder::{decoder, encoding, packed};
 use super::error::ClientError;
 use super::json_rows::{PageRows, RowHashes, TooMuch};
 use super::json_values::{JsonValues, MOST_VALUES};
@@ -130,11 +130,7 @@ impl ResponseBody {
         let mut start = Vec::with_capacity(MAGIC_BYTES);
         let mut first = (&mut reader).take(MAGIC_BYTES as u64);
         let read = first.read_to_end(&mut start).await;
-        let encoding = match &start[..] {
-            [0x1f, 0x8b, ..] => "gzip",
-            [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
-            _ => "identity",
-        };
+        let encoding = packed(&start);
         let whole = std::io::Cursor::new(start).chain(reader);
         let source = decoder(encoding, whole).unwrap_or_else(|| Box::new(tokio::io::empty()));
         let body = Self {
@@ -196,6 +192,20 @@ impl ResponseBody {
         Ok(&self.ahead)
     }
 
+    /// Decompresses a body that is compressed although no header says so, from its beginning.
+    pub(super) fn unpack(&mut self) {
+        let name = packed(&self.ahead);
+        if self.encoding != "identity" || name == "identity" || self.failed.is_some() {
+            return;
+        }
+        let begun = std::io::Cursor::new(self.ahead.split().freeze());
+        let rest = std::mem::replace(&mut self.source, Box::new(tokio::io::empty()));
+        if let Some(source) = decoder(name, BufReader::new(begun.chain(rest))) {
+            (self.source, self.read_bytes) = (source, 0);
+            name.clone_into(&mut self.encoding);
+        }
+    }
+
     fn check_beginning(&mut self) -> Result<(), ClientError> {
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -209,10 +219,7 @@ impl ResponseBody {
     }
 
     fn check_values(&self, is_within: bool) -> Result<(), ClientError> {
-        if is_within {
-            return Ok(());
-        }
-        Err(self.too_many_values())
+        (is_within.then_some(())).ok_or_else(|| self.too_many_values())
     }
 
     fn too_many_values(&self) -> ClientError {

@@ -52,3 +52,12 @@ where
         _ => None,
     }
 }
+
+/// The compression of a body, by its first bytes.
+pub(super) fn packed(start: &[u8]) -> &'static str {
+    match start {
+        [0x1f, 0x8b, ..] => "gzip",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+        _ => "identity",
+    }
+}

@@ -180,12 +180,12 @@ pub enum ClientError {
         wait: Option<Duration>,
     },
     /// A web page with status 200: a login, an error page, a captive portal.
-    #[error("{url} returned a web page titled `{title}`")]
+    #[error("{url} returned {page}")]
     Html {
         /// The request.
         url: String,
-        /// Its title, possibly empty.
-        title: String,
+        /// What came: the page with its title, or the content type and the beginning.
+        page: String,
     },
     /// The response has another type than expected.
     #[error("{url}: expected {wanted}, got {got}")]
@@ -258,7 +258,8 @@ pub enum ClientError {
     },
 }
 
-/// Whether the host has no address, as far as this machine knows, or does not answer.
+/// Whether the host has no address, as far as this machine knows, does not answer, or answers
+/// with something else than HTTP.
 fn unanswered(host: &str, error: &reqwest::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -266,9 +267,18 @@ fn unanswered(host: &str, error: &reqwest::Error) -> String {
         if cause.to_string() == "dns error" {
             return format!("cannot resolve {host}");
         }
+        if is_of_response(&cause.to_string()) {
+            return "invalid HTTP response".to_owned();
+        }
         source = cause.source();
     }
     "upstream does not answer".to_owned()
+}
+
+/// Whether an error of the HTTP library is about the head of a response, so that there was one.
+fn is_of_response(text: &str) -> bool {
+    let is_invalid = text.starts_with("invalid ") || text.starts_with("unexpected ");
+    is_invalid && text.ends_with(" parsed") || text == "message head is too large"
 }
 
 fn time(at: &DateTime<Utc>) -> String {

@@ -45,7 +45,7 @@ pub use large_row::LargeRow;
 pub(crate) use link_header::{is_same_page, resolved};
 pub use permits::{PermitEvent, Permits, Slice, Spent, UsedUp};
 pub use published_file::{FetchError, FetchedFile, Seal, fetch_file};
-pub(crate) use quote::quote;
+pub(crate) use quote::{asked, quote};
 pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;
 pub use request::Request;

@@ -15,7 +15,7 @@ pub(crate) fn quote(text: &str) -> String {
 
 /// A request for error messages: without user, password and fragment, limited in
 /// length.
-pub(super) fn asked(url: &Url) -> String {
+pub(crate) fn asked(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
     // A URL that cannot have a user has no password either.

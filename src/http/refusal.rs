@@ -7,7 +7,7 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-use super::answer::{html_title, is_html};
+use super::answer::{is_html, web_page};
 use super::beginning::beginning;
 use super::error::ClientError;
 use super::quote::quote;
@@ -92,7 +92,7 @@ impl Reason {
             };
         }
         let text = if is_html(None, body) {
-            format!("a web page titled `{}`", html_title(body))
+            web_page(body)
         } else {
             String::from_utf8_lossy(body).into_owned()
         };

@@ -186,7 +186,7 @@ pub enum Failure {
     },
     /// Watch lists that cannot be distinguished.
     #[error(
-        "{unreadable} of the {listed} watch lists upstream have no id and cannot be followed, the first is `{sample}`; the others are followed, and no list counts as deleted"
+        "{unreadable} of the {listed} watch lists upstream have no usable id (a whole number from 1) and cannot be followed, the first is `{sample}`; the others are followed, and no list counts as deleted"
     )]
     ListsWithoutId {
         /// Their number.

@@ -1,7 +1,10 @@
 //! A page that is not valid JSON, row by row: what is wrong in one row must not cost the
 //! others.
 
+use std::borrow::Cow;
+
 use super::half_characters;
+use super::repaired_row::WORD;
 
 /// The parts of a page, its rows as they came.
 pub(super) struct PageParts<'a> {
@@ -98,6 +101,19 @@ pub(super) const MOST_MORE: usize = 1024 * 1024;
 /// characters, and with the numbers that JSON does not have (`NaN`, `Infinity`, `-Infinity`)
 /// as `null`. `None` if it became more than `most_more` bytes longer.
 pub(super) fn mended(text: &str, most_more: usize) -> Option<String> {
+    mended_with(text, most_more, |_| Cow::Borrowed("null"))
+}
+
+/// The same with those numbers as strings behind [`WORD`].
+pub(super) fn mended_noting(text: &str, most_more: usize) -> Option<String> {
+    mended_with(text, most_more, |word| format!("\"{WORD}{word}\"").into())
+}
+
+fn mended_with(
+    text: &str,
+    most_more: usize,
+    number: impl Fn(&str) -> Cow<'static, str>,
+) -> Option<String> {
     let text = &*half_characters::mended(text);
     let is_raw = |byte: &u8| *byte < 0x20 && !byte.is_ascii_whitespace();
     if text.bytes().filter(|byte| is_raw(byte)).count() > most_more {
@@ -111,7 +127,7 @@ pub(super) fn mended(text: &str, most_more: usize) -> Option<String> {
         let (token, behind) = rest.split_at(word.max(next.len_utf8()));
         rest = behind;
         match token {
-            "NaN" | "Infinity" | "-Infinity" => mended.push_str("null"),
+            "NaN" | "Infinity" | "-Infinity" => mended.push_str(&number(token)),
             _ if is_string && u32::from(next) < 0x20 => {
                 // A backslash before it would be an escape sequence that does not exist.
                 if is_escaped {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::damaged_json::{self, MOST_MORE};
 use super::page::{Page, UnreadableRow};
 use super::readable_part;
+use super::repaired_row::REPAIRED;
 use super::repeated_keys::{self, RepeatedFields};
 use super::storable::storable;
 use super::xml::{self, ParserRules};
@@ -28,19 +29,9 @@ pub fn read(rules: &ParserRules, body: &[u8]) -> Result<Detail, UnreadableRow> {
         reason,
         raw: xml::printable(body),
     };
-    // As in a page: a byte order mark decides, else it is UTF-8, and bytes that are not
-    // become U+FFFD. Text cannot hold NUL.
-    let text = UTF_8.decode(body).0.replace('\0', "\u{fffd}");
-    let (mut value, is_mended) = match serde_json::from_str::<Value>(&text) {
-        Ok(value) => (value, false),
-        Err(error) => {
-            let mended = damaged_json::mended(&text, MOST_MORE);
-            match mended.and_then(|text| serde_json::from_str(&text).ok()) {
-                Some(value) => (value, true),
-                None => return Err(refused(None, format!("not valid JSON: {error}"))),
-            }
-        }
-    };
+    let text = text(body);
+    let (mut value, is_mended) =
+        mended(&text).map_err(|error| refused(None, format!("not valid JSON: {error}")))?;
     let mut advisory = xml::read_json(rules, &value)
         .map_err(|xml::UnreadableRecord { key, reason, .. }| refused(key, reason))?;
     // What was mended is marked already.
@@ -77,6 +68,27 @@ pub fn read(rules: &ParserRules, body: &[u8]) -> Result<Detail, UnreadableRow> {
         custom_info,
         raw: text,
     })
+}
+
+/// The text of an answer. As in a page: a byte order mark decides, else it is UTF-8, and bytes
+/// that are not become U+FFFD. Text cannot hold NUL.
+fn text(body: &[u8]) -> String {
+    UTF_8.decode(body).0.replace('\0', "\u{fffd}")
+}
+
+/// The value of JSON, and whether that had to be mended.
+fn mended(text: &str) -> Result<(Value, bool), serde_json::Error> {
+    let error = match serde_json::from_str(text) {
+        Ok(value) => return Ok((value, false)),
+        Err(error) => error,
+    };
+    let mended = damaged_json::mended(text, MOST_MORE).ok_or(error)?;
+    serde_json::from_str(&mended).map(|value| (value, true))
+}
+
+/// The value of an answer, mended as [`read`] does it.
+pub(crate) fn value(body: &[u8]) -> Result<Value, serde_json::Error> {
+    mended(&text(body)).map(|(value, _)| value)
 }
 
 /// Whether there is any value that is neither an identifier nor a number of the row.
@@ -174,7 +186,14 @@ pub struct Listed {
 }
 
 /// Reads an element of the collection.
-pub(crate) fn read_listed(rules: &ParserRules, element: Value) -> Result<Listed, UnreadableRow> {
+pub(crate) fn read_listed(
+    rules: &ParserRules,
+    mut element: Value,
+) -> Result<Listed, UnreadableRow> {
+    // The details are read for all but its identifier and times.
+    if let Some(fields) = element.as_object_mut() {
+        fields.remove(REPAIRED);
+    }
     match xml::read_json(rules, &element) {
         Ok(advisory) => Ok(Listed {
             said: advisory.said,

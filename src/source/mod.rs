@@ -17,6 +17,7 @@ mod page_envelope;
 mod page_rows;
 pub(crate) mod path;
 mod readable_part;
+pub(crate) mod repaired_row;
 mod repeated_keys;
 mod storable;
 pub mod ticket;

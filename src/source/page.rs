@@ -1,13 +1,16 @@
 //! A page of one of upstream's collections (contract §4).
 
-use encoding_rs::UTF_8;
+use std::borrow::Cow;
+
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::Value;
 
 use super::damaged_json::{self, Behind, MOST_MORE, PageParts};
 use super::page_claims::{Claims, PageClaim};
 use super::page_envelope::{PageEnvelope, first};
-use super::page_rows::ReadRows;
+use super::page_rows::{ReadRows, page_text};
+use super::repaired_row::plain;
 pub use super::unreadable::UnreadableRow;
 use super::xml::{self, FeedError};
 use crate::model::{counted, one_line, shortened};
@@ -52,9 +55,19 @@ pub enum Incomplete {
         /// Another one.
         other: String,
     },
+    /// Its link to the next page leads to another server, which must not get the token.
+    #[error("the answer to {page} links to `{target}`, which is not on {origin}; not followed")]
+    LinkElsewhere {
+        /// The request that it answers.
+        page: String,
+        /// The target of the link.
+        target: String,
+        /// Scheme, host and port of upstream.
+        origin: String,
+    },
     /// It is cut off or damaged, so that rows may be missing.
     #[error(
-        "the page is truncated or damaged, rows may be missing: {why}; {} could be read and stored; the next run requests the page again",
+        "the page is truncated or damaged, rows may be missing: {why}; {} could be read; the next run requests the page again",
         counted(*.rows, "row")
     )]
     Broken {
@@ -76,7 +89,7 @@ pub struct NotAPage {
 
 impl NotAPage {
     fn new(text: &str, source: serde_json::Error) -> Self {
-        let message: Option<Message> = serde_json::from_str(text).ok();
+        let message: Option<Message> = serde_json::from_str(&plain(text)).ok();
         let says = message.and_then(|named| named.detail.or(named.error).or(named.text));
         let says = says.as_ref().and_then(Value::as_str).map(one_line);
         Self {
@@ -106,9 +119,13 @@ impl Page {
     /// Reads a page. If the page is not valid JSON, its rows are read one by one and
     /// repaired where that is possible; if it is not even whole, those that are.
     pub fn read(body: &[u8]) -> Result<Self, NotAPage> {
-        // A byte order mark decides; else it is UTF-8. Bytes that are not become U+FFFD:
-        // they belong to one row only.
-        let (text, _, has_wrong_bytes) = UTF_8.decode(body);
+        // Bytes of another encoding belong to one row only.
+        let (text, has_wrong_bytes) = page_text(body);
+        // A list would be read as the values of the object, in their order.
+        if text.trim_start().starts_with('[') {
+            let why = "a list instead of an object with `count`, `next` and `results`";
+            return Err(NotAPage::new(&text, serde_json::Error::custom(why)));
+        }
         let rows = ReadRows::of_page(has_wrong_bytes);
         let error = match serde_json::from_str::<PageEnvelope>(&text) {
             Ok(envelope) => {
@@ -149,7 +166,7 @@ impl Page {
 
     fn of(envelope: &PageEnvelope, rows: ReadRows, text: &str) -> Self {
         let is_empty = rows.results.is_empty() && rows.unreadable.is_empty();
-        let claims = Claims::of(text);
+        let claims = Claims::of(&plain(text));
         let claim = claims.check(&PageClaim {
             rows: &rows.results,
             count: envelope.count,
@@ -158,7 +175,7 @@ impl Page {
         });
         Self {
             count: envelope.count,
-            next: envelope.next.clone(),
+            next: envelope.next.as_deref().map(plain).map(Cow::into_owned),
             pages: claims.pages(),
             unknown: claims.unknown(),
             results: rows.results,
@@ -200,7 +217,7 @@ impl Page {
         };
         Ok(Self {
             count: envelope.count,
-            next: envelope.next,
+            next: envelope.next.as_deref().map(plain).map(Cow::into_owned),
             pages: None,
             unknown: Vec::new(),
             results: rows.results,

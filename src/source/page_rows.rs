@@ -1,17 +1,29 @@
 //! The rows of a page, each read on its own.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use encoding_rs::UTF_8;
 use serde_json::Value;
 
 use super::broken_page::{self, RowKeys};
 use super::damaged_json::{self, Behind, MOST_MORE};
 use super::page_envelope::first;
+use super::repaired_row::{noted, plain, with_bytes};
 use super::repeated_keys;
 use super::unreadable::UnreadableRow;
 
 /// So many further pages are read that follow the end of a page.
 const MAX_FURTHER: usize = 10;
+
+/// The text of a page or row, and whether it has bytes that do not belong to its encoding. A
+/// byte order mark decides that; else it is UTF-8.
+pub(super) fn page_text(body: &[u8]) -> (Cow<'_, str>, bool) {
+    let (text, encoding, has_wrong_bytes) = UTF_8.decode(body);
+    let is_utf8 = has_wrong_bytes && encoding == UTF_8;
+    let noted = is_utf8.then(|| with_bytes(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)));
+    (noted.flatten().map_or(text, Cow::Owned), has_wrong_bytes)
+}
 
 /// The rows of a page as they are read.
 #[derive(Default)]
@@ -49,12 +61,19 @@ impl ReadRows {
         self
     }
 
+    /// A row that is not on a page, repaired as if it were.
+    pub(super) fn alone(body: &[u8]) -> Option<Value> {
+        let mut rows = Self::of_page(std::str::from_utf8(body).is_err());
+        rows.add(&page_text(body).0).ok()?;
+        rows.results.pop()
+    }
+
     fn add(&mut self, row: &str) -> Result<(), serde_json::Error> {
         let is_damaged = self.has_wrong_bytes && row.contains(char::REPLACEMENT_CHARACTER);
         let (value, is_mended) = match serde_json::from_str(row) {
             Ok(value) => (value, false),
             Err(error) => {
-                let mended = damaged_json::mended(row, self.room).ok_or(error)?;
+                let mended = damaged_json::mended_noting(row, self.room).ok_or(error)?;
                 let value = serde_json::from_str(&mended)?;
                 self.room -= mended.len().saturating_sub(row.len());
                 repeated_keys::check(&mended)?;
@@ -64,8 +83,14 @@ impl ReadRows {
         if !is_mended {
             repeated_keys::check(row)?;
         }
-        self.repaired += usize::from(is_mended || is_damaged);
-        self.results.push(value);
+        let is_repaired = is_mended || is_damaged;
+        self.repaired += usize::from(is_repaired);
+        let is_changed = is_repaired || row.contains("\\u0000");
+        self.results.push(if is_changed {
+            noted(value, is_repaired)
+        } else {
+            value
+        });
         Ok(())
     }
 
@@ -111,7 +136,7 @@ impl ReadRows {
             key: None,
             reason: format!("it cannot be read as JSON: {error}"),
             // The database cannot store NUL, which may stand outside of strings here.
-            raw: row.trim().replace('\0', "\u{fffd}"),
+            raw: plain(row.trim()).replace('\0', "\u{fffd}"),
         });
     }
 }

@@ -4,8 +4,9 @@
 use serde_json::{Map, Value};
 
 use super::page::UnreadableRow;
+use super::page_rows::ReadRows;
+use super::readable_part;
 use super::storable::storable;
-use super::{half_characters, readable_part, repeated_keys};
 use crate::model::{Named, Ticket, parse_time, shortened};
 
 /// Names a field may have, the most likely first.
@@ -127,10 +128,7 @@ pub(crate) fn is_bare(ticket: &Ticket) -> bool {
 
 /// The ticket of an answer that is a single one, if it can be read.
 pub(crate) fn read_alone(body: &[u8]) -> Option<Ticket> {
-    let text = &*half_characters::mended(std::str::from_utf8(body).ok()?);
-    let value = serde_json::from_str(text).ok()?;
-    repeated_keys::check(text).ok()?;
-    read(value).ok()
+    read(ReadRows::alone(body)?).ok()
 }
 
 /// The `id` of a ticket that cannot be read, if it stands before the damage.

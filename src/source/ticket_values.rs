@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::repaired_row::{REPAIRED, WHOLE};
 use super::ticket::{COLUMNS, NAMES, integer, read, scalar};
 use crate::model::{Named, Ticket, shortened};
 
@@ -16,7 +17,8 @@ pub(crate) fn unread_of(raw: Value) -> BTreeMap<String, String> {
 }
 
 /// The fields of a ticket that have a value which its column cannot hold, and the values: a
-/// list in place of a name, or a date in another form.
+/// list in place of a name, or a date in another form; and those that were changed to read the
+/// ticket, as they came.
 pub fn unread(ticket: &Ticket) -> BTreeMap<String, String> {
     let Some(fields) = ticket.raw.as_object() else {
         return BTreeMap::new();
@@ -24,6 +26,15 @@ pub fn unread(ticket: &Ticket) -> BTreeMap<String, String> {
     let columns = COLUMNS
         .iter()
         .filter(|(column, _)| !is_read(ticket, column));
+    let repaired = fields.get(REPAIRED).and_then(Value::as_object);
+    let repaired = repaired.into_iter().flatten().map(|(path, came)| {
+        let name = match &**path {
+            WHOLE => "ticket".to_owned(),
+            path => format!("ticket/{path}"),
+        };
+        let came = scalar(came).unwrap_or_default();
+        (name, shortened(&came, MAX_SAMPLE_CHARS))
+    });
     let unread = columns.filter_map(|(column, names)| {
         let present = names
             .iter()
@@ -39,7 +50,7 @@ pub fn unread(ticket: &Ticket) -> BTreeMap<String, String> {
             shortened(&value, MAX_SAMPLE_CHARS),
         ))
     });
-    unread.collect()
+    unread.chain(repaired).collect()
 }
 
 /// Whether a column has a value.

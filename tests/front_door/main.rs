@@ -37,6 +37,7 @@ mod bombs;
 mod budget;
 mod bundles;
 mod capture;
+mod changed_values;
 mod changes_command;
 mod changing_pages;
 mod check_command;

@@ -47,7 +47,7 @@ const VERSIONS: &str = "
 /// All that is stored is evaluated again, as if it had come when the rules were there.
 const AGAIN: &str = "
     truncate advisoryd.alert, advisoryd.evaluation, advisoryd.judged_value, advisoryd.message, advisoryd.delivery,
-             advisoryd.delivery_attempt;
+             advisoryd.delivery_attempt, advisoryd.passed_over;
     update advisoryd.alerting set evaluated_seq = 0;
     update advisoryd.rule set after_seq = 0, baseline_matches = 0;
     update advisoryd.source set baseline_seq = 0";

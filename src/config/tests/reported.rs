@@ -23,7 +23,7 @@ fn quotes_that_are_wrong_or_missing_are_reported() {
         ),
         (
             "[[watch_lists]]\nid = \"7\"",
-            "has id `\"7\"`; expected a whole number from 1 to 9223372036854775807; remove the quotes",
+            "has id `\"7\"`; expected the number of the list, such as `id = 4`; remove the quotes",
         ),
         (
             "[[watch_lists]]\nid = 7\nname = 12",

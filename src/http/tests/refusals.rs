@@ -105,7 +105,7 @@ async fn a_web_page_with_status_200_is_named_and_no_answer() {
     for headers in [HTML, JSON] {
         let (error, _) = ask("200 OK", headers, page.into()).await;
         assert!(
-            matches!(&error, ClientError::Html { title, .. } if title == "Log in"),
+            matches!(&error, ClientError::Html { page, .. } if page == "a web page titled `Log in`"),
             "{error}"
         );
         assert!(error.is_transient());

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::http::{is_same_page, quote, resolved};
+use crate::http::{asked, is_same_page, quote, resolved};
 use crate::job::failure::Failure;
 use crate::source::page::{Incomplete, Page};
 use crate::source::xml::ParsedDocument;
@@ -11,6 +11,7 @@ use crate::source::xml::ParsedDocument;
 ///
 /// # Errors
 /// [`Incomplete::LinksDiffer`] if two links lead to different pages: only one can be followed.
+/// [`Incomplete::LinkElsewhere`] if it leads to another server.
 fn next_page(
     url: &Url,
     links: impl IntoIterator<Item = String>,
@@ -20,12 +21,24 @@ fn next_page(
         return Ok(None);
     };
     match links.find(|other| !is_same_page(url, &next, other)) {
+        None if is_elsewhere(url, &next) => Err(Incomplete::LinkElsewhere {
+            page: asked(url),
+            target: quote(&next),
+            origin: url.origin().ascii_serialization(),
+        }),
         None => Ok(Some(resolved(url, &next))),
         Some(other) => Err(Incomplete::LinksDiffer {
             one: quote(&next),
             other: quote(&other),
         }),
     }
+}
+
+/// Whether a link leads to another server than its page came from. The client would not follow
+/// it either, but does not know the page.
+fn is_elsewhere(page: &Url, link: &str) -> bool {
+    let target = page.join(link.trim());
+    target.is_ok_and(|target| target.origin() != page.origin())
 }
 
 /// Takes the link of a header, too, for the page of a collection at `url`.

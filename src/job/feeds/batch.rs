@@ -37,7 +37,7 @@ impl Batch {
                 }
                 self.received.push(ReceivedAdvisory {
                     advisory,
-                    raw: xml::storable(record).into_owned(),
+                    raw: xml::kept(record).into_owned(),
                     byte_hash: hash,
                 });
             }

@@ -26,7 +26,7 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
         format!(
             "the list is read from the JSON API, and details of some advisories cannot be fetched: {} ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
             counted(failed, "advisory"),
-            missing.named(),
+            missing.named_failed(),
             error(missing.error.as_deref())
         )
     } else {

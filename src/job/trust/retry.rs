@@ -177,7 +177,7 @@ impl Retry<'_> {
             let received = ReceivedAdvisory {
                 advisory,
                 byte_hash: self.rules.fingerprint(&bytes),
-                raw: xml::storable(&bytes).into_owned(),
+                raw: xml::kept(&bytes).into_owned(),
             };
             let document = ChunkContext {
                 is_seen: &|_| false,

@@ -177,7 +177,7 @@ pub struct Other {
 
 impl UnreadableRecord {
     /// About no advisory that could be made out.
-    pub(super) fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self {
             key: None,
             reason: reason.into(),

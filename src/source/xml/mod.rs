@@ -31,6 +31,7 @@ mod json;
 mod leftover;
 mod lists;
 mod long_markup;
+mod lost_bytes;
 mod made_out;
 mod map;
 mod markup;
@@ -73,6 +74,7 @@ pub use error::{FeedError, Other, UnreadableRecord};
 pub use explain::{ExplainedRecord, carriers, explain_json, explain_record};
 pub use finder::record_key;
 pub use json::read_json;
+pub use lost_bytes::kept;
 pub(super) use partial::{is_known, is_partial, page_number};
 pub use printable::{printable, unprintable};
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::characters::storable;
 use super::error::{Other, UnreadableRecord};
 use super::fields::FieldReader;
 use super::identity::{candidates, contains_markup, is_doubled, own, without_identifier};
+use super::lost_bytes;
 use super::made_out::{MadeOut, made_out};
 use super::map;
 use super::markup::absorb;
@@ -74,6 +75,7 @@ pub(super) fn text<'r>(
     rules: &ParserRules,
     record: &'r [u8],
 ) -> Result<Cow<'r, str>, UnreadableRecord> {
+    let record = lost_bytes::without(record.trim_ascii_end());
     let limit = rules.limits.record_bytes;
     if record.len() > limit {
         let head = storable(&record[..limit.min(LONGEST_HEAD_BYTES)]);

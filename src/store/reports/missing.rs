@@ -15,7 +15,7 @@ pub struct MissingDetails {
     /// Those of them that cannot be fetched: upstream does not have them, refuses them, or
     /// the last attempt failed.
     pub failed: i64,
-    /// Identifiers of the first of them.
+    /// Identifiers of the first of them, those that cannot be fetched before the others.
     pub examples: Vec<String>,
     /// Why.
     pub error: Option<String>,
@@ -24,9 +24,22 @@ pub struct MissingDetails {
 impl MissingDetails {
     /// The first ones, for messages.
     pub fn named(&self) -> String {
-        let named = self.examples.join(", ");
-        let more = self.pending > i64::try_from(self.examples.len()).unwrap_or(i64::MAX);
-        if more { format!("{named}, …") } else { named }
+        self.first_of(self.pending)
+    }
+
+    /// The first ones of those that cannot be fetched.
+    pub fn named_failed(&self) -> String {
+        self.first_of(self.failed)
+    }
+
+    fn first_of(&self, count: i64) -> String {
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        let named = self.examples[..self.examples.len().min(most)].join(", ");
+        if most > self.examples.len() {
+            format!("{named}, …")
+        } else {
+            named
+        }
     }
 }
 
@@ -37,7 +50,7 @@ pub async fn of_lists(connection: &mut PgConnection) -> Result<MissingDetails, s
         MissingDetails,
         r#"select count(*) as "pending!",
                   count(*) filter (where w.last_error is not null or d.rests_until is not null) as "failed!",
-                  coalesce((array_agg(w.said order by w.said))[1:3], '{}') as "examples!",
+                  coalesce((array_agg(w.said order by w.last_error is null and d.rests_until is null, w.said))[1:3], '{}') as "examples!",
                   coalesce(max(w.last_error), max(d.last_error) filter (where d.rests_until is not null)) as error
            from wanted_detail w
            left join source d on d.kind = 'details'
@@ -62,7 +75,7 @@ pub async fn of_revisions(
         MissingDetails,
         r#"select count(*) as "pending!",
                   count(*) filter (where w.last_error is not null or d.rests_until is not null) as "failed!",
-                  coalesce((array_agg(w.said order by w.said))[1:3], '{}') as "examples!",
+                  coalesce((array_agg(w.said order by w.last_error is null and d.rests_until is null, w.said))[1:3], '{}') as "examples!",
                   coalesce(max(w.last_error), max(d.last_error) filter (where d.rests_until is not null)) as error
            from wanted_detail w
            join advisory a on a.said = w.said
@@ -82,4 +95,28 @@ pub async fn of_revisions(
     )
     .fetch_one(connection)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MissingDetails;
+
+    #[test]
+    fn as_many_are_named_as_are_counted() {
+        let examples = ["SA2", "SA1", "SA3"].map(str::to_owned).to_vec();
+        for (pending, failed, named, named_failed) in [
+            (3, 1, "SA2, SA1, SA3", "SA2"),
+            (9, 3, "SA2, SA1, SA3, …", "SA2, SA1, SA3"),
+            (9, 9, "SA2, SA1, SA3, …", "SA2, SA1, SA3, …"),
+        ] {
+            let missing = MissingDetails {
+                pending,
+                failed,
+                examples: examples.clone(),
+                error: None,
+            };
+            assert_eq!(missing.named(), named);
+            assert_eq!(missing.named_failed(), named_failed);
+        }
+    }
 }

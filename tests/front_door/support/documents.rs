@@ -101,6 +101,12 @@ impl Documents {
         documents.insert(path.to_owned(), text.as_bytes().to_vec());
     }
 
+    /// The same with bytes that are no text.
+    pub fn set_bytes(&self, path: &str, bytes: &[u8]) {
+        let mut documents = self.shelf.documents.lock().expect("the shelf");
+        documents.insert(path.to_owned(), bytes.to_vec());
+    }
+
     /// How many requests have come.
     pub fn asked(&self) -> usize {
         self.shelf.asked.load(Ordering::Relaxed)
