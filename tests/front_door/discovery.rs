@@ -372,7 +372,10 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
         );
         let check = world.cli(&["check"]);
         assert_eq!(check.code, 1, "{check}");
-        let line = check.stdout.lines().find(|line| line.contains("no usable id"));
+        let line = check
+            .stdout
+            .lines()
+            .find(|line| line.contains("no usable id"));
         all.push(line.expect("it is told").to_owned());
     }
     assert_reads!(all.join("\n"));

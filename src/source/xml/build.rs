@@ -359,10 +359,10 @@ impl<'r> Builder<'r, '_> {
             );
         }
         let root = self.root.ok_or_else(|| {
-            let is_hidden = !self.opaque.is_empty();
-            let reason = match is_hidden {
-                true => "it stands in a comment or processing instruction",
-                false => "it contains no element",
+            let reason = if self.opaque.is_empty() {
+                "it contains no element"
+            } else {
+                "it stands in a comment or processing instruction"
             };
             reason.to_owned()
         })?;

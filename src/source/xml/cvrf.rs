@@ -222,6 +222,6 @@ fn version(set: &XmlNode<'_>) -> Option<usize> {
     };
     match set.peek(VECTORS).and_then(|vector| prefix(&vector)) {
         None => named.or(Some(2)),
-        Some(stated) => stated.filter(|stated| named.is_none_or(|named| named == *stated)),
+        Some(stated) => Some(stated).filter(|one| named.is_none_or(|named| named == *one)),
     }
 }

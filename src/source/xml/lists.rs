@@ -128,7 +128,9 @@ impl Kind {
             let is_plain = is_alone || !has_parts && node.has_breaks();
             let has_structure = !node.children.is_empty() || node.has_links();
             if let Some(equals) = node.equals().filter(|_| !is_item && !has_structure) {
-                equals.iter().for_each(|one| plain(&one.joined(), all));
+                for one in equals {
+                    plain(&one.joined(), all);
+                }
                 node.read();
             } else if is_plain && !has_structure {
                 plain(node.read(), all);

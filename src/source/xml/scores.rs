@@ -60,7 +60,7 @@ fn named(fields: &mut FieldReader<'_>, index: usize, scores: &mut [Cvss; 3]) {
         vector: fields.read(vector_field, vector, never),
     });
     let stated = found.vector.as_deref().and_then(prefix);
-    let index = match stated.map(|stated| stated.and_then(|version| version.checked_sub(2))) {
+    let index = match stated.map(|version| version.checked_sub(2)) {
         None => Some(index),
         Some(Some(stated)) if stated == index || index == 0 && !says_version_2(fields) => {
             Some(stated)
@@ -88,15 +88,15 @@ fn says_version_2(fields: &FieldReader<'_>) -> bool {
     names.any(|name| name.to_ascii_lowercase().contains("cvss2"))
 }
 
-/// The version that a vector begins with: `CVSS:3.1/AV:N`. Inside `None` where it begins with
-/// an unknown one. Vectors of version 2 commonly say none.
-pub(super) fn prefix(vector: &str) -> Option<Option<usize>> {
+/// The version that a vector begins with: `CVSS:3.1/AV:N`. 0 where it begins with an
+/// unknown one. Vectors of version 2 commonly say none.
+pub(super) fn prefix(vector: &str) -> Option<usize> {
     const NAME: &str = "cvss";
     let name = vector.get(..NAME.len())?;
     name.eq_ignore_ascii_case(NAME).then(|| {
         let behind = &vector[NAME.len()..];
         let (version, _) = behind.split_once('/').unwrap_or((behind, ""));
-        number(version)
+        number(version).unwrap_or_default()
     })
 }
 
@@ -151,13 +151,13 @@ fn version(node: &XmlNode<'_>) -> Option<usize> {
     let vector = node.peek(VECTORS);
     let by_vector = vector.and_then(|vector| {
         let is_2 = vector.contains(PART_OF_2);
-        prefix(&vector).or_else(|| is_2.then_some(Some(2)))
+        prefix(&vector).or_else(|| is_2.then_some(2))
     });
     let stated = node.peek(keys!["version"]);
-    let stated = stated.map(|text| number(&text));
+    let stated = stated.map(|text| number(&text).unwrap_or_default());
     let version = match (stated, by_vector) {
-        (Some(one), Some(other)) => one.filter(|one| Some(*one) == other),
-        (one, other) => one.or(other).flatten(),
+        (Some(one), Some(other)) => (one == other).then_some(one),
+        (one, other) => one.or(other),
     };
     version?.checked_sub(2)
 }

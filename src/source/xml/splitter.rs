@@ -214,9 +214,10 @@ impl Splitter {
             length
         };
         let text = &text[..length];
-        let blank = match self.open.is_empty() {
-            true => text.len() - text.trim_ascii_start().len(),
-            false => checks::blank(text),
+        let blank = if self.open.is_empty() {
+            text.len() - text.trim_ascii_start().len()
+        } else {
+            checks::blank(text)
         };
         if blank < length {
             self.words(&text[blank..], from + blank)?;

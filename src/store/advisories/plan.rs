@@ -288,9 +288,10 @@ impl<'a> WritePlan<'a> {
         let mut all = stored.corrected.clone();
         let is_same_revision = is_same_revision(&record.advisory, &detail.advisory, self.origin.at);
         if let Some(replaced) = detail.replaced_record.as_ref().filter(|_| is_same_revision) {
-            let advisory = match record.advisory.is_repaired() {
-                true => &mended(&record.advisory, replaced),
-                false => &record.advisory,
+            let advisory = if record.advisory.is_repaired() {
+                &mended(&record.advisory, replaced)
+            } else {
+                &record.advisory
             };
             all.extend(corrected_fields(replaced, advisory));
         }

@@ -15,6 +15,10 @@ use crate::model::{Advisory, Fingerprint};
 use crate::store::origin::ChunkOrigin;
 
 /// The part of a stored advisory that a merge needs.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the stored record"
+)]
 pub(crate) struct StoredAdvisory {
     /// Of the feed's record; `None` if it is only known from JSON.
     pub byte_hash: Option<Vec<u8>>,
