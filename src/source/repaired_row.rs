@@ -93,10 +93,10 @@ impl Found {
         match value {
             Value::String(text) => {
                 if let Some(word) = text.strip_prefix(WORD) {
-                    self.note(path, word.to_owned());
+                    self.note(path, word);
                     *value = Value::Null;
                 } else if text.contains(is_private) || text.contains('\0') {
-                    self.note(path, escaped(text));
+                    self.note(path, &escaped(text));
                     // The database cannot store NUL.
                     *text = plain(text).replace('\0', "\u{fffd}");
                 }
@@ -111,7 +111,7 @@ impl Found {
                 for name in names.cloned().collect::<Vec<_>>() {
                     let taken = fields.remove(&name).unwrap_or_default();
                     let read = plain(&name).into_owned();
-                    self.note(below(&read), escaped(&name));
+                    self.note(below(&read), &escaped(&name));
                     fields.insert(read, taken);
                 }
                 for (name, field) in fields {
@@ -122,12 +122,12 @@ impl Found {
         }
     }
 
-    fn note(&mut self, path: String, came: String) {
+    fn note(&mut self, path: String, came: &str) {
         if self.notes.len() >= MOST_VALUES {
             self.more += 1;
             return;
         }
-        let came = shortened(&came, MAX_VALUE_CHARS);
+        let came = shortened(came, MAX_VALUE_CHARS);
         self.notes.insert(path, came.into());
     }
 }
@@ -139,7 +139,10 @@ fn escaped(text: &str) -> String {
     while let Some(character) = characters.next() {
         let is_followed = characters.peek().is_some_and(|next| byte(*next).is_some());
         match (character, byte(character)) {
-            (_, Some(byte)) => escaped.push_str(&format!("\\x{byte:02X}")),
+            (_, Some(byte)) => {
+                escaped.push_str("\\x");
+                escaped.push_str(&hex::encode_upper([byte]));
+            }
             ('\u{fffd}', _) if is_followed => {}
             ('\0', _) => escaped.push_str("\\x00"),
             ('\\', _) => escaped.push_str("\\\\"),
