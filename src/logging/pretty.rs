@@ -129,17 +129,13 @@ fn write_level(writer: &mut Writer<'_>, level: Level) -> fmt::Result {
 
 /// Whether a message has a value as a whole word or number: 7 is not said by 17.
 fn says(message: &str, value: &str) -> bool {
-    /// A number or a short word may be in the message by chance.
-    const SHORT: usize = 4;
-    if value.len() < SHORT || value.parse::<f64>().is_ok() {
-        return value.is_empty();
-    }
     let is_part = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-    message.match_indices(value).any(|(at, _)| {
-        let before = message[..at].chars().next_back();
-        let behind = message[at + value.len()..].chars().next();
-        !is_part(before) && !is_part(behind)
-    })
+    value.is_empty()
+        || message.match_indices(value).any(|(at, _)| {
+            let before = message[..at].chars().next_back();
+            let behind = message[at + value.len()..].chars().next();
+            !is_part(before) && !is_part(behind)
+        })
 }
 
 #[cfg(test)]

@@ -103,8 +103,9 @@ pub(super) fn parse<'r>(
         Ok(built) => built,
         Err(reason) => {
             let mut found = made_out(rules, text, None);
-            if found.own.is_none() && found.others.len() == 1 {
-                // It holds nothing else: it is kept once.
+            let is_hidden = text.starts_with("<!--") || text.starts_with("<?");
+            if is_hidden && found.own.is_none() && found.others.len() == 1 {
+                // A comment with one record and nothing else: it is kept once.
                 found.own = found.others.pop();
             }
             return Err(unidentified(reason, found, text));
