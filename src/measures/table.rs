@@ -170,7 +170,7 @@ const SECTIONS: [(MetricOrigin, &str, &str); 3] = [
     (
         MetricOrigin::Process,
         "The process",
-        "Counters begin at zero when the process starts; those of a source or sink that is no longer configured stand still until then. `advisoryd_database_up` says whether the metrics of the last section are there.",
+        "Counters begin at zero when the process starts. Counters of a source or sink that is no longer configured keep their value until the process ends. If `advisoryd_database_up` is 0, the metrics of the last section are not exported.",
     ),
     (
         MetricOrigin::Age,
