@@ -37,9 +37,11 @@ pub fn read(row: &Value) -> Option<ListItem> {
     })
 }
 
-/// An id, which may be a number or a text.
+/// An id, which may be a number or a text. One with a character that was lost may be that of
+/// another row.
 pub(super) fn id(value: &Value) -> Option<String> {
-    scalar(value).filter(|id| id.len() <= MAX_ID_BYTES && !id.contains(char::is_control))
+    let is_odd = |one: char| one.is_control() || one == char::REPLACEMENT_CHARACTER;
+    scalar(value).filter(|id| id.len() <= MAX_ID_BYTES && !id.contains(is_odd))
 }
 
 #[cfg(test)]
@@ -64,6 +66,7 @@ mod tests {
             json!({"name": "Mail"}),
             json!({"id": null}),
             json!({"id": "a\u{0}b"}),
+            json!({"id": "4\u{fffd}"}),
             json!({"id": "7".repeat(200)}),
             json!([]),
             json!(null),
