@@ -65,7 +65,7 @@ pub enum ClientError {
     TooSlow {
         /// The request.
         url: String,
-        /// [upstream] total_timeout, or ten minutes for a page of JSON.
+        /// `[upstream] total_timeout`, or ten minutes for a page of JSON.
         limit: Duration,
         /// After decompression.
         received_bytes: u64,

@@ -33,7 +33,7 @@ const TRUNCATED_RETRIES: u32 = 1;
 const MAX_DOCUMENTS: u32 = 10_000;
 
 /// Pulls a feed. Fails only if the run log could not be written; a failed pull is a
-/// [`run::Report`] with its error.
+/// report with its error.
 pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result<Ran, Failure> {
     let mode = match look_back {
         LookBack::Full | LookBack::FullAccepted => Mode::Full,

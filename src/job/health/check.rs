@@ -149,7 +149,7 @@ fn log_transition(transition: &Transition) {
     }
 }
 
-/// Passes the active conditions on to [`Context::standing`]. An error leaves it as it is:
+/// Passes the active conditions on to `Context::problems`. An error leaves it as it is:
 /// the next check is a minute away.
 pub async fn show(context: &Context) {
     let Ok(mut connection) = context.pool.acquire().await else {
