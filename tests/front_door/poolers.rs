@@ -1,5 +1,7 @@
 //! Connection poolers: Debian's PgBouncer with its defaults, in each of its modes.
 
+use std::task::Poll;
+
 use sqlx::PgPool;
 
 use crate::databases::blocks_of;
@@ -359,6 +361,59 @@ async fn a_connection_can_be_used_after_a_session_that_is_not_its_own() {
         .unwrap();
     assert_eq!(mode, "repeatable read on");
     snapshot.commit().await.unwrap();
+}
+
+/// Whoever gets the connection next would write into the transaction, which nobody commits.
+#[tokio::test]
+async fn nobody_inherits_a_transaction_whose_begin_was_abandoned() {
+    use advisoryd::store::database::{begin, begin_repeatable, begin_snapshot, pool};
+    let world = World::new().await;
+    let options: sqlx::postgres::PgConnectOptions = world.database.url.parse().unwrap();
+    let pool = pool(options, 1);
+    let table = sqlx::query("create table kept (kind int, polls int)");
+    table.execute(world.pool()).await.unwrap();
+    let mut abandoned = 0;
+    for kind in 0..3 {
+        for polls in 1.. {
+            let beginning = async {
+                match kind {
+                    0 => begin(&pool).await,
+                    1 => begin_repeatable(&pool).await,
+                    _ => begin_snapshot(&pool).await,
+                }
+            };
+            let begun = polled(beginning, polls).await;
+            let is_complete = begun.is_some();
+            drop(begun);
+            let keep = sqlx::query("insert into kept values ($1, $2)");
+            let kept = keep.bind(kind).bind(polls).execute(&pool).await;
+            kept.expect("no transaction that only reads");
+            let others = "select count(*) from kept where kind = $1 and polls = $2";
+            let others = sqlx::query_scalar(others).bind(kind).bind(polls);
+            let seen: i64 = others.fetch_one(world.pool()).await.unwrap();
+            assert_eq!(seen, 1, "kind {kind}, abandoned after {polls} polls");
+            if is_complete {
+                break;
+            }
+            abandoned += 1;
+        }
+    }
+    assert!(abandoned >= 3, "{abandoned}");
+}
+
+/// Drops a future when it could go on for the time after `limit`; its result if it is
+/// ready before.
+async fn polled<T>(future: impl Future<Output = T>, limit: i32) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut polls = 0;
+    std::future::poll_fn(|context| {
+        if polls == limit {
+            return Poll::Ready(None);
+        }
+        polls += 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 #[tokio::test]

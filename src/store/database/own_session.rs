@@ -56,9 +56,12 @@ pub(super) async fn mark_of(connection: &mut PgConnection) -> Result<String, sql
 /// The session is that of another connection; nothing was done in it.
 pub async fn begin(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let sql = format!("{}; begin", compared(&mut connection).await?);
-    let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
-    beginning.await.map_err(named)
+    finished(async move {
+        let sql = format!("{}; begin", compared(&mut connection).await?);
+        let beginning = PgTransaction::begin(connection, Some(AssertSqlSafe(sql).into_sql_str()));
+        beginning.await.map_err(named)
+    })
+    .await
 }
 
 /// The same for a transaction that writes no row which others changed since it began.
@@ -81,17 +84,38 @@ pub async fn begin_on(connection: &mut PgConnection) -> Result<PgTransaction<'_>
 
 /// Begins a transaction whose isolation level must be set before its first query, which is
 /// the comparison. One that fails there goes with its connection.
-async fn isolated(first: &str, pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
+async fn isolated(
+    first: &'static str,
+    pool: &PgPool,
+) -> Result<PgTransaction<'static>, sqlx::Error> {
     /// What the driver sends to take over the transaction that is open.
     const TAKEN_OVER: &str = "/* advisoryd: begun */";
     let mut connection = pool.acquire().await?;
-    let sql = format!("{first}; {}", compared(&mut connection).await?);
-    let beginning = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
-    if let Err(error) = beginning.await {
-        connection.close_on_drop();
-        return Err(named(error));
+    finished(async move {
+        let sql = format!("{first}; {}", compared(&mut connection).await?);
+        let beginning = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection);
+        if let Err(error) = beginning.await {
+            connection.close_on_drop();
+            return Err(named(error));
+        }
+        PgTransaction::begin(connection, Some(TAKEN_OVER.into_sql_str())).await
+    })
+    .await
+}
+
+/// Begins a transaction also if the caller stops waiting for it: it is then rolled back. The
+/// driver rolls back only what has begun, and would hand a connection whose transaction was
+/// beginning to the next one, whose statements nobody would commit.
+async fn finished(
+    beginning: impl Future<Output = Result<PgTransaction<'static>, sqlx::Error>> + Send + 'static,
+) -> Result<PgTransaction<'static>, sqlx::Error> {
+    match tokio::spawn(beginning).await {
+        Ok(begun) => begun,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(sqlx::Error::Io(std::io::Error::other(cancelled))),
+        },
     }
-    PgTransaction::begin(connection, Some(TAKEN_OVER.into_sql_str())).await
 }
 
 /// A query that fails in a session with another mark: the division is by zero there.
