@@ -104,8 +104,18 @@ async fn alerts_that_are_too_large_are_named_and_sent_again_without_the_others()
         let key = line["key"].as_str().unwrap().to_owned();
         let sinks = line["passed_over"].as_array().unwrap().len();
         assert_eq!(sinks, usize::from(too_large.contains(&key)), "{line}");
+        let (state, failed) = if sinks == 1 {
+            ("dead_letter", 1)
+        } else {
+            ("delivered", 0)
+        };
+        assert_eq!(line["state"], state, "{line}");
+        assert_eq!(line["failed_sinks"].as_array().unwrap().len(), failed);
+        assert_eq!(line["error"].is_string(), failed == 1, "{line}");
         ids.insert(key, line["id"].as_str().unwrap().to_owned());
     }
+    let dead_letters = ["alerts", "list", "--state", "dead_letter", "--json"];
+    assert_eq!(world.cli(&dead_letters).json_lines().len(), 2);
     let page = world.cli(&["alerts", "list"]).stdout;
     assert_eq!(page.matches("not taken by hook; ").count(), 2, "{page}");
     let page = world.cli(&["alerts", "show", &ids[&too_large[0]]]).stdout;

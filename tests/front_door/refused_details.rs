@@ -143,6 +143,7 @@ async fn one_that_is_always_throttled_holds_up_no_other() {
         let report = world.fetch_details().await.remove(0);
         assert_eq!(report.outcome.name(), "failed");
         world.later(TimeDelta::hours(2));
+        world.pull_one().await;
     }
     // Nothing waits for ten minutes, although upstream asks for that.
     throttle(3600);
@@ -170,6 +171,32 @@ async fn one_that_is_always_throttled_holds_up_no_other() {
         world.texts(kept).await,
         ["1 always answered with status 429 (too many requests) true"]
     );
+}
+
+#[tokio::test]
+async fn one_that_is_throttled_like_all_requests_is_not_held_against_it() {
+    let mut world = sparse().await;
+    world.settings.upstream.max_attempts = Some(1);
+    world.fetch_details().await;
+    let said = world.simulator.saids(1).remove(7);
+    world.simulator.revise(&said, true);
+    world.later(TimeDelta::minutes(1));
+    world.pull_one().await;
+    let throttled = AnswerFault::Throttled {
+        form: ThrottleForm::Seconds,
+        seconds: 1,
+    };
+    world
+        .simulator
+        .inject(FaultRule::new(throttled).times(1000));
+    for _ in 0..5 {
+        let report = world.fetch_details().await.remove(0);
+        assert_eq!(report.outcome.name(), "failed");
+        world.later(TimeDelta::hours(2));
+    }
+    let kept = "select attempts || ' ' || last_error from advisoryd.wanted_detail";
+    let kept = world.texts(kept).await.remove(0);
+    assert!(kept.starts_with("0 ") && !kept.contains("always"), "{kept}");
 }
 
 /// A detail that is cut short each time keeps no other from being fetched.

@@ -79,18 +79,7 @@ pub async fn alerts(
                       from delivery d
                       where d.message_id = a.message_id
                       order by d.sink) as "sinks!",
-                  array(
-                      select d.sink
-                      from delivery d
-                      where d.message_id = a.message_id
-                        and d.state <> 'delivered'
-                        and d.last_error is not null
-                      order by d.sink) as "failed_sinks!",
-                  (
-                      select string_agg(d.sink || ': ' || d.last_error, '; ' order by d.sink)
-                      from delivery d
-                      where d.message_id = a.message_id
-                        and d.state <> 'delivered') as error,
+                  coalesce(f.sinks, '{}') as "failed_sinks!", f.error,
                   array(
                       select d.sink
                       from passed_over p
@@ -98,14 +87,27 @@ pub async fn alerts(
                       where p.alert_id = a.id
                       order by d.sink) as "passed_over!"
            from advisoryd_v1.alerts a
+           left join lateral (
+               select array_agg(d.sink order by d.sink) filter (where d.last_error is not null) as sinks,
+                      string_agg(d.sink || ': ' || d.last_error, '; ' order by d.sink) as error,
+                      array_agg(d.state) as states
+               from delivery d
+               join message m on m.id = d.message_id
+               where d.message_id = a.message_id
+                 and d.state <> 'delivered'
+                 and (d.state = 'waiting' or d.parts_done < m.alerts
+                      or not exists (
+                          select from passed_over p
+                          where p.delivery_id = d.id)
+                      or exists (
+                          select from passed_over p
+                          where p.delivery_id = d.id
+                            and p.alert_id = a.id))) f on true
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2
                   or a.kind = 'ticket' and a.body ->> 'ticket_number' = ltrim($2, '#'))
              and ($3::text is null or a.state = $3
-                  or $3 in ('dead_letter', 'dismissed') and exists (
-                      select from delivery d
-                      where d.message_id = a.message_id
-                        and d.state = $3))
+                  or $3 in ('dead_letter', 'dismissed') and $3 = any(f.states))
              and ($3 is not null or a.state <> 'dismissed')
              and ($4::timestamptz is null or a.raised_at >= $4)
              and ($6::text[] = '{}' or a.what = any($6))

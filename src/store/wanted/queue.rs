@@ -276,7 +276,8 @@ pub(crate) async fn throttled_alone(
 }
 
 /// Records that a request was throttled, perhaps because of these details: others come
-/// first. It is no failed attempt until that happens to these details again and again.
+/// first. It is no failed attempt until that happens to these details again and again,
+/// while a run that upstream answered came between: otherwise all requests are throttled.
 pub async fn throttled(
     connection: &mut PgConnection,
     said: &str,
@@ -286,7 +287,15 @@ pub async fn throttled(
     let error = outgoing(error);
     sqlx::query!(
         "update wanted_detail
-         set throttled = least(throttled, 1000) + 1,
+         set throttled = least(throttled, 1000) + (
+                 throttled = 0
+                 or throttled >= $4
+                 or exists (
+                     select
+                     from sync_run
+                     where started_at > next_at - $5::float8 * interval '1 second'
+                       and outcome = 'ok'
+                       and requests > 0))::int,
              attempts = attempts + (throttled >= $4)::int,
              next_at = $3::timestamptz
                  + least($5::float8 * (1 << greatest(least(throttled, 20) - $4 + 1, 0)), $6::float8) * interval '1 second',
