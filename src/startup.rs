@@ -14,6 +14,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{ApiToken, Config, SinkSettings, Upstream};
 use crate::http::{Client, SavedResponses, account};
+use crate::job::alerts::held;
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::coverage;
@@ -81,6 +82,7 @@ async fn configure_alerts(
         .map(|sink| (sink.name.clone(), sink.kind.name().to_owned()))
         .collect();
     store::alerts::rule::configure(transaction, &rules, now).await?;
+    held::apply_timing(transaction, config, now).await?;
     store::alerts::sink_state::configure(transaction, &sinks).await
 }
 

@@ -233,7 +233,7 @@ fn instead(asked: Asked, feed: &Feed, has_json: bool) -> CheckResult {
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
             let says = format!("read through the JSON API because its feed cannot be read: {says}");
-            CheckResult::good(what, says)
+            CheckResult::warning(what, says)
         }
         (_, asked) => asked.finding(what),
     }

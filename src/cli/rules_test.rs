@@ -90,8 +90,10 @@ fn line(only: &Only, times: Times) -> String {
     let at = times.exact(only.alert.at);
     let (key, title) = (&only.alert.key, &only.alert.title);
     let rules = only.rules.join(", ");
+    let sink = only.sink.as_deref();
+    let sink = sink.map_or_else(String::new, |sink| format!(" to {sink}"));
     cut(&format!(
-        "  {at}  {key}  {title} ({}) by {rules}",
+        "  {at}  {key}  {title} ({}) by {rules}{sink}",
         only.alert.summary
     ))
 }

@@ -174,6 +174,92 @@ async fn messages_wait_for_the_end_of_a_mute_time() {
     assert_eq!(all, ["loud appeared 1", "quiet appeared 1"]);
 }
 
+/// What waits for a digest or the end of a mute time waits on when its rule is edited, renamed
+/// or removed.
+#[tokio::test]
+async fn an_edited_rule_does_not_send_what_it_holds() {
+    let digest = || toml! { digest = "0 0 8 * * Mon-Fri" };
+    let mute = || toml! { mute_times = ["weekend"] };
+    let (mut world, receiver) = watched(vec![
+        rule("daily", &["appeared"], digest()),
+        rule("quiet", &["appeared"], mute()),
+        rule("gone", &["appeared"], mute()),
+        rule("loud", &["appeared"], mute()),
+    ])
+    .await;
+    publish(&world, 1).await;
+    world.settings.alerts.rules = vec![
+        rule("daily", &["appeared", "revised"], digest()),
+        rule("quiet", &["appeared", "revised"], mute()),
+        rule("loud", &["appeared"], toml::Table::new()),
+    ];
+    world.later(TimeDelta::minutes(1));
+    world.alert().await;
+    assert_eq!(
+        notified(&receiver),
+        ["loud appeared 1"],
+        "it is not muted now"
+    );
+    publish(&world, 1).await;
+    go_to(&world, "2026-12-06T22:59:00Z");
+    world.alert().await;
+    assert_eq!(notified(&receiver)[1..], ["loud appeared 1"]);
+    go_to(&world, "2026-12-06T23:00:30Z");
+    world.alert().await;
+    let mut muted = notified(&receiver)[2..].to_vec();
+    muted.sort();
+    let expected = ["gone appeared 1", "quiet appeared 1", "quiet appeared 1"];
+    assert_eq!(muted, expected);
+    go_to(&world, "2026-12-07T07:00:30Z");
+    world.alert().await;
+    let daily = notified(&receiver)[5..].to_vec();
+    assert_eq!(daily, ["daily appeared 1", "daily appeared 1"]);
+}
+
+/// A mute time that is made longer holds back what waits for its end, and a digest that is
+/// moved comes at the new time.
+#[tokio::test]
+async fn other_mute_times_and_digests_hold_for_what_waits_already() {
+    let digest = |at| toml! { digest = (at) };
+    let quiet = || rule("quiet", &["appeared"], toml! { mute_times = ["weekend"] });
+    let (mut world, receiver) = watched(vec![
+        rule("daily", &["appeared"], digest("0 0 8 * * *")),
+        quiet(),
+    ])
+    .await;
+    publish(&world, 1).await;
+    world.settings.alerts.mute_times[0].weekdays = &["saturday", "sunday", "monday"];
+    world.settings.alerts.rules =
+        vec![rule("daily", &["appeared"], digest("0 0 9 * * *")), quiet()];
+    world.alert().await;
+    go_to(&world, "2026-12-06T07:59:00Z");
+    world.alert().await;
+    assert_eq!(notified(&receiver), Vec::<String>::new(), "8:59 in Berlin");
+    go_to(&world, "2026-12-06T08:00:30Z");
+    world.alert().await;
+    assert_eq!(notified(&receiver), ["daily appeared 1"]);
+    go_to(&world, "2026-12-07T22:59:00Z");
+    world.alert().await;
+    assert_eq!(notified(&receiver).len(), 1, "it is still Monday");
+    let held =
+        "select held_by || ' ' || closes_at::text from advisoryd.message where sealed_at is null";
+    assert_eq!(
+        world.texts(held).await,
+        ["mute time `weekend` 2026-12-07 23:00:00+00"]
+    );
+    go_to(&world, "2026-12-07T23:00:30Z");
+    world.alert().await;
+    assert_eq!(notified(&receiver)[1..], ["quiet appeared 1"]);
+    // One that is made shorter lets go of it at once.
+    go_to(&world, "2026-12-12T10:00:00Z");
+    world.settings.alerts.rules = vec![quiet()];
+    publish(&world, 1).await;
+    world.settings.alerts.mute_times[0].weekdays = &["sunday"];
+    world.alert().await;
+    world.alert().await;
+    assert_eq!(notified(&receiver)[2..], ["quiet appeared 1"]);
+}
+
 #[tokio::test]
 async fn reminders_come_until_somebody_acknowledges() {
     let repeat = toml! { repeat = "24h" };

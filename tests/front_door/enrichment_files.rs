@@ -137,6 +137,18 @@ async fn a_catalogue_that_lost_much_is_refused_until_somebody_accepts_it() {
     assert_reads!(refused, accepted);
 }
 
+#[tokio::test]
+async fn nine_tenths_of_a_catalogue_are_enough_and_one_cve_less_is_not() {
+    let world = World::new().await;
+    let names: Vec<String> = (1000..1049).map(|n| format!("CVE-2026-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (day, count, code) in [(1, 49, 0), (2, 44, 1), (2, 45, 0)] {
+        let text = kev(&format!("2026-11-0{day}"), &names[..count]);
+        let given = file(&world, &format!("{count}.json"), &text);
+        assert_eq!(world.cli(&["enrich", &given]).code, code, "{count}");
+    }
+}
+
 /// 300,000 scores, of which advisories name 20,000. On an ordinary day nearly all change a
 /// little, and one in fifty more. The server is one of its own: others write WAL, too.
 #[tokio::test]

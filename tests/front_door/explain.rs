@@ -488,6 +488,28 @@ async fn rules_are_compared_with_those_of_another_file() {
         usize::try_from(between).unwrap()
     );
     assert_eq!(found["added"][0]["rules"], serde_json::json!(["soc"]));
+    assert_eq!(found["added"][0]["sink"], "hook");
+    // That another sink gets them by another rule does not hide what one gets more.
+    let mut pager = world.settings.alerts.sinks[0].clone();
+    pager.name = "pager".to_owned();
+    world.settings.alerts.sinks.push(pager);
+    let mut all = Rule::to_hook("all", &["appeared"]);
+    all.sinks = &["pager"];
+    world.settings.alerts.rules.push(all);
+    let with_all = world.dir().join("with-all.toml");
+    std::fs::copy(world.config_file(), &with_all).unwrap();
+    let with_all = with_all.display().to_string();
+    world.settings.alerts.rules[0] = revised("highly_critical");
+    let found = world.cli(&[
+        "rules", "test", "--since", "300d", "--diff", &with_all, "--json",
+    ]);
+    let found = found.json();
+    let removed = found["removed"].as_array().unwrap();
+    assert_eq!(removed.len(), usize::try_from(between).unwrap());
+    assert!(removed.iter().all(|one| one["sink"] == "hook"), "{found}");
+    assert_eq!(found["added"], serde_json::json!([]));
+    world.settings.alerts.rules.pop();
+    world.settings.alerts.sinks.pop();
     world.settings.alerts.rules = vec![revised("extremely_critical")];
     let page = diff(&world, &[]);
     // How many of them there are depends on the day.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use advisoryd::config::Config;
+use advisoryd::job::health::check;
 use advisoryd::job::trust::retention::maintain;
 use axum::Router;
 use axum::body::Bytes;
@@ -18,7 +19,8 @@ use toml::Table;
 
 use crate::support::settings::{NEVER, Rule, Sink};
 use crate::support::{
-    Edge, Gateway, PATIENCE, Running, World, assert_reads, eventually, every_commit, serve,
+    Edge, Gateway, PATIENCE, Receiver, Running, World, assert_reads, eventually, every_commit,
+    serve,
 };
 
 /// A system with objects, as Jira and ServiceNow have them.
@@ -196,6 +198,105 @@ async fn an_advisory_has_one_object_that_is_created_updated_and_resolved() {
     assert_eq!(notes.first(), Some(&"revised"));
     assert_eq!(notes.last(), Some(&"resolved"));
     assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 true")]);
+}
+
+/// Neither a silence nor an `on` without these events leaves an object open that is over, or
+/// closed that is open again. Others are told nothing.
+#[tokio::test]
+async fn a_silenced_withdrawal_is_resolved_and_a_reinstatement_reopens_the_object() {
+    let (tracker, url) = Tracker::start().await;
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    let mut sink = settings(&url, true);
+    let reopen = r#"reopen = { method = "PATCH", path = "/objects/{{ remembered }}", template = '{"note": "reopened"}' }"#;
+    sink.more.extend(reopen.parse::<Table>().unwrap());
+    world.add_hook(&receiver);
+    world.settings.alerts.sinks[0].name = "chat".to_owned();
+    world.settings.alerts.sinks.push(sink);
+    let mut rule = Rule::to_hook("soc", &["appeared"]);
+    rule.sinks = &["hook", "chat"];
+    world.settings.alerts.rules = vec![rule];
+    world.settings.tickets.enabled = Some(false);
+    world.pull_one().await;
+    world.alert().await;
+    let said = world.simulator.publish(1).remove(0);
+    world.pull_one().await;
+    world.alert().await;
+    let key = format!("key={said}");
+    let silence = ["silence", "add", &key, "--reason", "r", "--until", "1h"];
+    assert_eq!(world.cli(&silence).code, 0);
+    let notes = || {
+        let objects = tracker.objects();
+        assert_eq!(objects.len(), 1, "{objects:?}");
+        let notes = objects[0]["notes"].as_array().unwrap().clone();
+        notes
+            .iter()
+            .map(|note| note["note"].to_string())
+            .collect::<Vec<_>>()
+    };
+    world.simulator.reject(&said);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(notes(), ["\"resolved\""]);
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 true")]);
+    assert_eq!(world.cli(&["silence", "expire", "1"]).code, 0);
+    world.simulator.reinstate(&said);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(notes(), ["\"resolved\"", "\"reopened\"", "\"reinstated\""]);
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 false")]);
+    assert_eq!(receiver.received().len(), 1, "the other sink");
+}
+
+/// The end of a condition that is silenced while it lasts.
+#[tokio::test]
+async fn the_end_of_a_silenced_condition_is_sent_to_who_keeps_its_alert() {
+    let (tracker, url) = Tracker::start().await;
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.add_hook(&receiver);
+    world.settings.alerts.sinks[0].name = "chat".to_owned();
+    world.settings.alerts.sinks.push(settings(&url, true));
+    world.settings.tickets.enabled = Some(false);
+    world.settings.freshness.feeds = Some("30m");
+    let look = async |world: &World| {
+        let context = world.context().await;
+        check::check_health(&context).await.unwrap();
+        world.later(TimeDelta::seconds(6));
+        world.alert().await;
+    };
+    world.pull_one().await;
+    look(&world).await;
+    // The first time it is silenced from its beginning to its end.
+    for is_told in [false, true] {
+        let silence = [
+            "silence",
+            "add",
+            "what=data_stale",
+            "--reason",
+            "r",
+            "--until",
+            "90d",
+        ];
+        if !is_told {
+            assert_eq!(world.cli(&silence).code, 0);
+        }
+        world.later(TimeDelta::hours(2));
+        look(&world).await;
+        assert_eq!(tracker.objects().len(), usize::from(is_told));
+        if is_told {
+            assert_eq!(world.cli(&silence).code, 0);
+        }
+        world.pull_one().await;
+        look(&world).await;
+        let objects = tracker.objects();
+        let notes: Vec<&Value> = objects.iter().map(|object| &object["notes"]).collect();
+        let expected = json!([{ "note": "resolved" }]);
+        assert_eq!(notes, vec![&expected; usize::from(is_told)]);
+        assert_eq!(receiver.received().len(), usize::from(is_told));
+        let id = if is_told { "2" } else { "1" };
+        assert_eq!(world.cli(&["silence", "expire", id]).code, 0);
+    }
 }
 
 /// `[retention] alerts` is no reason to create a second object, or to leave one open.

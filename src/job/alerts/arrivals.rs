@@ -69,7 +69,7 @@ impl Arrivals {
             && *first != id
         {
             let list = subject.through;
-            let is_same_event = (*at..=*at + SAME_EVENT).contains(&subject.at);
+            let is_same_event = is_at_once(*at, subject.at);
             self.added
                 .extend(list.filter(|_| is_same_event).map(|list| (*first, list)));
             return Verdict::Reported;
@@ -77,7 +77,7 @@ impl Arrivals {
         if let (Some((first, at)), ChangeKind::JoinedWatchList, Some(list)) =
             (self.last.get(&rule_and_key), subject.what, subject.through)
             && *first != id
-            && (*at..=*at + SAME_EVENT).contains(&subject.at)
+            && is_at_once(*at, subject.at)
         {
             self.added.push((*first, list));
             return Verdict::Reported;
@@ -124,5 +124,33 @@ impl Arrivals {
             }
         }
         stored
+    }
+}
+
+/// Whether two changes belong to one event. Runs take the time before they store, so that what
+/// is stored later may have happened earlier, also by the clocks of two machines.
+fn is_at_once(one: DateTime<Utc>, other: DateTime<Utc>) -> bool {
+    (other - one).abs() <= SAME_EVENT
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::{SAME_EVENT, is_at_once};
+
+    #[test]
+    fn what_is_stored_later_may_have_happened_earlier() {
+        let at = DateTime::UNIX_EPOCH;
+        let instant = TimeDelta::microseconds(1);
+        for (apart, is_one) in [
+            (TimeDelta::zero(), true),
+            (TimeDelta::milliseconds(2), true),
+            (SAME_EVENT, true),
+            (SAME_EVENT + instant, false),
+        ] {
+            assert_eq!(is_at_once(at, at + apart), is_one, "{apart}");
+            assert_eq!(is_at_once(at, at - apart), is_one, "-{apart}");
+        }
     }
 }

@@ -59,6 +59,9 @@ pub struct BackTest {
     pub silenced: Vec<Silenced>,
     /// The same for what is stored, by publication date; `None` if it was not asked for.
     pub published: Option<PublishedSample>,
+    /// Its sinks; none of a rule that only records.
+    #[serde(skip)]
+    sinks: Vec<String>,
     /// The silences of that time.
     #[serde(skip)]
     silences: Vec<PastSilence>,
@@ -144,11 +147,24 @@ impl BackTest {
             unknown: Unknown::default(),
             silenced,
             published: None,
+            sinks: if matcher.rule().shadow {
+                Vec::new()
+            } else {
+                matcher.rule().sinks.clone()
+            },
             silences: past,
             arrivals: Arrivals::default(),
             ids: HashSet::new(),
             lines: Vec::new(),
         }
+    }
+
+    /// Where its alerts go; `None` stands for a rule that only records them.
+    pub(super) fn receivers(&self) -> Vec<Option<String>> {
+        if self.sinks.is_empty() {
+            return vec![None];
+        }
+        self.sinks.iter().cloned().map(Some).collect()
     }
 
     /// How many alerts there would have been.

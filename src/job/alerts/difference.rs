@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::back_test::BackTest;
 use super::line::BackTestAlert;
 
-/// An alert that only one of two sets of rules would have raised.
+/// An alert that a sink would have got by only one of two sets of rules.
 #[derive(Debug, Clone, Serialize)]
 pub struct Only {
-    /// The rules that would have, by name.
+    /// The rules that would have sent it, by name.
     pub rules: Vec<String>,
+    /// The sink; `None` if the rules send to none.
+    pub sink: Option<String>,
     /// The alert.
     #[serde(flatten)]
     pub alert: BackTestAlert,
@@ -29,10 +31,10 @@ pub struct RuleSetDifference {
     pub both: usize,
 }
 
-type Key = (DateTime<Utc>, String, String);
+type Key = (DateTime<Utc>, String, String, Option<String>);
 
 /// Compares what was replayed, and what is stored by publication date. The same event is the
-/// same alert, whichever rule raises it.
+/// same alert for a sink, whichever rule sends it there.
 pub fn difference(old: &[BackTest], new: &[BackTest]) -> RuleSetDifference {
     let (old, new) = (events(old), events(new));
     let only = |these: &BTreeMap<Key, Only>, others: &BTreeMap<Key, Only>| {
@@ -59,12 +61,15 @@ fn events(all: &[BackTest]) -> BTreeMap<Key, Only> {
             !known.any(|one| one.key == line.key && one.what == line.what)
         });
         for line in replayed.iter().copied().chain(published) {
-            let key = (line.at, line.key.clone(), line.what.clone());
-            let entry = events.entry(key).or_insert_with(|| Only {
-                rules: Vec::new(),
-                alert: line.clone(),
-            });
-            entry.rules.push(one.rule.clone());
+            for sink in one.receivers() {
+                let key = (line.at, line.key.clone(), line.what.clone(), sink.clone());
+                let entry = events.entry(key).or_insert_with(|| Only {
+                    rules: Vec::new(),
+                    sink,
+                    alert: line.clone(),
+                });
+                entry.rules.push(one.rule.clone());
+            }
         }
     }
     events

@@ -132,17 +132,17 @@ async fn evaluate_batch(
     }))
 }
 
-/// Former alerts of the advisories that are withdrawn in a batch, by rule and key.
+/// Former alerts of the advisories that are withdrawn or reinstated in a batch, by rule and key.
 type FormerAlerts = HashMap<(String, String), EarlierAlerts>;
 
 async fn former(
     connection: &mut PgConnection,
     subjects: &[Subject],
 ) -> Result<FormerAlerts, sqlx::Error> {
-    let withdrawn = subjects
+    let changed = subjects
         .iter()
-        .filter(|subject| subject.what == ChangeKind::Rejected);
-    let keys: Vec<String> = withdrawn.map(|subject| subject.key.clone()).collect();
+        .filter(|subject| matches!(subject.what, ChangeKind::Rejected | ChangeKind::Reinstated));
+    let keys: Vec<String> = changed.map(|subject| subject.key.clone()).collect();
     if keys.is_empty() {
         return Ok(FormerAlerts::new());
     }
@@ -278,8 +278,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The alert for a verdict. The withdrawal of an advisory resolves its former alerts
-    /// at sinks that keep alerts, whether the rule selects withdrawals or not.
+    /// The alert for a verdict. Sinks that keep alerts are told that an advisory was withdrawn
+    /// or reinstated if they got an earlier alert of the rule, whether the rule selects that
+    /// event or not. A silence holds back no withdrawal: what it resolves would stay open.
     fn raise(
         &self,
         matcher: &Matcher,
@@ -289,34 +290,47 @@ impl<'a> Evaluator<'a> {
     ) -> Option<Raised> {
         let rule = matcher.rule();
         let is_withdrawn = subject.what == ChangeKind::Rejected;
-        let former = if is_withdrawn {
+        let former = if is_withdrawn || subject.what == ChangeKind::Reinstated {
             let key = (rule.name.clone(), subject.key.clone());
             former_alerts.get(&key).cloned().unwrap_or_default()
         } else {
             EarlierAlerts::default()
         };
-        let mut sinks = rule.sinks.clone();
-        if verdict != Verdict::Matched {
-            let kept =
-                |sink: &String| self.rules.resolving.contains(sink) && former.sinks.contains(sink);
-            sinks.retain(kept);
-            if !is_withdrawn || sinks.is_empty() {
-                return None;
-            }
+        let mut kept = rule.sinks.clone();
+        kept.retain(|sink| self.rules.resolving.contains(sink) && former.sinks.contains(sink));
+        let is_reinstated = || reinstates(matcher, subject, verdict);
+        if verdict != Verdict::Matched && (kept.is_empty() || !is_withdrawn && !is_reinstated()) {
+            return None;
         }
         let seen = rule.seen(subject);
         let mut alert = alert_of(&rule.name, &seen);
-        alert.raised_severities = former.severities;
+        if is_withdrawn {
+            alert.raised_severities = former.severities;
+        }
         let mut raised = raised_of(rule, &seen, alert, &self.silences);
-        raised.sinks = sinks;
         self.rules.timing(self.now).delay(rule, &mut raised);
-        if verdict != Verdict::Matched {
+        let is_resolving = is_withdrawn && !raised.silences.is_empty() && !kept.is_empty();
+        if verdict != Verdict::Matched || is_resolving {
             // It goes to fewer sinks than the other alerts of its group.
+            raised.sinks = kept;
             raised.group = TimeDelta::zero();
             raised.held_by = None;
         }
+        if is_resolving {
+            raised.silences.clear();
+        }
         Some(raised)
     }
+}
+
+/// Whether a rule that does not select reinstatements matches an advisory that was reinstated.
+/// What is evaluated by the clock becomes due again by itself.
+fn reinstates(matcher: &Matcher, subject: &Subject, verdict: Verdict) -> bool {
+    subject.what == ChangeKind::Reinstated
+        && verdict == Verdict::NotAsked
+        && matcher.rule().clock.is_empty()
+        && subject.is_followed
+        && matcher.clauses(subject) == Verdict::Matched
 }
 
 /// Adds an alert of this batch, so that a withdrawal in the same batch resolves it.

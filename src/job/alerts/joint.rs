@@ -39,12 +39,21 @@ pub(super) fn judge_event(
         if !raised.silences.is_empty() {
             arrivals.forget(&raised);
         }
-        // What is silenced, or only resolves, is an alert of its own.
-        if verdict == Verdict::Matched && raised.silences.is_empty() {
+        // What is silenced, or goes only to sinks that keep alerts, is an alert of its own.
+        let goes_to_all = raised.sinks == matcher.rule().sinks;
+        if verdict == Verdict::Matched && raised.silences.is_empty() && goes_to_all {
             sent.push((place, raised));
         } else {
             alone.push((place, raised));
         }
+    }
+    // Any other alert reopens what the withdrawal has resolved.
+    if !sent.is_empty() {
+        alone.retain(|(place, raised)| {
+            let is_selected =
+                |(at, verdict): &(usize, Verdict)| at == place && *verdict == Verdict::Matched;
+            raised.alert.resolved || judged.verdicts.iter().any(is_selected)
+        });
     }
     let (mut raised, reported) = join(event, sent);
     raised.extend(alone);

@@ -11,6 +11,7 @@ pub mod deliver;
 pub(crate) mod difference;
 pub mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod held;
 mod joint;
 mod lease;
 mod line;

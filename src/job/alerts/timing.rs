@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::config::{CronExpression, MuteTime, end_of_mute};
 use crate::model::Rule;
+use crate::store::alerts::held::PendingMessage;
 use crate::store::alerts::raised::Raised;
 
 /// The mute times of the configuration, at one moment.
@@ -28,11 +29,29 @@ impl Timing<'_> {
     /// When an alert of a rule that is raised now is sent, and the digest or the mute times
     /// that decide that.
     pub(crate) fn sent_at(&self, rule: &Rule) -> (DateTime<Utc>, Option<String>) {
-        let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
+        self.held(rule, self.now + group_of(rule))
+    }
+
+    /// The same for a message that is not due yet.
+    pub(super) fn due_again(
+        &self,
+        rule: &Rule,
+        message: &PendingMessage,
+    ) -> (DateTime<Utc>, Option<String>) {
+        let planned = if message.is_held {
+            (message.opened_at + group_of(rule)).max(self.now)
+        } else {
+            message.closes_at
+        };
+        self.held(rule, planned)
+    }
+
+    /// When what is due at `due` is sent.
+    fn held(&self, rule: &Rule, due: DateTime<Utc>) -> (DateTime<Utc>, Option<String>) {
         let digest = rule.digest.as_deref();
         let digest = digest.and_then(|text| CronExpression::parse(text).ok());
         let scheduled = digest.and_then(|schedule| schedule.next_once_after(self.now, self.zone));
-        let planned = scheduled.unwrap_or(self.now + group);
+        let planned = scheduled.unwrap_or(due);
         let mutes = self.mute_times.iter();
         let mutes: Vec<&MuteTime> = mutes
             .filter(|mute| rule.mute_times.contains(&mute.name))
@@ -57,4 +76,8 @@ impl Timing<'_> {
         );
         (at, (!held_by.is_empty()).then(|| held_by.join(", ")))
     }
+}
+
+fn group_of(rule: &Rule) -> TimeDelta {
+    TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0))
 }

@@ -107,7 +107,7 @@ fn check_date(
 
 fn check_size(state: &EnrichmentState, entries: i64, terms: Terms) -> Result<(), NotEnriched> {
     let stored = state.entries.unwrap_or(0);
-    let is_far_fewer = stored >= COMPARED_ENTRIES && entries < stored / 10 * 9;
+    let is_far_fewer = stored >= COMPARED_ENTRIES && entries * 10 < stored * 9;
     if is_far_fewer && !terms.accept_removals {
         let found = entries;
         return Err(NotEnriched::FarFewer { found, stored });

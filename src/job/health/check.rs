@@ -46,8 +46,12 @@ pub async fn check_health(context: &Context) -> Result<u64, Failure> {
     let mut raised = Vec::new();
     for Transition { state, is_notified } in &transitions {
         condition::write(&mut transaction, state).await?;
-        if *is_notified {
-            raised.extend(raise(context, state, &silences, now));
+        if *is_notified && let Some(mut one) = raise(context, state, &silences, now) {
+            if one.alert.resolved && !one.silences.is_empty() {
+                let begun = alert::last_sinks(&mut transaction, &one.alert).await?;
+                resolve_silenced(context, &mut one, &begun);
+            }
+            raised.push(one);
         }
     }
     let created = alert::raise(&mut transaction, raised, now).await?;
@@ -131,6 +135,25 @@ fn raise(
         group,
         held_by: None,
     })
+}
+
+/// A silence does not hold back the end of a condition from sinks that keep the alert about its
+/// beginning: it would stay open there.
+fn resolve_silenced(context: &Context, raised: &mut Raised, begun: &[String]) {
+    let resolving: Vec<&str> = context.config.alerts.resolving_sinks().collect();
+    let is_kept = |sink: &String| resolving.contains(&&**sink) && begun.contains(sink);
+    let kept: Vec<String> = raised
+        .sinks
+        .iter()
+        .filter(|sink| is_kept(sink))
+        .cloned()
+        .collect();
+    if !kept.is_empty() {
+        raised.silences.clear();
+        raised.sinks = kept;
+        // It goes to fewer sinks than the other alerts of the group.
+        raised.group = TimeDelta::zero();
+    }
 }
 
 fn log_transition(transition: &Transition) {

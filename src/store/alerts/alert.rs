@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::message::Gathering;
 use super::raised::Raised;
+use crate::model::{Alert, OWN_RULE};
 use crate::store::notify::notify;
 
 /// Notification channel.
@@ -154,4 +155,29 @@ pub async fn former(
         ((row.rule, row.key), former)
     });
     Ok(former.collect())
+}
+
+/// The sinks that the last alert was sent to which says that this condition has begun.
+pub(crate) async fn last_sinks(
+    connection: &mut PgConnection,
+    end: &Alert,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select d.sink
+         from (
+             select message_id
+             from alert
+             where rule = $1
+               and what = $2
+               and key = $3
+               and not is_resolved
+             order by raised_at desc
+             limit 1) a
+         join delivery d on d.message_id = a.message_id",
+        OWN_RULE,
+        end.what,
+        end.key
+    )
+    .fetch_all(connection)
+    .await
 }

@@ -102,7 +102,8 @@ pub(crate) async fn seal_since(
     Ok(())
 }
 
-/// Seals the open messages of these rules.
+/// Seals the open messages of these rules. Those that wait for a digest or the end of a mute
+/// time go on waiting.
 pub(crate) async fn seal_of(
     connection: &mut PgConnection,
     rules: &[String],
@@ -111,14 +112,15 @@ pub(crate) async fn seal_of(
     sqlx::query!(
         "with sealed as (
              update message
-             set sealed_at = $1
+             set sealed_at = greatest($1, case when is_held then closes_at end)
              where sealed_at is null
                and rule = any($2)
-             returning id)
+             returning id, is_held)
          update delivery d
          set due_at = least(d.due_at, $1)
          from sealed s
          where d.message_id = s.id
+           and not s.is_held
            and d.failures = 0",
         now,
         rules

@@ -10,6 +10,7 @@ pub mod delivery;
 pub(crate) mod details;
 pub(crate) mod dismissal;
 pub(crate) mod evaluation;
+pub(crate) mod held;
 pub(crate) mod message;
 pub(crate) mod outcome;
 pub(crate) mod parts;
