@@ -356,6 +356,9 @@ fn a_hidden_or_oversized_record_is_refused_once() {
         "<!-- <adv><said>SA7</said></adv> -->".to_owned(),
         "<?x <adv><said>SA7</said></adv> ?>".to_owned(),
         format!("<adv><said>SA7</said><x{attributes}/></adv>"),
+        format!("<adv{attributes}><said>SA7</said></adv>"),
+        format!("<adv{attributes} said='SA7'><t>x</t></adv>"),
+        format!("<adv said='SA7'{attributes}/>"),
     ] {
         let unreadable = read_record(&rules(), record.as_bytes()).unwrap_err();
         assert_eq!(unreadable.key.as_deref(), Some("SA7"), "{record}");
