@@ -124,7 +124,7 @@ impl Vetting {
                 self.pass(record, out);
             }
             ElementContent::Alone(_) if is_named(self) && self.takes_all() => {
-                self.pass(record, out)
+                self.pass(record, out);
             }
             ElementContent::Unreadable(reason) => {
                 if self.is_proven || self.held.is_empty() {
