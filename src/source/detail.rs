@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use encoding_rs::UTF_8;
 use serde_json::Value;
 
-use super::damaged_json::{self, MOST_MORE};
+use super::detail_text::{mended, text, with_lost_bytes};
 use super::page::{Page, UnreadableRow};
 use super::readable_part;
 use super::repaired_row::REPAIRED;
@@ -32,6 +31,10 @@ pub fn read(rules: &ParserRules, body: &[u8]) -> Result<Detail, UnreadableRow> {
     let text = text(body);
     let (mut value, is_mended) =
         mended(&text).map_err(|error| refused(None, format!("not valid JSON: {error}")))?;
+    // It stands in what was stored of an answer.
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove(REPAIRED);
+    }
     let mut advisory = xml::read_json(rules, &value)
         .map_err(|xml::UnreadableRecord { key, reason, .. }| refused(key, reason))?;
     // What was mended is marked already.
@@ -66,24 +69,8 @@ pub fn read(rules: &ParserRules, body: &[u8]) -> Result<Detail, UnreadableRow> {
         lists: lists.map(|(lists, _)| lists),
         byte_hash: plain_fingerprint(plain.as_bytes()),
         custom_info,
-        raw: text,
+        raw: with_lost_bytes(body, text),
     })
-}
-
-/// The text of an answer. As in a page: a byte order mark decides, else it is UTF-8, and bytes
-/// that are not become U+FFFD. Text cannot hold NUL.
-fn text(body: &[u8]) -> String {
-    UTF_8.decode(body).0.replace('\0', "\u{fffd}")
-}
-
-/// The value of JSON, and whether that had to be mended.
-fn mended(text: &str) -> Result<(Value, bool), serde_json::Error> {
-    let error = match serde_json::from_str(text) {
-        Ok(value) => return Ok((value, false)),
-        Err(error) => error,
-    };
-    let mended = damaged_json::mended(text, MOST_MORE).ok_or(error)?;
-    serde_json::from_str(&mended).map(|value| (value, true))
 }
 
 /// The value of an answer, mended as [`read`] does it.
@@ -259,6 +246,32 @@ mod tests {
         let hash = |text: &str| read(&rules(), text.as_bytes()).unwrap().byte_hash;
         assert_eq!(hash(one), hash(other));
         assert_ne!(hash(one), hash(third));
+    }
+
+    #[test]
+    fn bytes_that_are_not_valid_stay_in_what_is_stored() {
+        let read = |body: &[u8]| super::read(&rules(), body).unwrap();
+        let sent =
+            b" {\"advisory_identifier\": \"SA1\", \"title\": \"Stra\xdfe\", \"x\": [\"\xfc\"]}";
+        let detail = read(sent);
+        assert_eq!(
+            detail.raw,
+            " {\"advisoryd_repaired\": {\"title\":\"Stra\\\\xDFe\",\"x/0\":\"\\\\xFC\"}, \
+             \"advisory_identifier\": \"SA1\", \"title\": \"Stra\u{fffd}e\", \"x\": [\"\u{fffd}\"]}"
+        );
+        assert!(detail.advisory.is_repaired());
+        // What is stored of it is the same advisory.
+        let again = read(detail.raw.as_bytes());
+        assert_eq!(
+            (&again.advisory, &again.raw),
+            (&detail.advisory, &detail.raw)
+        );
+        assert_eq!(again.byte_hash, detail.byte_hash);
+        assert!(
+            !read(b"{\"advisory_identifier\": \"SA1\", \"title\": \"x\"}")
+                .raw
+                .contains("repaired")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod asset_list;
 mod broken_page;
 mod damaged_json;
 pub mod detail;
+mod detail_text;
 pub mod enrichment;
 mod half_characters;
 pub(crate) mod json_text;

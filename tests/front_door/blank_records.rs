@@ -60,7 +60,13 @@ async fn a_record_that_has_lost_its_contents_replaces_nothing() {
         let tally = report.tally;
         assert_eq!((tally.seen, tally.quarantined), (4, 1), "{blank}");
         assert_eq!(third(&world).await, before, "{blank}");
-        assert_eq!(world.texts(QUARANTINED).await, [format!("SA3 {blank}")]);
+        let quarantined = world.texts(QUARANTINED).await;
+        let mark = "<?advisoryd identifier-alone?>";
+        let unmarked: Vec<String> = quarantined
+            .iter()
+            .map(|one| one.replace(mark, ""))
+            .collect();
+        assert_eq!(unmarked, [format!("SA3 {blank}")]);
         assert_eq!(world.texts(WANTED).await, ["SA3"], "{blank}");
         // It is still a member, and the record that comes back ends the matter.
         documents.set(1, feed(&whole(3)));

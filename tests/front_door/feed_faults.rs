@@ -133,7 +133,10 @@ async fn a_document_cut_between_two_records_is_not_complete() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
     world.settings.upstream.base_url = Some(documents.base_url.clone());
-    documents.set(1, "<advisories><advisory><said>SA1</said></advisory>");
+    documents.set(
+        1,
+        "<advisories><advisory><said>SA1</said><title>T1</title></advisory>",
+    );
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(report.outcome.error().unwrap());

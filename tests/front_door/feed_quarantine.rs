@@ -88,7 +88,7 @@ async fn what_an_alias_explains_leaves_quarantine() {
     let documents = Documents::serve().await;
     documents.set(
         1,
-        "<advisories><advisory><advisory_identifier>SA1</advisory_identifier></advisory>\
+        "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>T1</title></advisory>\
          <advisory><serial>SA2</serial><title>odd</title></advisory></advisories>",
     );
     let mut world = World::new().await;

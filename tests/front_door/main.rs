@@ -78,6 +78,7 @@ mod feed_damage;
 mod feed_faults;
 mod feed_odd;
 mod feed_parts;
+mod feed_pointers;
 mod feed_property;
 mod feed_quarantine;
 mod feed_refused;

@@ -24,6 +24,8 @@ const SHORTENED_BYTES: usize = 64 * 1024;
 pub(super) struct Batch {
     pub received: Vec<ReceivedAdvisory>,
     pub unreadable: Vec<QuarantineEntry>,
+    /// Elements that only name an advisory: quarantined unless that is stored.
+    pub pointers: Vec<QuarantineEntry>,
     bytes: usize,
 }
 
@@ -40,6 +42,15 @@ impl Batch {
                     raw: xml::kept(record).into_owned(),
                     byte_hash: hash,
                 });
+            }
+            Err(unreadable) if unreadable.is_pointer => {
+                let pointers = quarantined(record, unreadable).into_iter();
+                let known = |one: &QuarantineEntry| {
+                    let mut pointers = self.pointers.iter();
+                    pointers.any(|pointer| pointer.byte_hash == one.byte_hash)
+                };
+                let pointers: Vec<_> = pointers.filter(|one| !known(one)).collect();
+                self.pointers.extend(pointers);
             }
             Err(unreadable) => {
                 for one in quarantined(record, unreadable) {
@@ -58,7 +69,7 @@ impl Batch {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.received.is_empty() && self.unreadable.is_empty()
+        self.len() == 0
     }
 
     pub fn is_full(&self) -> bool {
@@ -66,7 +77,7 @@ impl Batch {
     }
 
     fn len(&self) -> usize {
-        self.received.len() + self.unreadable.len()
+        self.received.len() + self.unreadable.len() + self.pointers.len()
     }
 
     /// What remains of a batch that PostgreSQL refused because of a value in it: its two
@@ -79,8 +90,10 @@ impl Batch {
         let Self {
             mut received,
             mut unreadable,
+            pointers,
             ..
         } = self;
+        unreadable.extend(pointers);
         if let Some(record) = received.pop() {
             return Some(vec![Self::of(refused_record(&record, refused))]);
         }
@@ -100,10 +113,13 @@ impl Batch {
         let half = self.len() / 2;
         let received = self.received.split_off(half.min(self.received.len()));
         let before = half.saturating_sub(self.received.len());
-        let unreadable = self.unreadable.split_off(before);
+        let unreadable = self.unreadable.split_off(before.min(self.unreadable.len()));
+        let before = half.saturating_sub(self.received.len() + self.unreadable.len());
+        let pointers = self.pointers.split_off(before);
         let second = Self {
             received,
             unreadable,
+            pointers,
             bytes: 0,
         };
         vec![second, self]
@@ -119,6 +135,7 @@ fn quarantined(record: &[u8], unreadable: xml::UnreadableRecord) -> Vec<Quaranti
         hints,
         others,
         is_beginning,
+        is_pointer: _,
     } = unreadable;
     let kind = QuarantineKind::FeedRecord;
     let kind = if is_beginning { kind.beginning() } else { kind };

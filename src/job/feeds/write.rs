@@ -35,9 +35,9 @@ pub(super) async fn write(
     let mut waiting = vec![batch];
     while let Some(batch) = waiting.pop() {
         match write_repeated(guard, origin, seen, &batch).await {
-            Ok(merged) => {
-                count(&mut tally, &batch, &merged);
-                seen.add(merged.sightings);
+            Ok(written) => {
+                count(&mut tally, &batch, &written);
+                seen.add(written.merged.sightings);
             }
             Err(Failure::Store(error)) => {
                 let Some(refused) = store::refused_value(&error) else {
@@ -55,11 +55,19 @@ pub(super) async fn write(
     Ok(tally)
 }
 
-fn count(tally: &mut Tally, batch: &Batch, merged: &MergedChunk) {
+/// What became of a batch.
+struct Written {
+    merged: MergedChunk,
+    /// How many elements name an advisory that is not stored.
+    pointers: u64,
+}
+
+fn count(tally: &mut Tally, batch: &Batch, written: &Written) {
+    let Written { merged, pointers } = written;
     let set_aside = merged.conflicting_duplicates.len() + merged.taken_back.len();
     let set_aside = (set_aside + merged.blank.len()) as u64;
     tally.seen += batch.received.len() as u64 - set_aside;
-    tally.quarantined += batch.unreadable.len() as u64 + set_aside;
+    tally.quarantined += batch.unreadable.len() as u64 + pointers + set_aside;
     tally.added += merged.added;
     tally.changed += merged.changed;
     tally.unchanged += merged.unchanged;
@@ -71,7 +79,7 @@ async fn write_repeated(
     origin: ChunkOrigin,
     seen: &SeenRecords,
     batch: &Batch,
-) -> Result<MergedChunk, Failure> {
+) -> Result<Written, Failure> {
     let mut lock = WriteLock::Shared;
     for _ in 1..CONFLICT_ATTEMPTS {
         match write_once(guard, origin, seen, batch, lock).await {
@@ -91,10 +99,11 @@ async fn write_once(
     seen: &SeenRecords,
     batch: &Batch,
     lock: WriteLock,
-) -> Result<MergedChunk, Failure> {
+) -> Result<Written, Failure> {
     let Batch {
         received,
         unreadable,
+        pointers,
         ..
     } = batch;
     let mut transaction = guard.begin_with_lock(lock).await?;
@@ -119,14 +128,41 @@ async fn write_once(
     set_aside.extend(&merged.blank);
     let blank = merged.blank.iter().map(|index| blank(&received[*index]));
     let blank: Vec<QuarantineEntry> = blank.collect();
+    let pointers = not_stored(&mut transaction, pointers).await?;
     release(&mut transaction, origin, received, &set_aside).await?;
     enqueue_details(&mut transaction, origin, unreadable).await?;
+    enqueue_details(&mut transaction, origin, &pointers).await?;
     enqueue_details(&mut transaction, origin, &blank).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     quarantine::keep(&mut transaction, origin, &quarantined).await?;
     quarantine::keep(&mut transaction, origin, &blank).await?;
+    quarantine::keep(&mut transaction, origin, &pointers).await?;
     transaction.commit().await?;
-    Ok(merged)
+    Ok(Written {
+        merged,
+        pointers: pointers.len() as u64,
+    })
+}
+
+/// Of elements that only name an advisory those whose advisory is not stored.
+async fn not_stored(
+    transaction: &mut PgConnection,
+    pointers: &[QuarantineEntry],
+) -> Result<Vec<QuarantineEntry>, sqlx::Error> {
+    if pointers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let saids: Vec<String> = pointers.iter().filter_map(|one| one.key.clone()).collect();
+    let stored = advisory::stored_advisories(transaction, &saids).await?;
+    let is_stored = |one: &&QuarantineEntry| {
+        let mut said = one.key.iter();
+        said.any(|said| stored.contains_key(said))
+    };
+    Ok(pointers
+        .iter()
+        .filter(|one| !is_stored(one))
+        .cloned()
+        .collect())
 }
 
 /// Queues the details of advisories whose records cannot be parsed, when they are first

@@ -9,10 +9,11 @@ use std::ops::Range;
 
 use super::attributes::Attributes;
 use super::characters::{are_allowed, replaced};
+use super::marks::END_TAG;
 use super::name::key;
 use super::references::resolved;
 use super::repairs::{Repairs, shown};
-use super::rules::{Limits, ParserRules};
+use super::rules::{HEAD_BYTES, Limits, ParserRules};
 use super::token::{MarkupToken, Next, TokenKind, next};
 use super::tree::{Attribute, Blanks, XmlNode, is_block, is_html};
 use super::trimming::{in_lines, tidy, trimmed};
@@ -105,6 +106,11 @@ impl<'r> Builder<'r, '_> {
                 Ok(())
             }
             TokenKind::Comment | TokenKind::Instruction => {
+                let is_end = &self.record[token.start..token.end] == END_TAG;
+                if let Some(root) = self.open.first().filter(|_| is_end) {
+                    let what = format!("`<{}>` without an end tag", shown(&root.name));
+                    self.repairs.structure(token.start, &what);
+                }
                 self.opaque.push(token.start..token.end);
                 Ok(())
             }
@@ -353,10 +359,11 @@ impl<'r> Builder<'r, '_> {
 
     fn finish(self, from: usize) -> Result<Built<'r>, String> {
         if from < self.record.len() || !self.open.is_empty() {
-            return Err(
-                "it is cut short; of a record larger than 16 MiB only the beginning is kept"
-                    .to_owned(),
-            );
+            let mut reason = "it is cut short".to_owned();
+            if self.record.len() >= HEAD_BYTES {
+                reason += "; of a record larger than 16 MiB only the beginning is kept";
+            }
+            return Err(reason);
         }
         let root = self.root.ok_or_else(|| {
             let reason = if self.opaque.is_empty() {

@@ -25,6 +25,16 @@ pub(super) fn is_page(name: &[u8]) -> bool {
     key(name) == key(b"html")
 }
 
+/// What is wrong with markup that does not end in the document.
+pub(super) fn unended(rest: &[u8]) -> &'static str {
+    match rest {
+        [b'<', b'!', b'-', b'-', ..] => "a comment without an end",
+        [b'<', b'!', ..] => "a CDATA section or declaration without an end",
+        [b'<', b'?', ..] => "a processing instruction without an end",
+        _ => "a tag without an end",
+    }
+}
+
 /// Whether a tag outside of records is as XML wants it.
 pub(super) fn is_sound_tag(buffer: &[u8], token: &MarkupToken) -> bool {
     Attributes::new(token.attributes(buffer)).all(|attribute| attribute.is_sound)

@@ -95,6 +95,8 @@ pub(super) struct DocumentEnvelope {
     pub ignored: Vec<String>,
     /// Whether an identifier stands outside of records.
     pub has_identifiers: bool,
+    /// The first element or `@attribute` outside of records whose value is an identifier.
+    pub carrier: Option<String>,
     /// The unknown name under which an element that records were taken from has an identifier
     /// of its own.
     pub unknown_identifier: Option<String>,
@@ -131,7 +133,11 @@ impl DocumentEnvelope {
         }
         for raw in Attributes::new(attributes) {
             let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
-            self.has_identifiers |= rules.is_identifier(value.as_bytes());
+            if rules.is_identifier(value.as_bytes()) {
+                self.has_identifiers = true;
+                let carrier = || format!("@{}", shown(raw.name));
+                self.carrier.get_or_insert_with(carrier);
+            }
             let value = unescape(&value).unwrap_or(Cow::Borrowed(&value));
             if key(raw.name) == key(b"id") && is_one_of(name, &LIST_OBJECTS) {
                 self.list(name, value.trim(), ValuePosition::Attribute);
@@ -266,7 +272,7 @@ impl DocumentEnvelope {
     }
 
     /// Keeps a name of which nothing is known, with its first value.
-    fn not_known(&mut self, name: &[u8], text: &str, form: ValuePosition) {
+    pub(super) fn not_known(&mut self, name: &[u8], text: &str, form: ValuePosition) {
         let name = shown(name);
         let is_namespace = name.starts_with("xmlns") || name.starts_with("xsi:");
         let is_known = is_known(&name) || is_one_of(name.as_bytes(), &ENVELOPE);
@@ -332,7 +338,12 @@ impl DocumentEnvelope {
         } else {
             format!(", and it says `{text}`")
         };
-        let why = format!("no element in `{root}` contains an identifier{says}");
+        let why = match &self.carrier {
+            Some(name) => format!(
+                "the identifiers in `{root}` stand under a name that is not known, `{name}`; add this name to [feeds.aliases] said{says}"
+            ),
+            None => format!("no element in `{root}` contains an identifier{says}"),
+        };
         Err(FeedError::NotRecognised {
             why,
             names: self.names.clone(),

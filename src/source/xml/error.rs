@@ -85,6 +85,18 @@ pub enum FeedError {
         /// How much came.
         at: u64,
     },
+    /// An element is not ended, in a document that is.
+    #[error("the end tag of `<{name}>` ({}) is missing", place(*line, *column, key.as_deref()))]
+    EndTag {
+        /// The element.
+        name: String,
+        /// Line of its start tag, from 1.
+        line: u64,
+        /// Column of its start tag, in characters, from 1.
+        column: u64,
+        /// The identifier in it, if it has one.
+        key: Option<String>,
+    },
     /// Something outside of records is no XML.
     #[error("the document is not well formed at byte {at}: {what}")]
     IllFormed {
@@ -141,6 +153,11 @@ pub enum FeedError {
     },
 }
 
+fn place(line: u64, column: u64, key: Option<&str>) -> String {
+    let key = key.map_or_else(String::new, |key| format!(", {key}"));
+    format!("line {line}, column {column}{key}")
+}
+
 fn seen(names: &[String]) -> String {
     match names {
         [] => "it contains no other element".to_owned(),
@@ -164,6 +181,8 @@ pub struct UnreadableRecord {
     pub others: Vec<Other>,
     /// Whether only its beginning was kept, because it is too large.
     pub is_beginning: bool,
+    /// Whether it only names an advisory: if that is stored, nothing is missing.
+    pub is_pointer: bool,
 }
 
 /// A further advisory that a record holds, or that an unreadable one may hold.
@@ -184,6 +203,7 @@ impl UnreadableRecord {
             hints: Vec::new(),
             others: Vec::new(),
             is_beginning: false,
+            is_pointer: false,
         }
     }
 }

@@ -72,6 +72,11 @@ impl Finder {
         counts.find(|carriers| *carriers > 0)
     }
 
+    /// The identifier of the outermost element, as far as it was looked at.
+    pub fn own(&self) -> Option<&str> {
+        self.own.as_ref().map(|(_, text)| text.as_str())
+    }
+
     /// Where elements are nested deeper than `limit`.
     pub fn too_deep(&self) -> Option<usize> {
         self.deep.map(|(_, at)| at)

@@ -1,7 +1,9 @@
 //! Identifiers of a record that has none where one belongs: which of them is certainly its
 //! own, and which ones it only mentions.
 
+use super::attributes::Attributes;
 use super::build::{Built, build};
+use super::finder::record_key;
 use super::identity::{Keys, own, positions};
 use super::rules::ParserRules;
 use super::token::{MarkupToken, Next, TokenKind, next};
@@ -114,11 +116,11 @@ fn before_damage(rules: &ParserRules, record: &str) -> Option<String> {
                 }
                 rules.names_identifier(super::name::key(token.name(bytes)))
             }
-            TokenKind::Empty
-            | TokenKind::Comment
-            | TokenKind::Cdata
-            | TokenKind::Instruction
-            | TokenKind::Doctype => false,
+            // The record itself.
+            TokenKind::Empty => open.is_empty(),
+            TokenKind::Comment | TokenKind::Cdata | TokenKind::Instruction | TokenKind::Doctype => {
+                false
+            }
         };
         if is_tried {
             tried += 1;
@@ -143,7 +145,9 @@ fn closed(rules: &ParserRules, beginning: &str, open: &[&str]) -> Option<String>
     let ends = open.iter().rev().map(|name| format!("</{name}>"));
     let whole = std::iter::once(beginning.to_owned()).chain(ends);
     let whole: String = whole.collect();
-    let built = build(&whole, rules).ok()?;
+    let Ok(built) = build(&whole, rules) else {
+        return of_attributes(rules, &whole);
+    };
     if built.repairs.is_structural {
         return None;
     }
@@ -151,4 +155,16 @@ fn closed(rules: &ParserRules, beginning: &str, open: &[&str]) -> Option<String>
         [only] => Some(only.trim().to_owned()),
         _ => None,
     }
+}
+
+/// The identifier of a record that cannot be built because its tag has too many attributes:
+/// they are sound, so that none of them is a neighbour's.
+fn of_attributes(rules: &ParserRules, record: &str) -> Option<String> {
+    let Next::Token(tag) = next(record.as_bytes(), 0) else {
+        return None;
+    };
+    let all = Attributes::new(tag.attributes(record.as_bytes()));
+    let is_sound = all.into_iter().all(|one| one.is_sound);
+    let own = is_sound.then(|| record_key(rules, record.as_bytes()));
+    own.flatten()
 }

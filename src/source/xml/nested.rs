@@ -150,7 +150,10 @@ fn is_more_than_reference(rules: &ParserRules, node: &XmlNode<'_>, is_reference:
 }
 
 /// The fields that it has a value for.
-fn named_fields(rules: &ParserRules, node: &XmlNode<'_>) -> impl Iterator<Item = AliasField> {
+pub(super) fn named_fields(
+    rules: &ParserRules,
+    node: &XmlNode<'_>,
+) -> impl Iterator<Item = AliasField> {
     let is_about = |field: &AliasField| !matches!(field, AliasField::Said | AliasField::UpstreamId);
     let fields = AliasField::ALL.iter().copied().filter(is_about);
     fields.filter(|field| {

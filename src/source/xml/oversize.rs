@@ -4,11 +4,8 @@
 use super::element::Size;
 use super::envelope::shown;
 use super::error::FeedError;
+use super::rules::HEAD_BYTES;
 use super::splitter::Splitter;
-
-/// How much of a record that is too large is kept, in bytes: enough for its identifier
-/// and its title.
-const HEAD_BYTES: usize = 64 * 1024;
 
 impl Splitter {
     /// What becomes of an element that is taken as a whole, once it has this length.

@@ -176,14 +176,15 @@ impl TextReader {
         };
         let mut vetting = self.vetting;
         let mut used = split(&mut splitter, &mut vetting, &rest, record)?;
-        for _ in 0..MOST_UNENDED {
-            let Some(passed) = splitter.pass_unended(&rest[used..]) else {
+        // What nothing ends is passed over a few times only: each costs a search.
+        while splitter.passed < MOST_UNENDED {
+            let Some(passed) = pass(&mut splitter, &mut vetting, &rest[used..], record) else {
                 break;
             };
             used += passed;
             used += split(&mut splitter, &mut vetting, &rest[used..], record)?;
         }
-        let (envelope, plan) = match splitter.finish(&rest[used..]) {
+        let (mut envelope, plan) = match splitter.finish(&rest[used..]) {
             Ok(ended) => ended,
             Err(error) => {
                 vetting.release(record);
@@ -191,7 +192,7 @@ impl TextReader {
             }
         };
         check_list(self.list, &envelope)?;
-        vetting.finish(&envelope, record)?;
+        vetting.finish(&mut envelope, record)?;
         if plan.depth.is_none() {
             envelope.check_empty(self.known_root.as_deref())?;
         } else if let Some(text) = envelope.fault {
@@ -236,10 +237,23 @@ fn split(
 ) -> Result<usize, FeedError> {
     let used = splitter.feed(buffer, &mut |piece| match piece {
         Piece::Record(record) => vetting.record(record, out),
-        Piece::Beside(beside) => out(beside),
+        Piece::Beside(beside) => vetting.beside(beside, out),
     });
     if used.is_err() {
         vetting.release(out);
     }
     used
+}
+
+/// Passes over what is not ended in `rest`, the end of the document.
+fn pass(
+    splitter: &mut Splitter,
+    vetting: &mut Vetting,
+    rest: &[u8],
+    out: Records,
+) -> Option<usize> {
+    splitter.pass_unended(rest, &mut |piece| match piece {
+        Piece::Record(record) => vetting.record(record, out),
+        Piece::Beside(beside) => vetting.beside(beside, out),
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::alone;
 use super::build::{Built, build};
 use super::characters::storable;
 use super::error::{Other, UnreadableRecord};
@@ -117,6 +118,11 @@ pub(super) fn parse<'r>(
         return Err(unidentified(reason, found, text));
     }
     let keys = candidates(rules, text, &built);
+    if let [said] = &keys[..]
+        && let Some(refused) = alone::refused(text, said)
+    {
+        return Err(refused);
+    }
     if keys.len() > 1 {
         let reason = match built.repairs.first() {
             None => format!("it carries more than one identifier: {}", some(&keys)),

@@ -10,6 +10,10 @@ use super::error::RulesError;
 use crate::config::AliasField;
 use crate::model::{Fingerprint, fingerprint, salted_fingerprint};
 
+/// How much of a record that is too large is kept, in bytes: enough for its identifier
+/// and its title.
+pub(super) const HEAD_BYTES: usize = 64 * 1024;
+
 /// How much of anything one document may make us hold. Real records are a few
 /// KiB with a few dozen elements, nested at most a dozen deep.
 #[derive(Debug, Clone, PartialEq, Eq)]

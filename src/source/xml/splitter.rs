@@ -47,7 +47,15 @@ pub(super) struct Splitter {
     pub(super) level: usize,
     /// The first fault beside the records, as a text or an end tag too many: the document
     /// fails, after all records in it were taken.
-    stray: Option<FeedError>,
+    pub(super) stray: Option<FeedError>,
+    /// Whether that is an end tag that may only be missing because the document is cut short.
+    pub(super) is_unended: bool,
+    /// Line and column of the next buffer's first byte, from 1.
+    pub(super) place: (u64, u64),
+    /// How often it went on behind something that nothing ends.
+    pub passed: usize,
+    /// How often the end of a record without an end tag was searched for.
+    pub(super) searched: usize,
     /// Whether a text may be a part of a tag. What follows may lie within a record whose
     /// start tag is lost, until that ends: only whole records are taken.
     pub(super) is_torn: bool,
@@ -71,6 +79,10 @@ impl Splitter {
             without_record: 0,
             level: 0,
             stray: None,
+            is_unended: false,
+            place: (1, 1),
+            passed: 0,
+            searched: 0,
             is_torn: false,
             passed_to: None,
         }
@@ -80,7 +92,26 @@ impl Splitter {
     /// stopped taking, and says how many bytes that was.
     pub fn feed(&mut self, buffer: &[u8], sink: PieceHandler) -> Result<usize, FeedError> {
         let used = self.feed_on(buffer, sink);
-        used.map_err(|error| self.stray.take().unwrap_or(error))
+        let used = used.map_err(|error| self.stray.take().unwrap_or(error))?;
+        self.advance(&buffer[..used]);
+        Ok(used)
+    }
+
+    /// Counts the lines of what was taken.
+    pub(super) fn advance(&mut self, taken: &[u8]) {
+        let (mut line, mut column) = self.place;
+        let lines = memchr::memchr_iter(b'\n', taken).count() as u64;
+        let mut last = taken;
+        if lines > 0 {
+            let at = memchr::memrchr(b'\n', taken).map_or(0, |at| at + 1);
+            last = &taken[at..];
+            column = 1;
+        }
+        // A character is counted once: by its first byte.
+        let is_first = |byte: &&u8| !matches!(**byte, 0x80..=0xbf);
+        line += lines;
+        column += last.iter().filter(is_first).count() as u64;
+        self.place = (line, column);
     }
 
     fn feed_on(&mut self, buffer: &[u8], sink: PieceHandler) -> Result<usize, FeedError> {
@@ -92,6 +123,7 @@ impl Splitter {
                 match self.size(length) {
                     Size::Entered if self.enter(buffer, &mut used)? => continue,
                     Size::Small | Size::Entered => {}
+                    Size::Skipped if self.ends_before(buffer, &mut used, end, sink) => continue,
                     Size::Skipped => self.skip(buffer, &mut used)?,
                 }
                 let Some(end) = end else {
@@ -144,22 +176,30 @@ impl Splitter {
     /// Passes over the beginning of what does not end in `rest`, all that was not taken of a
     /// document: an end tag is lost, or that of a comment, and records may stand behind it.
     /// The document fails. Says how many bytes that was; `None` where nothing is unended.
-    pub fn pass_unended(&mut self, rest: &[u8]) -> Option<usize> {
+    pub fn pass_unended(&mut self, rest: &[u8], sink: PieceHandler) -> Option<usize> {
         let is_within = self.plan.depth.is_some_and(|depth| depth > 0) && !self.open.is_empty();
         let is_skipped = self.passed_to.is_some()
             || matches!(&self.element, Some(element) if element.head.is_some());
         if rest.is_empty() || !is_within || is_skipped {
             return None;
         }
-        self.stray.get_or_insert(FeedError::Truncated {
-            at: self.offset + rest.len() as u64,
+        let passed = self.take_unended(rest, sink).unwrap_or_else(|| {
+            match self.element.take() {
+                Some(element) => self.lacks_end_tag(rest, &element.name),
+                None if self.stray.is_none() => {
+                    self.is_unended = true;
+                    self.stray = Some(self.ill_formed(0, checks::unended(rest)));
+                }
+                None => {}
+            }
+            self.is_torn = true;
+            self.passed += 1;
+            match next(rest, 0) {
+                Next::Token(token) => token.end,
+                Next::More { .. } => 1,
+            }
         });
-        self.element = None;
-        self.is_torn = true;
-        let passed = match next(rest, 0) {
-            Next::Token(token) => token.end,
-            Next::More { .. } => 1,
-        };
+        self.advance(&rest[..passed]);
         self.offset += passed as u64;
         self.resume = 0;
         Some(passed)
@@ -167,11 +207,18 @@ impl Splitter {
 
     /// Ends the document, when `rest` is all that was not taken of it.
     pub fn finish(self, rest: &[u8]) -> Result<(DocumentEnvelope, RecordLocation), FeedError> {
-        if let Some(stray) = self.stray {
+        let is_open = self.element.is_some() || self.passed_to.is_some() || !self.open.is_empty();
+        let is_cut = is_open || !rest.is_empty();
+        let is_ended = self.open.first().is_some_and(|root| {
+            let end_tag = [b"</", &**root, b">"].concat();
+            rest.trim_ascii_end().ends_with(&end_tag)
+        });
+        if let Some(stray) = self.stray
+            && !(is_cut && self.is_unended && !is_ended)
+        {
             return Err(stray);
         }
-        let is_open = self.element.is_some() || self.passed_to.is_some() || !self.open.is_empty();
-        if is_open || !rest.is_empty() {
+        if is_cut {
             return Err(FeedError::Truncated {
                 at: self.offset + rest.len() as u64,
             });

@@ -12,6 +12,7 @@ use super::nested::is_whole;
 use super::plan::RecordLocation;
 use super::record::{parse, read_whole, text};
 use super::repairs::shown;
+use super::reported::is_error;
 use super::splitter::{Piece, PieceHandler, Splitter};
 
 impl Splitter {
@@ -37,7 +38,9 @@ impl Splitter {
             let sound = read_whole(&self.rules, bytes);
             sound.map_err(|what| self.ill_formed(at, what))?;
         }
-        if element.is_record {
+        // An error about one advisory is no record of it.
+        let is_record = element.is_record && (depth == 0 || !is_error(&element.name));
+        if is_record {
             self.without_record = 0;
             if self.is_taken(bytes) {
                 sink(Piece::Record(bytes));
@@ -71,6 +74,9 @@ impl Splitter {
                 self.keep(bytes, sink);
             }
             ElementRole::Plain(node) => {
+                if self.plan.depth.is_none() {
+                    self.envelope.carries(&self.rules, &node);
+                }
                 let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
                 self.envelope.beside(bytes, &node, depth, is_sibling);
             }

@@ -4,16 +4,29 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::alone::{Kind, glance, identifiers};
+use super::build::build;
+use super::characters::storable;
+use super::content::{ElementContent, content, fault, name};
 use super::envelope::{DocumentEnvelope, shown};
 use super::error::FeedError;
+use super::finder::MOST_NAMES;
+use super::name::key;
 use super::profile::Profile;
-use super::record::{parse, text};
 use super::rules::ParserRules;
-use super::token::{Next, next};
-use super::tree::XmlNode;
 
 /// Takes the bytes of a record.
 pub(super) type Records<'s> = &'s mut dyn FnMut(&[u8]);
+
+/// An element that waits until it is known what it is.
+struct Held {
+    bytes: Vec<u8>,
+    /// Key of its name.
+    name: u64,
+    content: ElementContent,
+    /// Whether it was found beside the records: it is no record in any case.
+    is_beside: bool,
+}
 
 /// Vets records.
 pub(super) struct Vetting {
@@ -30,11 +43,20 @@ pub(super) struct Vetting {
     is_readable: bool,
     /// Whether any says more than its identifier.
     is_proven: bool,
+    /// Whether any has a field of an advisory.
+    has_fields: bool,
+    /// Keys of the names of those that say more.
+    names: Vec<u64>,
+    /// Hashes of their identifiers.
+    saids: HashSet<u64>,
     /// Why the first one could not be read.
     reason: Option<String>,
-    /// Records that say nothing more, until it is known what they are.
-    withheld: Vec<Vec<u8>>,
-    withheld_bytes: usize,
+    /// Elements that say no more than an identifier, until it is known what they are.
+    held: Vec<Held>,
+    held_bytes: usize,
+    /// How many of them are vague, and how many cannot be read.
+    vague: usize,
+    unreadable: usize,
 }
 
 impl Vetting {
@@ -47,84 +69,253 @@ impl Vetting {
             profile: None,
             is_readable: false,
             is_proven: false,
+            has_fields: false,
+            names: Vec::new(),
+            saids: HashSet::new(),
             reason: None,
-            withheld: Vec::new(),
-            withheld_bytes: 0,
+            held: Vec::new(),
+            held_bytes: 0,
+            vague: 0,
+            unreadable: 0,
         }
     }
 
     /// Takes the next record and passes on what is vetted.
     pub fn record(&mut self, record: &[u8], out: Records) {
-        self.records += 1;
-        self.distinct.insert(xxhash_rust::xxh3::xxh3_64(record));
-        if self.is_proven {
-            out(record);
-            return;
+        let element = name(record);
+        let is_named = |vetting: &Self| vetting.names.contains(&key(element));
+        if is_named(self) {
+            let (said, says_more) = glance(&self.rules, record);
+            if says_more {
+                self.note(said);
+                self.pass(record, out);
+                return;
+            }
         }
-        if self.first.is_none()
-            && let Next::Token(start) = next(record, 0)
-        {
-            self.first = Some(shown(start.name(record)));
+        let content = content(&self.rules, record);
+        let is_first = self.first.is_none();
+        if is_first || !self.is_proven && matches!(content, ElementContent::Recognised) {
+            self.first = Some(shown(element));
             self.profile = Some(Profile::of(&self.rules, record));
         }
-        let says_more = text(&self.rules, record).and_then(|text| {
-            let parsed = parse(&self.rules, &text)?;
-            Ok(says_more(&self.rules, &parsed.root))
-        });
-        match says_more {
-            Ok(true) => {
-                self.is_readable = true;
-                self.is_proven = true;
-                self.release(out);
-                out(record);
+        match &content {
+            ElementContent::Unreadable(reason) => {
+                self.reason.get_or_insert_with(|| reason.clone());
             }
-            Ok(false) => {
-                self.is_readable = true;
-                self.withhold(record, out);
+            ElementContent::Alone(saids) if saids.len() > 1 => match fault(&self.rules, record) {
+                Some(reason) => {
+                    self.reason.get_or_insert(reason);
+                }
+                None => self.is_readable = true,
+            },
+            _ => self.is_readable = true,
+        }
+        match content {
+            ElementContent::Recognised => {
+                self.has_fields = true;
+                self.prove(key(element));
+                self.settle(out);
+                self.note(glance(&self.rules, record).0);
+                self.pass(record, out);
             }
-            Err(unreadable) => {
-                self.reason.get_or_insert(unreadable.reason);
-                if self.withheld.is_empty() {
-                    out(record);
+            ElementContent::Vague if is_named(self) || self.takes_all() => {
+                self.prove(key(element));
+                self.note(glance(&self.rules, record).0);
+                self.pass(record, out);
+            }
+            ElementContent::Alone(_) if is_named(self) && self.takes_all() => {
+                self.pass(record, out);
+            }
+            ElementContent::Unreadable(reason) => {
+                if self.is_proven || self.held.is_empty() {
+                    self.pass(record, out);
                 } else {
-                    self.withhold(record, out);
+                    self.hold(record, ElementContent::Unreadable(reason), false, out);
+                }
+            }
+            content => self.hold(record, content, false, out),
+        }
+    }
+
+    /// Takes what was found beside the records.
+    pub fn beside(&mut self, element: &[u8], out: Records) {
+        let text = storable(element);
+        let built = build(&text, &self.rules).ok();
+        let sound = built.filter(|built| built.repairs.is_empty());
+        match sound.and_then(|built| identifiers(&self.rules, &built.root)) {
+            Some(saids) => self.hold(element, ElementContent::Alone(saids), true, out),
+            None => out(element),
+        }
+    }
+
+    /// Whether the records of the document have no field that is known, so that one that says
+    /// less is as good as the others.
+    fn takes_all(&self) -> bool {
+        self.is_proven && !self.has_fields
+    }
+
+    /// A record: it is counted.
+    fn pass(&mut self, record: &[u8], out: Records) {
+        self.count(record);
+        out(record);
+    }
+
+    fn count(&mut self, record: &[u8]) {
+        self.records += 1;
+        self.distinct.insert(xxhash_rust::xxh3::xxh3_64(record));
+    }
+
+    fn prove(&mut self, name: u64) {
+        self.is_proven = true;
+        if self.names.len() < MOST_NAMES && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+
+    /// Notes the identifier of a record that says more.
+    fn note(&mut self, said: Option<String>) {
+        self.saids.extend(said.map(|said| hash(&said)));
+    }
+
+    fn hold(&mut self, element: &[u8], content: ElementContent, is_beside: bool, out: Records) {
+        let limits = &self.rules.limits;
+        let (most, most_bytes) = (limits.lookahead_records, limits.lookahead_bytes);
+        let most_held = limits.record_bytes;
+        self.held_bytes += element.len();
+        self.vague += usize::from(matches!(content, ElementContent::Vague));
+        self.unreadable += usize::from(matches!(content, ElementContent::Unreadable(_)));
+        self.held.push(Held {
+            bytes: element.to_owned(),
+            name: key(name(element)),
+            content,
+            is_beside,
+        });
+        let is_enough = self.vague >= most || self.held_bytes > most_bytes;
+        if !self.is_proven && self.vague > 0 && is_enough {
+            self.trust(out);
+        }
+        if self.held_bytes > most_held {
+            if self.is_proven {
+                self.release(out);
+            } else {
+                self.pass_all(out);
+            }
+        }
+    }
+
+    /// Takes all that say anything for records: no field that is known stands in any.
+    fn trust(&mut self, out: Records) {
+        let names = self.held.iter().filter(|one| one.is_vague());
+        let names: Vec<u64> = names.map(|one| one.name).collect();
+        for name in names {
+            self.prove(name);
+        }
+        self.settle(out);
+    }
+
+    /// Passes on what can now be told to be records, and what is unreadable.
+    fn settle(&mut self, out: Records) {
+        if self.vague + self.unreadable == 0 {
+            return;
+        }
+        (self.vague, self.unreadable) = (0, 0);
+        for one in std::mem::take(&mut self.held) {
+            match &one.content {
+                ElementContent::Unreadable(_) => self.pass(&one.bytes, out),
+                ElementContent::Vague if self.names.contains(&one.name) => {
+                    self.note(glance(&self.rules, &one.bytes).0);
+                    self.pass(&one.bytes, out);
+                }
+                ElementContent::Alone(_)
+                    if !one.is_beside && self.takes_all() && self.names.contains(&one.name) =>
+                {
+                    self.pass(&one.bytes, out);
+                }
+                _ => {
+                    self.vague += usize::from(one.is_vague());
+                    self.held.push(one);
                 }
             }
         }
+        self.held_bytes = self.held.iter().map(|one| one.bytes.len()).sum();
     }
 
-    fn withhold(&mut self, record: &[u8], out: Records) {
-        self.withheld_bytes += record.len();
-        self.withheld.push(record.to_owned());
-        if self.withheld_bytes > self.rules.limits.lookahead_bytes {
-            self.release(out);
+    /// Passes on all that was held, as records.
+    fn pass_all(&mut self, out: Records) {
+        (self.held_bytes, self.vague, self.unreadable) = (0, 0, 0);
+        for one in std::mem::take(&mut self.held) {
+            if one.is_beside {
+                out(&one.bytes);
+            } else {
+                self.pass(&one.bytes, out);
+            }
         }
     }
 
-    /// Passes on what was withheld.
+    /// Passes on what was held, where it cannot be waited for the end of the document.
     pub fn release(&mut self, out: Records) {
-        self.withheld_bytes = 0;
-        for record in self.withheld.drain(..) {
-            out(&record);
+        if !self.is_proven {
+            self.trust(out);
+        }
+        self.settle(out);
+        self.resolve(None, out);
+    }
+
+    /// Passes on the elements that name an advisory of which the document has no record, as
+    /// what they are. The others say nothing new. `envelope` takes what they say about the
+    /// document.
+    fn resolve(&mut self, mut envelope: Option<&mut DocumentEnvelope>, out: Records) {
+        (self.held_bytes, self.vague, self.unreadable) = (0, 0, 0);
+        for one in std::mem::take(&mut self.held) {
+            let element = shown(name(&one.bytes));
+            let is_doubtful = !self.is_proven && envelope.is_none();
+            let is_like_record = self.names.contains(&one.name) || is_doubtful;
+            if let Some(envelope) = envelope.as_deref_mut()
+                && !is_like_record
+                && let Ok(built) = build(&storable(&one.bytes), &self.rules)
+            {
+                envelope.pointer(&one.bytes, &built.root);
+            }
+            let is_known = |said: &String| self.saids.contains(&hash(said));
+            match &one.content {
+                ElementContent::Alone(saids) if saids.iter().all(is_known) => {}
+                ElementContent::Vague
+                    if is_known(&glance(&self.rules, &one.bytes).0.unwrap_or_default()) => {}
+                _ if one.is_beside => out(&one.bytes),
+                _ => {
+                    let kind = Kind::of(&element, is_like_record);
+                    if kind == Kind::Stub {
+                        self.count(&one.bytes);
+                    }
+                    out(&kind.mark(&one.bytes));
+                }
+            }
         }
     }
 
     /// Says at the end of the document whether its records are what they were
     /// taken for. Records that say nothing but who they are, where identifiers or
     /// anything else stand beside them, are what advisories say of related ones.
-    pub fn finish(&mut self, envelope: &DocumentEnvelope, out: Records) -> Result<(), FeedError> {
-        let has_more = envelope.has_identifiers || envelope.has_content;
-        if !self.withheld.is_empty() && !self.is_proven && has_more {
-            let record = self.first.as_deref().unwrap_or_default();
-            let root = envelope.root.clone().unwrap_or_default();
-            return Err(FeedError::NotRecognised {
-                why: format!(
-                    "each `{record}` in `{root}` contains only an identifier, and there is other content outside of them"
-                ),
-                names: envelope.names.clone(),
-            });
+    pub fn finish(
+        &mut self,
+        envelope: &mut DocumentEnvelope,
+        out: Records,
+    ) -> Result<(), FeedError> {
+        if !self.is_proven && self.vague > 0 {
+            self.trust(out);
         }
-        self.release(out);
+        let has_more = envelope.has_identifiers || envelope.has_content;
+        let has_records = self.held.iter().any(|one| !one.is_beside);
+        if !self.is_proven && has_records && envelope.claimed != Some(0) {
+            if has_more {
+                let beside = self.held.iter().filter(|one| one.is_beside);
+                beside.for_each(|one| out(&one.bytes));
+                return Err(self.only_identifiers(envelope));
+            }
+            self.pass_all(out);
+        }
+        self.settle(out);
+        self.resolve(Some(envelope), out);
         if let Some(name) = &envelope.unknown_identifier {
             let record = self.first.as_deref().unwrap_or_default();
             return Err(FeedError::NotRecognised {
@@ -142,15 +333,25 @@ impl Vetting {
             _ => Ok(()),
         }
     }
+
+    fn only_identifiers(&self, envelope: &DocumentEnvelope) -> FeedError {
+        let record = self.first.as_deref().unwrap_or_default();
+        let root = envelope.root.as_deref().unwrap_or_default();
+        FeedError::NotRecognised {
+            why: format!(
+                "each `{record}` in `{root}` contains only an identifier, and there is other content outside of them"
+            ),
+            names: envelope.names.clone(),
+        }
+    }
 }
 
-/// Whether an element holds anything that is no identifier.
-fn says_more(rules: &ParserRules, node: &XmlNode<'_>) -> bool {
-    let mut values = node
-        .attributes
-        .iter()
-        .map(|attribute| &*attribute.value)
-        .chain([&*node.text]);
-    values.any(|value| !value.is_empty() && !rules.is_identifier(value.as_bytes()))
-        || node.children.iter().any(|child| says_more(rules, child))
+impl Held {
+    fn is_vague(&self) -> bool {
+        matches!(self.content, ElementContent::Vague)
+    }
+}
+
+fn hash(said: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(said.trim().as_bytes())
 }

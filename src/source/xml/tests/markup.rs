@@ -1,7 +1,7 @@
 //! Values that hold markup, and what is no value.
 
 use super::super::{read_json, read_record};
-use super::{rules, split, split_with};
+use super::{hasty, rules, split, split_with};
 use crate::model::{Advisory, AttackVector};
 
 fn read(inside: &str) -> Advisory {
@@ -338,9 +338,12 @@ fn the_version_of_a_score_is_what_the_record_says() {
 #[test]
 fn references_to_white_space_between_records_are_white_space() {
     let document = "<r>&#x20;<adv said='SA1'/>&#x20;\n&#10;&#32;<adv said='SA2'/>&#xD;</r>";
-    for piece in 1..=document.len() {
-        let (records, end) = split_with(&rules(), document.as_bytes(), None, piece);
-        assert_eq!((records.len(), end.is_ok()), (2, true), "{piece}: {end:?}");
+    // Of a reference that is cut the rest comes with the next piece.
+    for rules in [rules(), hasty()] {
+        for piece in 1..=document.len() {
+            let (records, end) = split_with(&rules, document.as_bytes(), None, piece);
+            assert_eq!((records.len(), end.is_ok()), (2, true), "{piece}: {end:?}");
+        }
     }
     for text in ["&#65;", "&amp;", "&#x20", "&#x20;x", "&#;"] {
         let document = format!("<r><adv said='SA1'/>{text}<adv said='SA2'/></r>");
@@ -356,6 +359,9 @@ fn a_hidden_or_oversized_record_is_refused_once() {
         "<!-- <adv><said>SA7</said></adv> -->".to_owned(),
         "<?x <adv><said>SA7</said></adv> ?>".to_owned(),
         format!("<adv><said>SA7</said><x{attributes}/></adv>"),
+        format!("<adv{attributes}><said>SA7</said></adv>"),
+        format!("<adv{attributes} said='SA7'><t>x</t></adv>"),
+        format!("<adv said='SA7'{attributes}/>"),
     ] {
         let unreadable = read_record(&rules(), record.as_bytes()).unwrap_err();
         assert_eq!(unreadable.key.as_deref(), Some("SA7"), "{record}");

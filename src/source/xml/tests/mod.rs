@@ -9,6 +9,7 @@ mod leftovers;
 mod lossless;
 mod markup;
 mod mixed_text;
+mod pointers;
 mod profiles;
 mod recognition;
 mod refusals;
