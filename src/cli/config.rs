@@ -9,7 +9,8 @@ use super::output::{print_note, table};
 use super::shared::GlobalArgs;
 use super::table::width;
 use crate::config::{EffectiveSetting, SettingSource, process_environment, shown_path};
-use crate::model::legible;
+use crate::model::filter::{says_critical, severity_from_name};
+use crate::model::{Severity, legible};
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
@@ -85,7 +86,7 @@ fn as_table(settings: &[EffectiveSetting], file: Option<&str>) -> String {
         let value = match (value, source) {
             (Value::Null, SettingSource::Default) => "(not set)".to_owned(),
             (Value::Null, _) => "(not shown)".to_owned(),
-            (value, _) => value.to_string(),
+            (value, _) => value.to_string() + &meaning(key, value),
         };
         let origin = origin.as_deref().unwrap_or("default");
         let origin = place(origin).unwrap_or_else(|| origin.to_owned());
@@ -96,6 +97,25 @@ fn as_table(settings: &[EffectiveSetting], file: Option<&str>) -> String {
     match file {
         Some(file) => format!("file: {}\n{rows}", legible(file)),
         None => rows,
+    }
+}
+
+/// What a severity of a rule means, where that is easily mistaken.
+fn meaning(key: &str, value: &Value) -> String {
+    let text = value.as_str().filter(|_| key.starts_with("alerts.rules"));
+    let Some(text) = text else {
+        return String::new();
+    };
+    match key.rsplit('.').next() {
+        Some("severity") => {
+            let name = severity_from_name(text).map(Severity::name);
+            let name = name.filter(|name| *name != text);
+            name.map_or_else(String::new, |name| format!(" ({name})"))
+        }
+        Some("where") if says_critical(text) => {
+            format!(" (`critical` is {})", Severity::ExtremelyCritical.name())
+        }
+        _ => String::new(),
     }
 }
 

@@ -62,6 +62,12 @@ impl ListFormat {
         }
     }
 
+    /// The same for lists that are read as a whole: all rows, unless `--limit` says otherwise.
+    pub(super) fn whole(mut self) -> Self {
+        self.limit = self.limit.or(Some(0));
+        self
+    }
+
     /// Whether any of its options was given.
     pub(super) fn is_given(&self) -> bool {
         self.limit.is_some() || !self.shape.columns.is_empty() || self.is_for_programs()

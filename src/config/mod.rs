@@ -72,6 +72,7 @@ pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use rule_warnings::ListNames;
+pub use rules::rule_of_filter;
 pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile, SecretPlace};
