@@ -80,7 +80,11 @@ pub(super) fn epss(text: &str) -> Result<Filter, String> {
 
 /// `highest` is the highest score that there is.
 fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String> {
-    let (least, most) = text.split_once("..").unwrap_or((text, ""));
+    // As for severities, `9+` is `9` and more, which `9` alone is, too.
+    let (least, most) = match text.split_once("..") {
+        Some(ends) => ends,
+        None => (text.trim().strip_suffix('+').unwrap_or(text), ""),
+    };
     let read = |text: &str| {
         let value: Option<f64> = text.trim().parse().ok();
         let value = value.filter(|one| (0.0..=highest).contains(one));
@@ -212,7 +216,10 @@ mod tests {
         assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
         let cvss = |text: &str| range(NumberField::Cvss, text, 10.0);
         assert_eq!(cvss("4..7.5"), filter("cvss >= 4 and cvss <= 7.5"));
-        for refused in ["", "..", "x", "4..y", "nan", "9..3", "11", "-1"] {
+        assert_eq!(cvss("9+"), cvss("9"));
+        for refused in [
+            "", "+", "..", "x", "4..y", "4..7+", "nan", "9..3", "11", "-1",
+        ] {
             assert!(cvss(refused).is_err(), "{refused}");
         }
         assert_eq!(cve(" cve-2026-1234 "), filter("cve = CVE-2026-1234"));

@@ -56,7 +56,7 @@ pub(super) struct Changes {
     #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
     severity: Option<Level>,
     /// Joined or left this watch list, or is in it: its ID or its name
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, visible_alias = "list", value_name = "ID|NAME")]
     watch_list: Option<String>,
     /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]

@@ -93,6 +93,7 @@ use crate::model::DetailsMode;
 use environment::Environment;
 pub use instance::DEFAULT_PATH;
 use instance::InstanceDefaults;
+use places::by_place;
 use regular_file::open_regular;
 use section::Section;
 use tree::SettingNode;
@@ -171,6 +172,9 @@ impl Config {
         };
         environment.instance = InstanceDefaults::of(&path);
         environment.installation = splay::installation(&path);
+        environment.folder = std::path::absolute(&path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned));
         let origin: Arc<str> = Arc::from(shown_path(&path));
         let text = match read_file(&path) {
             Ok(text) => Some(text),
@@ -257,6 +261,7 @@ impl Config {
             enrichment,
             errors.is_empty(),
         ) else {
+            by_place(&mut errors);
             return Err(ConfigError { errors });
         };
         Ok(Self {
