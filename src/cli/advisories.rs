@@ -27,14 +27,7 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     let id_pattern = whole(config.feeds.id_pattern.as_str())?;
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
-    if wanted.says_critical() {
-        print_critical_note();
-    }
-    if wanted.searches_not() {
-        print_note(
-            "`not` is no operator of a search; like other common words it is ignored. A `-` in front excludes a word: `--search 'openssl -windows'`",
-        );
-    }
+    print_hints(&wanted);
     let (now, times) = (Clock::system().now(), shared.times());
     let time = TimeContext { now, times };
     wanted.end_spans();
@@ -70,11 +63,8 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
         let found = question::advisories(connection, &asked, details).await?;
         let unread = unread(connection, &asked).await?;
         let unlisted = receipt::unlisted(connection, details).await?;
-        let unknown = if found.is_empty() {
-            product_words::unknown(connection, &words).await?
-        } else {
-            Vec::new()
-        };
+        let words = if found.is_empty() { &words[..] } else { &[] };
+        let unknown = product_words::unknown(connection, words).await?;
         anyhow::Ok((found, unlisted, unread, unknown))
     };
     let (found, unlisted, unread, unknown) = ask::with_connection(&config, ask).await?;
@@ -83,10 +73,22 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     print(&form, rows_shown.collect(), times, |lines| {
         rows(lines, shown, (times, now))
     })?;
-    unknown.iter().for_each(|sentence| print_note(sentence));
+    product_words::print(&unknown);
     print_unlisted(unlisted);
     print_unread(unread);
     Ok(true)
+}
+
+/// Says what words mean here that mean something else elsewhere.
+fn print_hints(wanted: &Advisories) {
+    if wanted.searches_not() {
+        print_note(
+            "`not` is no operator of a search; like other common words it is ignored. A `-` in front excludes a word: `--search 'openssl -windows'`",
+        );
+    }
+    if wanted.says_critical() {
+        print_critical_note();
+    }
 }
 
 /// Counts what matches instead of listing it.

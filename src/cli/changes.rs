@@ -212,7 +212,7 @@ async fn show(
             let product = wanted.product.as_deref().unwrap_or_default();
             let words: Vec<String> = product.split_whitespace().map(str::to_lowercase).collect();
             let unknown = product_words::unknown(&mut connection, &words).await?;
-            unknown.iter().for_each(|sentence| print_note(sentence));
+            product_words::print(&unknown);
         }
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 use sqlx::PgConnection;
 
+use super::output::print_note;
 use crate::clock::Clock;
 use crate::model::DetailsMode;
 use crate::model::filter::{Field, ListField, StringComparison, comparison, misspelled};
@@ -27,6 +28,13 @@ pub(super) async fn unknown(
         ));
     }
     Ok(sentences)
+}
+
+/// Prints these sentences.
+pub(super) fn print(sentences: &[String]) {
+    for sentence in sentences {
+        print_note(sentence);
+    }
 }
 
 /// Whether an advisory names such a product.

@@ -231,14 +231,7 @@ impl Seen {
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.daemons.differing(times).map(warn));
         problems.extend(self.conditions.iter().cloned().map(warn));
-        // The worst first, otherwise in this order; before them what makes data old, which is
-        // as bad as that.
-        problems.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
-        let last_success = of_data.iter().filter_map(|one| one.last_success_at).max();
-        let causes = self.not_writable.iter().cloned();
-        let causes = causes.chain(self.daemons.missing(last_success, times, now));
-        let worst = problems.first().map_or(Level::Warning, |(level, _)| *level);
-        problems.splice(0..0, causes.map(|text| (worst, text)));
+        let problems = self.sorted(problems, &of_data, (now, times));
         let Some((level, _)) = problems.first() else {
             return Verdict::without_problems(Level::Fresh, summary(&of_data, now));
         };
@@ -251,6 +244,23 @@ impl Seen {
 }
 
 impl Seen {
+    /// The worst first, otherwise in this order; before them what makes data old, which is as
+    /// bad as that.
+    fn sorted(
+        &self,
+        mut problems: Vec<(Level, String)>,
+        of_data: &[&SourceReport],
+        (now, times): (DateTime<Utc>, Times),
+    ) -> Vec<(Level, String)> {
+        problems.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        let worst = problems.first().map_or(Level::Warning, |(level, _)| *level);
+        let last_success = of_data.iter().filter_map(|one| one.last_success_at).max();
+        let causes = self.not_writable.iter().cloned();
+        let causes = causes.chain(self.daemons.missing(last_success, times, now));
+        problems.splice(0..0, causes.map(|text| (worst, text)));
+        problems
+    }
+
     fn stale_files(&self, config: &Config, now: DateTime<Utc>) -> Vec<(Level, String)> {
         let catalogues = self.catalogues.iter();
         let stale = catalogues.filter_map(|one| stale_file(config, one, now));

@@ -261,8 +261,7 @@ impl Config {
             enrichment,
             errors.is_empty(),
         ) else {
-            by_place(&mut errors);
-            return Err(ConfigError { errors });
+            return Err(by_place(errors));
         };
         Ok(Self {
             upstream,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::quotes::configured_value;
-use super::setting_error::SettingError;
+use super::setting_error::{ConfigError, SettingError};
 use super::tree::{PREFIX, SettingNode, SettingValue};
 
 /// Where a key that was read is written.
@@ -48,7 +48,7 @@ pub(super) fn elsewhere(key: &str) -> Option<&'static str> {
 
 /// Sorts errors as somebody who corrects them goes through the file: what concerns all of it,
 /// then line by line, then variables.
-pub(super) fn by_place(errors: &mut [SettingError]) {
+pub(super) fn by_place(mut errors: Vec<SettingError>) -> ConfigError {
     errors.sort_by_key(|error| {
         let mut parts = error.origin.rsplit(':').map(str::parse::<u64>);
         let is_variable = error.origin.starts_with(PREFIX);
@@ -57,4 +57,5 @@ pub(super) fn by_place(errors: &mut [SettingError]) {
             _ => (is_variable, 0, 0),
         }
     });
+    ConfigError { errors }
 }

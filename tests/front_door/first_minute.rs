@@ -321,18 +321,18 @@ async fn a_misspelled_product_is_told() {
          where length(word) > 7
          order by 1",
     );
-    let word = products.await.remove(0);
-    let wrong = format!("{}{}", &word[..4], &word[3..]);
-    let told = format!("has `{wrong}` in its name or CPE; did you mean `{word}`?");
+    let known = products.await.remove(0);
+    let wrong = format!("{}{}", &known[..4], &known[3..]);
+    let told = format!("has `{wrong}` in its name or CPE; did you mean `{known}`?");
     let result = world.cli(&["advisories", "--product", &wrong]);
     assert_eq!((result.code, result.stdout.as_str()), (0, ""), "{result}");
     assert!(result.stderr.contains(&told), "{result}");
     let page = shown(&world, &["changes", "--product", &wrong]);
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words(&page).contains(&told), "{page}");
-    let known = ["advisories", "--product", &word, "--released", "1990"];
-    let known = world.cli(&known);
-    assert!(!known.stderr.contains("no stored product"), "{known}");
+    let asked = ["advisories", "--product", &known, "--released", "1990"];
+    let found = world.cli(&asked);
+    assert!(!found.stderr.contains("no stored product"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

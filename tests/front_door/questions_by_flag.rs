@@ -49,7 +49,7 @@ async fn changes_have_their_fields_with_old_and_new() {
         let rank = fields.iter().find(|one| one["field"] == "severity_rank");
         let named = fields.iter().find(is_own);
         assert_eq!(rank.is_some(), named.is_some(), "{change}");
-        let names = [
+        let severities = [
             "rejected",
             "not_critical",
             "less_critical",
@@ -58,7 +58,8 @@ async fn changes_have_their_fields_with_old_and_new() {
             "extremely_critical",
         ];
         for side in ["old", "new"] {
-            let name = |rank: &Value| names[usize::try_from(rank[side].as_u64().unwrap()).unwrap()];
+            let name =
+                |rank: &Value| severities[usize::try_from(rank[side].as_u64().unwrap()).unwrap()];
             assert_eq!(
                 named.map(|one| &one[side]),
                 rank.map(|one| json!(name(one))).as_ref()
