@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::level;
-use super::table::linked;
+use super::table::{linked, width};
 use super::times::Times;
 use crate::model::LinkTemplates;
 use crate::store::reports::question::{AdvisoryLine, Sort};
@@ -74,7 +74,7 @@ pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<
                     ShownFact::WatchLists => {
                         line.watch_lists.clone().unwrap_or_default().join(", ")
                     }
-                    ShownFact::Kev => whole.kev_cves.clone().unwrap_or_default().join(", "),
+                    ShownFact::Kev => in_kev(whole.kev_cves.as_deref().unwrap_or_default()),
                 },
                 at.map(|at| {
                     if is_fine {
@@ -106,6 +106,14 @@ pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<
         &rows,
         &pages,
     )
+}
+
+/// The CVEs; on a terminal the first, and how many more there are.
+fn in_kev(cves: &[String]) -> String {
+    match cves {
+        [first, _, ..] if width().is_some() => format!("{first} +{}", cves.len() - 1),
+        cves => cves.join(", "),
+    }
 }
 
 /// The column by which lines are sorted is always shown.
