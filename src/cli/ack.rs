@@ -36,7 +36,7 @@ pub(super) struct Ack {
     #[arg(required_unless_present = "list")]
     said: Option<String>,
     /// End: a duration from now (`30d`), a date or month (2026-12-31, to its end) or a time; without it, until withdrawn
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, visible_alias = "for", value_name = "WHEN", value_parser = since)]
     until: Option<Since>,
     /// Reason, at most 2000 characters
     #[arg(long, value_name = "TEXT", value_parser = note)]

@@ -6,11 +6,12 @@ use sqlx::PgConnection;
 use super::advisory_counts::{CountBy, print_counts};
 use super::advisory_question::{Advisories, TimeContext};
 use super::advisory_rows::{Line, Shown, rows};
+use super::level::print_critical_note;
 use super::list::{ListFormat, print};
 use super::output::print_note;
 use super::shared::GlobalArgs;
 use super::times::Times;
-use super::{ask, chosen_list};
+use super::{ask, chosen_list, product_words};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::filter::{Field, Filter, FlagField, NumberField, Test, WatchListTest};
@@ -26,6 +27,7 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     let id_pattern = whole(config.feeds.id_pattern.as_str())?;
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
+    print_hints(&wanted);
     let (now, times) = (Clock::system().now(), shared.times());
     let time = TimeContext { now, times };
     wanted.end_spans();
@@ -36,10 +38,13 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
     let count_by = wanted.count_by.take();
     let shown = Shown {
         sort,
-        // Who looks for a CVE wants to know where it is.
-        has_lists: !wanted.cve.is_empty(),
+        fact: wanted.fact(),
     };
-    let (filter, form) = wanted.into_filter(&time, times.zone());
+    let words = wanted.product_words();
+    let (filter, mut form) = wanted.into_filter(&time, times.zone());
+    if count_by.is_some() {
+        form = form.whole();
+    }
     let mut asked = AdvisoryQuestion {
         filter,
         now,
@@ -58,17 +63,32 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
         let found = question::advisories(connection, &asked, details).await?;
         let unread = unread(connection, &asked).await?;
         let unlisted = receipt::unlisted(connection, details).await?;
-        anyhow::Ok((found, unlisted, unread))
+        let words = if found.is_empty() { &words[..] } else { &[] };
+        let unknown = product_words::unknown(connection, words).await?;
+        anyhow::Ok((found, unlisted, unread, unknown))
     };
-    let (found, unlisted, unread) = ask::with_connection(&config, ask).await?;
+    let (found, unlisted, unread, unknown) = ask::with_connection(&config, ask).await?;
     let templates = &config.upstream.links;
     let rows_shown = found.into_iter().map(|line| Line::of(line, templates));
     print(&form, rows_shown.collect(), times, |lines| {
         rows(lines, shown, (times, now))
     })?;
+    product_words::print(&unknown);
     print_unlisted(unlisted);
     print_unread(unread);
     Ok(true)
+}
+
+/// Says what words mean here that mean something else elsewhere.
+fn print_hints(wanted: &Advisories) {
+    if wanted.searches_not() {
+        print_note(
+            "`not` is no operator of a search; like other common words it is ignored. A `-` in front excludes a word: `--search 'openssl -windows'`",
+        );
+    }
+    if wanted.says_critical() {
+        print_critical_note();
+    }
 }
 
 /// Counts what matches instead of listing it.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::level::ranks;
+use super::level::{self, Level};
 use crate::model::filter::{
     Field, Filter, ListField, NumberField, OrderComparison, StringComparison, Test, TextField,
-    comparison, nearest, parse_filter,
+    comparison, nearest, parse_filter, says_critical,
 };
 use crate::store::reports::question::Sort;
 
@@ -14,18 +14,41 @@ const MAX_CVSS: f64 = 10.0;
 /// Higher than any threat score, as for rules.
 const MAX_THREAT: f64 = 1000.0;
 
-pub(super) fn filter(text: &str) -> Result<Filter, String> {
-    parse_filter(text).map_err(|error| error.to_string())
+/// A filter, and how it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Given {
+    pub(super) text: String,
+    pub(super) filter: Filter,
+    /// Whether one of the severities was written as `critical`.
+    pub(super) says_critical: bool,
 }
 
-pub(super) fn level(text: &str) -> Result<Filter, String> {
-    let (rank, worst) = ranks(text)?;
-    let order = if worst > rank {
+pub(super) fn filter(text: &str) -> Result<Given, String> {
+    let filter = parse_filter(text).map_err(|error| error.to_string())?;
+    Ok(Given {
+        text: text.to_owned(),
+        filter,
+        says_critical: says_critical(text),
+    })
+}
+
+pub(super) fn level(text: &str) -> Result<Given, String> {
+    let Level {
+        lowest,
+        highest,
+        says_critical,
+    } = level::level(text)?;
+    let order = if highest > lowest {
         OrderComparison::GreaterOrEqual
     } else {
         OrderComparison::Equal
     };
-    Ok(number(NumberField::Severity, order, f64::from(rank)))
+    let filter = number(NumberField::Severity, order, f64::from(lowest));
+    Ok(Given {
+        text: text.to_owned(),
+        filter,
+        says_critical,
+    })
 }
 
 fn number(field: NumberField, order: OrderComparison, value: f64) -> Filter {
@@ -57,7 +80,11 @@ pub(super) fn epss(text: &str) -> Result<Filter, String> {
 
 /// `highest` is the highest score that there is.
 fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String> {
-    let (least, most) = text.split_once("..").unwrap_or((text, ""));
+    // As for severities, `9+` is `9` and more, which `9` alone is, too.
+    let (least, most) = match text.split_once("..") {
+        Some(ends) => ends,
+        None => (text.trim().strip_suffix('+').unwrap_or(text), ""),
+    };
     let read = |text: &str| {
         let value: Option<f64> = text.trim().parse().ok();
         let value = value.filter(|one| (0.0..=highest).contains(one));
@@ -108,7 +135,7 @@ pub(super) fn cve(text: &str) -> Result<Filter, String> {
     comparison(Field::List(ListField::Cve), StringComparison::Equal, text)
 }
 
-pub(super) fn product(text: &str) -> Result<Filter, String> {
+pub(super) fn product(text: &str) -> Result<Given, String> {
     let field = Field::List(ListField::Product);
     let words: BTreeSet<&str> = text.split_whitespace().collect();
     if words.is_empty() {
@@ -117,7 +144,11 @@ pub(super) fn product(text: &str) -> Result<Filter, String> {
     let words = words
         .into_iter()
         .map(|word| comparison(field, StringComparison::Contains, word));
-    Ok(Filter::All(words.collect::<Result<_, _>>()?))
+    Ok(Given {
+        text: text.to_owned(),
+        filter: Filter::All(words.collect::<Result<_, _>>()?),
+        says_critical: false,
+    })
 }
 
 pub(super) fn vendor(text: &str) -> Result<Filter, String> {
@@ -126,6 +157,19 @@ pub(super) fn vendor(text: &str) -> Result<Filter, String> {
         StringComparison::Equal,
         text,
     )
+}
+
+/// An argument of a search as the search reads it. The shell has taken the quotes away, so one
+/// with blanks is a phrase, unless it has operators of its own.
+pub(super) fn searched(argument: &str) -> String {
+    let words = || argument.split_whitespace();
+    let has_operator = argument.contains('"')
+        || words().any(|word| word.starts_with('-') || word.eq_ignore_ascii_case("or"));
+    if has_operator || words().count() < 2 {
+        argument.to_owned()
+    } else {
+        format!("\"{argument}\"")
+    }
 }
 
 pub(super) fn sort(text: &str) -> Result<(Sort, bool), String> {
@@ -145,18 +189,37 @@ pub(super) fn sort(text: &str) -> Result<(Sort, bool), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cve, level, range, sort};
+    use super::{cve, level, range, searched, sort};
     use crate::model::filter::{NumberField, parse_filter};
+
+    #[test]
+    fn an_argument_with_blanks_is_a_phrase() {
+        for (argument, expected) in [
+            ("openssl", "openssl"),
+            ("remote code execution", "\"remote code execution\""),
+            ("\"remote code\" openssl", "\"remote code\" openssl"),
+            ("openssl or nginx", "openssl or nginx"),
+            ("openssl -windows", "openssl -windows"),
+            ("zero-day vulnerability", "\"zero-day vulnerability\""),
+            (" ", " "),
+        ] {
+            assert_eq!(searched(argument), expected);
+        }
+    }
 
     #[test]
     fn options_are_parts_of_a_filter() {
         let filter = |text: &str| parse_filter(text).map_err(|error| error.to_string());
-        assert_eq!(level("highly_critical+"), filter("severity >= high"));
-        assert_eq!(level("Less critical"), filter("severity = low"));
+        let of_level = |text: &str| level(text).map(|given| given.filter);
+        assert_eq!(of_level("highly_critical+"), filter("severity >= high"));
+        assert_eq!(of_level("Less critical"), filter("severity = low"));
         assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
         let cvss = |text: &str| range(NumberField::Cvss, text, 10.0);
         assert_eq!(cvss("4..7.5"), filter("cvss >= 4 and cvss <= 7.5"));
-        for refused in ["", "..", "x", "4..y", "nan", "9..3", "11", "-1"] {
+        assert_eq!(cvss("9+"), cvss("9"));
+        for refused in [
+            "", "+", "..", "x", "4..y", "4..7+", "nan", "9..3", "11", "-1",
+        ] {
             assert!(cvss(refused).is_err(), "{refused}");
         }
         assert_eq!(cve(" cve-2026-1234 "), filter("cve = CVE-2026-1234"));

@@ -6,8 +6,10 @@ use clap::Args;
 
 use super::advisory_counts::CountBy;
 use super::advisory_options::{
-    cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
+    Given, cve, cvss, epss, filter, level, product, said, searched, solution, sort, threat, vector,
+    vendor,
 };
+use super::advisory_rows::ShownFact;
 use super::exit::WrongUsage;
 use super::list::ListFormat;
 use super::since::{Since, TimeSpan, in_order, since, span};
@@ -27,7 +29,8 @@ docs/filter.md describes the language of --where.";
 #[command(after_long_help = NOTES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Advisories {
-    /// Words to search for, as with --search; a CVE as with --cve; an advisory (SA87735)
+    /// Words to search for, as with --search; one argument with spaces ('remote code') is a
+    /// phrase. A CVE as with --cve; an advisory (SA87735)
     #[arg(value_name = "WORDS", conflicts_with = "search")]
     pub(super) words: Vec<String>,
     /// Those among the words.
@@ -35,10 +38,12 @@ pub(super) struct Advisories {
     pub(super) saids: Vec<Filter>,
     /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
     #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
-    pub(super) filter: Vec<Filter>,
-    /// Severity: `high` for exactly this, `high+` for this or more severe
+    pub(super) filter: Vec<Given>,
+    /// Severity: extremely_critical (also `critical`), highly_critical (`high`),
+    /// moderately_critical (`medium`), less_critical (`low`) or not_critical; with `+` this or
+    /// more severe
     #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
-    pub(super) severity: Vec<Filter>,
+    pub(super) severity: Vec<Given>,
     /// CVSS score, 0 to 10 (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
     #[arg(long, value_name = "MIN[..MAX]", value_parser = cvss)]
     pub(super) cvss: Vec<Filter>,
@@ -57,7 +62,7 @@ pub(super) struct Advisories {
     pub(super) cve: Vec<Filter>,
     /// Words in the name or CPE of a product
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = product)]
-    pub(super) product: Vec<Filter>,
+    pub(super) product: Vec<Given>,
     /// The vendor in a product's CPE, such as `microsoft`
     #[arg(long, value_name = "NAME", value_parser = vendor)]
     pub(super) vendor: Vec<Filter>,
@@ -108,7 +113,8 @@ pub(super) struct Advisories {
     /// Highest EPSS score of its CVEs at least this, 0 to 1
     #[arg(long, value_name = "SCORE", value_parser = epss)]
     pub(super) epss_min: Vec<Filter>,
-    /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
+    /// Full-text search in title, description and solution: words, all of which must be there,
+    /// `"a phrase"`, `or`, and `-without`, for example --search 'openssl -windows'
     #[arg(
         long,
         visible_alias = "text",
@@ -120,7 +126,7 @@ pub(super) struct Advisories {
     #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
     pub(super) sort: Option<(Sort, bool)>,
     /// Count them instead: by severity, month (of the release), product or watch_list, or by
-    /// two of these separated by a comma
+    /// two of these separated by a comma; all rows, unless --limit is given
     #[arg(long, value_name = "NAME[,NAME]", value_parser = CountBy::parse, conflicts_with = "sort")]
     pub(super) count_by: Option<CountBy>,
     #[command(flatten)]
@@ -195,6 +201,42 @@ impl Advisories {
         })
     }
 
+    /// What the table says besides severity and score: who looks for a CVE wants to know where
+    /// it is, and of what is exploited, which CVE that is.
+    pub(super) fn fact(&self) -> ShownFact {
+        if !self.cve.is_empty() {
+            ShownFact::WatchLists
+        } else if self.kev {
+            ShownFact::Kev
+        } else {
+            ShownFact::Solution
+        }
+    }
+
+    /// The words that products must have.
+    pub(super) fn product_words(&self) -> Vec<String> {
+        let words = self
+            .product
+            .iter()
+            .flat_map(|given| given.text.split_whitespace());
+        words.map(str::to_lowercase).collect()
+    }
+
+    /// Whether a search has the word `not`, which says nothing there.
+    pub(super) fn searches_not(&self) -> bool {
+        let mut texts = self.words.iter().chain(&self.search);
+        texts.any(|text| {
+            let mut words = text.split_whitespace();
+            words.any(|word| word.eq_ignore_ascii_case("not"))
+        })
+    }
+
+    /// Whether a severity was written as `critical`.
+    pub(super) fn says_critical(&self) -> bool {
+        let mut given = self.severity.iter().chain(&self.filter);
+        given.any(|one| one.says_critical)
+    }
+
     /// All options as one filter; its days are those of `zone`.
     pub(super) fn into_filter(self, time: &TimeContext, zone: Tz) -> (Filter, ListFormat) {
         let within = |field, span: Option<TimeSpan>| {
@@ -219,17 +261,18 @@ impl Advisories {
             let either = either.map(|field| within(field, self.since));
             parts.push(Filter::Any(either.into_iter().flatten().collect()));
         }
+        let filters = |given: Vec<Given>| given.into_iter().map(|one| one.filter).collect();
         let several = [
             self.saids,
-            self.filter,
-            self.severity,
+            filters(self.filter),
+            filters(self.severity),
             self.cvss,
             self.threat,
             self.epss_min,
             self.vector,
             self.solution,
             self.cve,
-            self.product,
+            filters(self.product),
             self.vendor,
         ];
         let several = several.into_iter().filter(|values| !values.is_empty());
@@ -244,7 +287,8 @@ impl Advisories {
         ];
         let flags = flags.into_iter().filter(|(is_asked, ..)| *is_asked);
         parts.extend(flags.map(|(_, field, value)| Filter::Test(Test::Flag { field, value })));
-        let words = Some(self.words.join(" ")).filter(|words| !words.is_empty());
+        let words: Vec<String> = self.words.iter().map(|word| searched(word)).collect();
+        let words = Some(words.join(" ")).filter(|words| !words.is_empty());
         let words = self.search.or(words);
         let words = words.map(|words| Filter::Test(Test::Words(words)));
         parts.extend(words);

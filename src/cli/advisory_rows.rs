@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::level;
-use super::table::linked;
+use super::table::{linked, width};
 use super::times::Times;
 use crate::model::LinkTemplates;
 use crate::store::reports::question::{AdvisoryLine, Sort};
@@ -14,16 +14,23 @@ use crate::store::reports::question::{AdvisoryLine, Sort};
 pub(super) struct Line {
     #[serde(flatten)]
     advisory: AdvisoryLine,
+    /// Those of its CVEs that are known to be exploited, once the catalogue was read.
+    kev_cves: Option<Vec<String>>,
     /// The vendor's page, where the configuration says how to find it.
     url: Option<String>,
 }
 
 impl Line {
-    pub(super) fn of(advisory: AdvisoryLine, links: &LinkTemplates) -> Self {
+    pub(super) fn of(mut advisory: AdvisoryLine, links: &LinkTemplates) -> Self {
         let id = advisory.upstream_id.map(|id| id.to_string());
         let values = [("said", Some(advisory.said.clone())), ("id", id)];
         let url = links.advisory.as_ref().and_then(|link| link.fill(&values));
-        Self { advisory, url }
+        let kev_cves = std::mem::take(&mut advisory.kev_cves);
+        Self {
+            kev_cves: advisory.kev.map(|_| kev_cves),
+            advisory,
+            url,
+        }
     }
 }
 
@@ -32,27 +39,42 @@ impl Line {
 pub(super) struct Shown {
     /// What it is sorted by.
     pub(super) sort: Sort,
-    /// Whether the watch lists take the place of the solution.
-    pub(super) has_lists: bool,
+    /// What is said before the time.
+    pub(super) fact: ShownFact,
+}
+
+/// What a question is about besides severity and score.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShownFact {
+    /// Whether there is a solution.
+    Solution,
+    /// In which watch lists it is.
+    WatchLists,
+    /// Which of its CVEs are known to be exploited.
+    Kev,
 }
 
 /// The table. It always shows what it is sorted by.
 pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<Utc>)) -> String {
-    let Shown { sort, has_lists } = shown;
+    let Shown { sort, fact } = shown;
     let advisories = || lines.iter().map(|line| &line.advisory);
     let ats = advisories().filter_map(|line| shown_time(line, sort).1);
     let is_fine = Times::are_recent(ats, now);
-    let rows: Vec<[String; 6]> = advisories()
-        .map(|line| {
+    let rows: Vec<[String; 6]> = lines
+        .iter()
+        .map(|whole| {
+            let line = &whole.advisory;
             let (_, at) = shown_time(line, sort);
             [
                 line.said.clone(),
                 level::shown(line.severity.as_deref().unwrap_or_default()),
                 score(line, sort),
-                if has_lists {
-                    line.watch_lists.clone().unwrap_or_default().join(", ")
-                } else {
-                    line.solution_status.clone().unwrap_or_default()
+                match fact {
+                    ShownFact::Solution => line.solution_status.clone().unwrap_or_default(),
+                    ShownFact::WatchLists => {
+                        line.watch_lists.clone().unwrap_or_default().join(", ")
+                    }
+                    ShownFact::Kev => in_kev(whole.kev_cves.as_deref().unwrap_or_default()),
                 },
                 at.map(|at| {
                     if is_fine {
@@ -73,13 +95,25 @@ pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<
         _ => "cvss",
     };
     let at = times.heading(heading, now);
-    let fourth = if has_lists { "watch lists" } else { "solution" };
+    let fourth = match fact {
+        ShownFact::Solution => "solution",
+        ShownFact::WatchLists => "watch lists",
+        ShownFact::Kev => "in KEV",
+    };
     let pages: Vec<_> = lines.iter().map(|line| line.url.clone()).collect();
     linked(
         ["advisory", "severity", score, fourth, &at, "title"],
         &rows,
         &pages,
     )
+}
+
+/// The CVEs; on a terminal the first, and how many more there are.
+fn in_kev(cves: &[String]) -> String {
+    match cves {
+        [first, _, ..] if width().is_some() => format!("{first} +{}", cves.len() - 1),
+        cves => cves.join(", "),
+    }
 }
 
 /// The column by which lines are sorted is always shown.

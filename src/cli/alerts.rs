@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
@@ -224,7 +225,11 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
         let known = known.collect::<Vec<_>>().join(", ");
         anyhow::bail!("unknown sink `{name}`; configured sinks: {known}");
     };
-    let tried = test_sink::try_sink(settings, Clock::system().now()).await?;
+    let tried = test_sink::try_sink(settings, Clock::system().now()).await;
+    let tried = tried.with_context(|| {
+        let place = &settings.place;
+        format!("{place}sink `{name}` cannot be used")
+    })?;
     if json {
         print_json(&tried)?;
         return Ok(tried.error.is_none());

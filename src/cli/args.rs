@@ -113,7 +113,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show which settings are in effect, and where each comes from
+    /// Show which settings are in effect, and where each comes from; print an example
     Config(super::config::ConfigArgs),
     /// Show whether a daemon runs, problems, data freshness and next runs
     Status(super::status::StatusArgs),

@@ -54,7 +54,8 @@ struct ChangeObject<'a> {
     fields: Vec<FieldObject<'a>>,
 }
 
-/// A changed field, with the names of the view `field_changes`.
+/// A changed field, with the names of the view `field_changes`; of the severity, which the view
+/// has as numbers, also the name.
 #[derive(Serialize)]
 struct FieldObject<'a> {
     field: &'a str,
@@ -105,7 +106,9 @@ impl Printer {
                 } else {
                     &[]
                 };
-                let fields = fields.iter().map(FieldObject::of).collect();
+                let named: Vec<FieldChange> =
+                    fields.iter().filter_map(difference::severity_of).collect();
+                let fields = named.iter().chain(fields).map(FieldObject::of).collect();
                 return print_json(&ChangeObject { change, fields });
             }
             ChangeFormat::Csv => {

@@ -1,6 +1,5 @@
 //! `advisoryd changes`: what happened, in order, and as it happens.
 
-use std::convert::Infallible;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,15 +11,14 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
 use super::change_lines::{ChangeFormat, Printer};
-use super::exit::WrongUsage;
-use super::level::ranks;
+use super::level::{Level, level, print_critical_note};
 use super::output::{is_whole, print_error, print_note, reader_gone};
 use super::shared::GlobalArgs;
 use super::show::find;
 use super::since::{Since, in_order, since};
 use super::state_file::StateFile;
 use super::times::Times;
-use super::{ask, chosen_list};
+use super::{ask, chosen_list, product_words};
 use crate::clock::Clock;
 use crate::model::filter::nearest;
 use crate::model::{ChangeKind, DetailsMode, RecordKind};
@@ -52,20 +50,22 @@ pub(super) struct Changes {
     /// Only these events, separated by commas, for example escalated,became_zero_day
     #[arg(long, value_name = "EVENT", value_delimiter = ',', value_parser = event)]
     what: Vec<String>,
-    /// Severity of the advisory now: `high`, or `high+` for this or more severe
-    #[arg(long, value_name = "LEVEL[+]", value_parser = ranks)]
-    severity: Option<(i16, i16)>,
+    /// Severity of the advisory now: extremely_critical (also `critical`), highly_critical
+    /// (`high`), moderately_critical (`medium`), less_critical (`low`) or not_critical; with `+`
+    /// this or more severe
+    #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
+    severity: Option<Level>,
     /// Joined or left this watch list, or is in it: its ID or its name
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, visible_alias = "list", value_name = "ID|NAME")]
     watch_list: Option<String>,
     /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     product: Option<String>,
-    /// At most so many: the newest ones, or the next ones after a sequence number (of --since
-    /// or --state-file)
+    /// At most so many: the newest ones; after a sequence number (of --since or --state-file)
+    /// and with --follow the next ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: Option<i64>,
-    /// Keep printing new changes until Ctrl-C
+    /// Keep printing new changes until Ctrl-C, or until --limit is reached
     #[arg(long)]
     follow: bool,
     /// Begin after the change whose number is in this file, and write the number of the last
@@ -127,9 +127,8 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Changes) -> anyhow::Result<b
         // A standby sends no notifications.
         config.database.read_url = None;
     }
-    if wanted.follow && wanted.limit.is_some() && wanted.begins_after_a_number() {
-        let message = "--limit with --follow prints the newest changes first, and cannot be used with a sequence number";
-        return Err(WrongUsage(message.to_owned()).into());
+    if wanted.severity.is_some_and(|level| level.says_critical) {
+        print_critical_note();
     }
     let state = wanted.state_file.as_deref().map(StateFile::open);
     let state = state.transpose()?;
@@ -186,7 +185,8 @@ async fn show(
     let selection = selection(&mut connection, wanted, (details, times)).await?;
     let mut last = begin(&mut connection, wanted, state.as_ref(), (times, now)).await?;
     let mut left = wanted.limit;
-    if let Some(limit) = wanted.limit.filter(|_| !wanted.begins_after_a_number()) {
+    let is_forward = wanted.follow || wanted.begins_after_a_number();
+    if let Some(limit) = wanted.limit.filter(|_| !is_forward) {
         let newest = change::newest(&mut connection).await?;
         let to = end.map_or(newest, |end| newest.min(end));
         last = before_newest(&mut connection, &selection, (last, to), limit).await?;
@@ -209,6 +209,10 @@ async fn show(
         let is_seen = std::io::stdout().is_terminal();
         if form == ChangeFormat::Lines && is_seen && !reading.has_printed {
             print_note("no changes match");
+            let product = wanted.product.as_deref().unwrap_or_default();
+            let words: Vec<String> = product.split_whitespace().map(str::to_lowercase).collect();
+            let unknown = product_words::unknown(&mut connection, &words).await?;
+            product_words::print(&unknown);
         }
         return Ok(());
     }
@@ -234,8 +238,8 @@ async fn selection(
         saids,
         tickets,
         what: wanted.what.clone(),
-        rank_from: wanted.severity.map(|(from, _)| from),
-        rank_to: wanted.severity.map(|(_, to)| to),
+        rank_from: wanted.severity.map(|level| level.lowest),
+        rank_to: wanted.severity.map(|level| level.highest),
         watch_list_id: chosen_list::stored_id(connection, watch_list).await?,
         product: wanted.product.clone(),
     })
@@ -295,11 +299,14 @@ async fn before_newest(
 }
 
 impl Reading {
-    /// Follows for ever; an outage of the database is waited out.
+    /// Follows for ever, or until all that was asked for is printed; an outage of the database
+    /// is waited out.
     async fn follow_always(&mut self, opened: &Opened) -> anyhow::Result<()> {
         let mut is_away = false;
         loop {
-            let Err(error) = self.follow(opened, &mut is_away).await;
+            let Err(error) = self.follow(opened, &mut is_away).await else {
+                return Ok(());
+            };
             if !error.downcast_ref().is_some_and(store::is_away) {
                 return Err(error);
             }
@@ -311,8 +318,9 @@ impl Reading {
         }
     }
 
-    /// Prints new changes until the database becomes unreachable.
-    async fn follow(&mut self, opened: &Opened, is_away: &mut bool) -> anyhow::Result<Infallible> {
+    /// Prints new changes until the database becomes unreachable, or until all that was asked
+    /// for is printed.
+    async fn follow(&mut self, opened: &Opened, is_away: &mut bool) -> anyhow::Result<()> {
         // Listening begins before the first look: what commits in between wakes us.
         let mut listener = PgListener::connect_with(&opened.pool).await?;
         listener.listen(CHANNEL).await?;
@@ -323,6 +331,9 @@ impl Reading {
             let mut connection = opened.pool.acquire().await?;
             self.print_new(&mut connection).await?;
             drop(connection);
+            if self.left == Some(0) {
+                return Ok(());
+            }
             if let Ok(heard) = tokio::time::timeout(POLL_INTERVAL, listener.recv()).await {
                 heard?;
             }

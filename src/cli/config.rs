@@ -1,15 +1,16 @@
-//! `advisoryd config show`: which settings are in effect, and where each comes from.
+//! `advisoryd config`: which settings are in effect, and where each comes from; the example.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::exit::WrongUsage;
 use super::list::{Shape, print_all};
-use super::output::{print_note, table};
+use super::output::{print_data, print_note, table};
 use super::shared::GlobalArgs;
 use super::table::width;
-use crate::config::{EffectiveSetting, SettingSource, process_environment, shown_path};
-use crate::model::legible;
+use crate::config::{Config, EffectiveSetting, SettingSource, process_environment, shown_path};
+use crate::model::filter::{says_critical, severity_from_name};
+use crate::model::{Severity, legible, one_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
@@ -30,10 +31,18 @@ enum ConfigCommand {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Print an example of the configuration file: every setting with its default, commented
+    Example,
 }
 
 pub(super) fn run(shared: &GlobalArgs, wanted: ConfigArgs) -> anyhow::Result<bool> {
-    let ConfigCommand::Show { key, set, shape } = wanted.what;
+    let (key, set, shape) = match wanted.what {
+        ConfigCommand::Show { key, set, shape } => (key, set, shape),
+        ConfigCommand::Example => {
+            print_data(Config::EXAMPLE.trim_end());
+            return Ok(true);
+        }
+    };
     shape.check::<EffectiveSetting>()?;
     let config = shared.load_or_default()?;
     shared.note(&config)?;
@@ -85,17 +94,53 @@ fn as_table(settings: &[EffectiveSetting], file: Option<&str>) -> String {
         let value = match (value, source) {
             (Value::Null, SettingSource::Default) => "(not set)".to_owned(),
             (Value::Null, _) => "(not shown)".to_owned(),
-            (value, _) => value.to_string(),
+            (value, _) => value.to_string() + &meaning(key, value),
         };
         let origin = origin.as_deref().unwrap_or("default");
         let origin = place(origin).unwrap_or_else(|| origin.to_owned());
         [key.clone(), value, origin]
     };
     let rows: Vec<[String; 3]> = settings.iter().map(row).collect();
+    if width().is_none() {
+        return in_pipe(&rows);
+    }
     let rows = table(["setting", "value", "from"], &rows);
     match file {
         Some(file) => format!("file: {}\n{rows}", legible(file)),
         None => rows,
+    }
+}
+
+/// The table in a pipe: values are whole, and a long one, such as a template, does not move
+/// the last column of all others.
+fn in_pipe(rows: &[[String; 3]]) -> String {
+    let key_width = rows.iter().map(|[key, ..]| key.chars().count()).max();
+    let key_width = key_width.unwrap_or_default();
+    let lines = rows.iter().map(|[key, value, origin]| {
+        let (value, origin) = (one_line(value), one_line(origin));
+        format!("{key:<key_width$}  {value}  {origin}")
+    });
+    let heading = format!("{:<key_width$}  value  from", "setting");
+    let lines: Vec<String> = std::iter::once(heading).chain(lines).collect();
+    lines.join("\n")
+}
+
+/// What a severity of a rule means, where that is easily mistaken.
+fn meaning(key: &str, value: &Value) -> String {
+    let text = value.as_str().filter(|_| key.starts_with("alerts.rules"));
+    let Some(text) = text else {
+        return String::new();
+    };
+    match key.rsplit('.').next() {
+        Some("severity") => {
+            let name = severity_from_name(text).map(Severity::name);
+            let name = name.filter(|name| *name != text);
+            name.map_or_else(String::new, |name| format!(" ({name})"))
+        }
+        Some("where") if says_critical(text) => {
+            format!(" (`critical` is {})", Severity::ExtremelyCritical.name())
+        }
+        _ => String::new(),
     }
 }
 

@@ -36,6 +36,17 @@ pub(super) fn page<'a>(
     shown.flat_map(|change| lines(change, times)).collect()
 }
 
+/// For the field with the rank of the severity, the same with the names that everything else
+/// has.
+pub(super) fn severity_of(change: &FieldChange) -> Option<FieldChange> {
+    (change.field == "severity_rank").then(|| FieldChange {
+        field: "severity".to_owned(),
+        old: severity(change.old.as_ref()),
+        new: severity(change.new.as_ref()),
+        ..*change
+    })
+}
+
 /// A rank by its name.
 fn severity(rank: Option<&Value>) -> Option<Value> {
     let rank = i16::try_from(rank?.as_i64()?).ok()?;
@@ -48,13 +59,7 @@ fn lines(change: &FieldChange, times: Times) -> Vec<String> {
     let FieldChange {
         field, old, new, ..
     } = change;
-    if field == "severity_rank" {
-        let named = FieldChange {
-            field: "severity".to_owned(),
-            old: severity(old.as_ref()),
-            new: severity(new.as_ref()),
-            ..*change
-        };
+    if let Some(named) = severity_of(change) {
         return lines(&named, times);
     }
     if field == "unrecognised" {

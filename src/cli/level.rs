@@ -1,5 +1,8 @@
 //! Severities, as users write them: `high` for exactly this, `high+` for this or worse.
 
+use std::io::IsTerminal as _;
+
+use super::output::print_note;
 use super::table::width;
 use crate::model::Severity;
 use crate::model::filter::{nearest, severity_from_name};
@@ -7,8 +10,18 @@ use crate::model::filter::{nearest, severity_from_name};
 /// Short names.
 const SHORT: [&str; 5] = ["critical", "high", "moderate", "medium", "low"];
 
-/// The lowest and the highest rank that are meant.
-pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
+/// Severities as they were written, and which are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level {
+    /// The lowest rank.
+    pub(super) lowest: i16,
+    /// The highest rank.
+    pub(super) highest: i16,
+    /// Whether `critical` was written, which others use for more than the highest severity.
+    pub(super) says_critical: bool,
+}
+
+pub(super) fn level(text: &str) -> Result<Level, String> {
     let (name, or_worse) = match text.strip_suffix('+') {
         Some(name) => (name, true),
         None => (text, false),
@@ -22,9 +35,23 @@ pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
         let names = names.join(", ");
         format!("{close}expected one of {names}; append + for this or more severe")
     })?;
-    let rank = severity.rank();
+    let lowest = severity.rank();
     let worst = Severity::ExtremelyCritical.rank();
-    Ok((rank, if or_worse { worst } else { rank }))
+    Ok(Level {
+        lowest,
+        highest: if or_worse { worst } else { lowest },
+        says_critical: name.trim().eq_ignore_ascii_case("critical"),
+    })
+}
+
+/// Says on a terminal what `critical` is: who expects what other vendors call so looks at too
+/// few advisories.
+pub(super) fn print_critical_note() {
+    if std::io::stderr().is_terminal() {
+        print_note(
+            "`critical` is extremely_critical alone; `high+` finds highly_critical and extremely_critical",
+        );
+    }
 }
 
 /// A severity in a table: on a terminal the short name, which leaves room for titles.
@@ -46,25 +73,38 @@ fn short(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHORT, ranks, short};
+    use super::{Level, SHORT, level, short};
     use crate::model::Severity;
 
     #[test]
     fn what_is_shown_can_be_written() {
         for severity in Severity::ALL {
             let rank = severity.rank();
-            assert_eq!(ranks(short(severity.name())), Ok((rank, rank)));
+            let level = level(short(severity.name()));
+            assert!(level.is_ok_and(|level| (level.lowest, level.highest) == (rank, rank)));
         }
     }
 
     #[test]
     fn levels_are_read_or_refused_with_the_way_out() {
-        assert_eq!(ranks("high+"), Ok((4, 5)));
-        assert_eq!(ranks("Less critical"), Ok((2, 2)));
-        for short in SHORT {
-            assert!(ranks(short).is_ok(), "{short}");
+        for (text, lowest, highest, says_critical) in [
+            ("high+", 4, 5, false),
+            ("Less critical", 2, 2, false),
+            ("extremely_critical", 5, 5, false),
+            ("Critical", 5, 5, true),
+            ("critical+", 5, 5, true),
+        ] {
+            let expected = Level {
+                lowest,
+                highest,
+                says_critical,
+            };
+            assert_eq!(level(text), Ok(expected), "{text}");
         }
-        assert!(ranks("critcal").is_err_and(|text| text.contains("`critical`?")));
-        assert!(ranks("bad").is_err_and(|text| text.contains("not_critical")));
+        for short in SHORT {
+            assert!(level(short).is_ok(), "{short}");
+        }
+        assert!(level("critcal").is_err_and(|text| text.contains("`critical`?")));
+        assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
     }
 }

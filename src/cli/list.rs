@@ -29,7 +29,8 @@ pub(super) struct ListFormat {
 /// The same for lists that are short: all rows are printed.
 #[derive(Debug, Args)]
 pub(super) struct Shape {
-    /// Columns, separated by commas, with the names of --json
+    /// Columns, separated by commas, with the names of --json, which the error for an unknown
+    /// one lists
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     columns: Vec<String>,
     /// Print one JSON object per line
@@ -60,6 +61,12 @@ impl ListFormat {
             None if self.is_for_programs() => i64::MAX,
             None => USUAL_LIMIT + 1,
         }
+    }
+
+    /// The same for lists that are read as a whole: all rows, unless `--limit` says otherwise.
+    pub(super) fn whole(mut self) -> Self {
+        self.limit = self.limit.or(Some(0));
+        self
     }
 
     /// Whether any of its options was given.
@@ -101,7 +108,7 @@ impl Shape {
         match self.columns.iter().find(|name| !known.contains(*name)) {
             Some(name) => {
                 let names: Vec<&str> = known.iter().map(String::as_str).collect();
-                let close = nearest(name, &names);
+                let close = of_heading(name, &names).or_else(|| nearest(name, &names));
                 let close =
                     close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
                 let known = names.join(", ");
@@ -111,6 +118,26 @@ impl Shape {
             None => Ok(()),
         }
     }
+}
+
+/// The column below a heading of a table, which has shorter names.
+fn of_heading<'a>(heading: &str, names: &[&'a str]) -> Option<&'a str> {
+    const OTHERS: [(&str, &str); 8] = [
+        ("advisory", "said"),
+        ("cvss", "cvss_score"),
+        ("solution", "solution_status"),
+        ("threat", "threat_score"),
+        ("in_kev", "kev_cves"),
+        ("ticket", "pretty_id"),
+        ("product", "name"),
+        ("sink", "name"),
+    ];
+    let heading = heading.trim().to_lowercase().replace([' ', '-'], "_");
+    let other = OTHERS.iter().find(|(one, _)| *one == heading);
+    let other = other.map(|(_, name)| (*name).to_owned());
+    let candidates = [Some(heading.clone()), Some(format!("{heading}_at")), other];
+    let mut candidates = candidates.into_iter().flatten();
+    candidates.find_map(|name| names.iter().copied().find(|known| *known == name))
 }
 
 /// Prints what was found in the form that was chosen.
@@ -293,7 +320,7 @@ mod tests {
     use serde::Serialize;
     use serde_json::json;
 
-    use super::{field, keys};
+    use super::{field, keys, of_heading};
 
     #[derive(Default, Serialize)]
     struct Row {
@@ -305,6 +332,28 @@ mod tests {
     #[test]
     fn columns_are_in_the_order_of_the_fields() {
         assert!(keys::<Row>().is_ok_and(|keys| keys == ["key", "title", "a_last_one"]));
+    }
+
+    #[test]
+    fn headings_lead_to_columns() {
+        let names = [
+            "said",
+            "cvss_score",
+            "modified_at",
+            "first_seen_at",
+            "title",
+        ];
+        for (heading, name) in [
+            ("advisory", Some("said")),
+            ("CVSS", Some("cvss_score")),
+            ("modified", Some("modified_at")),
+            ("first seen", Some("first_seen_at")),
+            ("Title", Some("title")),
+            ("ticket", None),
+            ("colour", None),
+        ] {
+            assert_eq!(of_heading(heading, &names), name, "{heading}");
+        }
     }
 
     #[test]

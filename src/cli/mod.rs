@@ -59,6 +59,7 @@ mod mirror;
 mod note;
 pub(crate) mod output;
 mod pager;
+mod product_words;
 mod products;
 mod progress;
 mod quarantine;
@@ -88,6 +89,7 @@ mod status_errors;
 mod status_mirror;
 mod status_page;
 mod status_pause;
+mod status_psql;
 mod status_source;
 mod stop;
 mod sync;
@@ -101,23 +103,23 @@ mod sync_tickets;
 mod table;
 mod tickets;
 mod times;
+mod usage_errors;
 mod verify;
 mod wrap;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Arguments, Command};
 use self::colour::When;
 use self::exit::{EndWithStatus, FAILED, exit_status};
 use self::shared::GlobalArgs;
+use self::usage_errors::{with_better_tips, wrong_usage};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, process_environment};
+use crate::config::ConfigError;
 use crate::daemon::StartOptions;
-use crate::model::{chain, outgoing_page};
+use crate::model::chain;
 use crate::startup::Opened;
 
 /// Reads the command line, does what it says, and reports the outcome. Wrong usage
@@ -156,73 +158,8 @@ fn parse() -> Result<Arguments, clap::Error> {
     if let Some(width) = table::width() {
         command = help::within(command, width);
     }
-    let matches = command.try_get_matches().map_err(without_value_tip)?;
+    let matches = command.try_get_matches().map_err(with_better_tips)?;
     Arguments::from_arg_matches(&matches)
-}
-
-/// Leaves out the tip to pass an unknown option as a value: it is hardly ever meant, and no
-/// other one is given then.
-fn without_value_tip(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
-        tips.retain(|tip| !tip.to_string().contains("as a value, use"));
-        if !tips.is_empty() {
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
-        }
-    }
-    error
-}
-
-/// Prints help, or what is wrong with the command line. It repeats arguments, and one may
-/// be the token: it is read so that it is known.
-fn wrong_usage(error: &clap::Error) -> ExitCode {
-    let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
-    if error.kind() == clap::error::ErrorKind::DisplayHelp {
-        When::early(std::env::args_os()).begin();
-        let page = help::shown(&error.render().ansi().to_string());
-        let page = if console::colors_enabled() {
-            page
-        } else {
-            console::strip_ansi_codes(&page).into_owned()
-        };
-        output::print_data(page.trim_end());
-        return status;
-    }
-    if !error.use_stderr() {
-        let _ = error.print();
-        return status;
-    }
-    let mut before = None;
-    let mut file = None;
-    for argument in std::env::args_os() {
-        let text = argument.to_string_lossy();
-        if let Some(path) = text.strip_prefix("--config=") {
-            file = Some(std::path::PathBuf::from(path));
-        } else if before.as_deref() == Some("--config".as_ref()) {
-            file = Some(std::path::PathBuf::from(&argument));
-        }
-        before = Some(argument);
-    }
-    if let Ok(config) = Config::load(file.as_deref(), process_environment()) {
-        config.keep_secrets();
-    }
-    let page = error.render();
-    let plain = page.to_string();
-    let safe = outgoing_page(&plain);
-    When::early(std::env::args_os()).begin();
-    let text = if safe == plain && console::colors_enabled_stderr() {
-        page.ansi().to_string()
-    } else {
-        safe
-    };
-    let width = table::width_of(&console::Term::stderr());
-    let text = wrap::page(&help::copied(&text), width);
-    let _ = write!(std::io::stderr(), "{text}");
-    if error.kind() == clap::error::ErrorKind::InvalidSubcommand
-        && let Some(expected) = help::commands_expected()
-    {
-        let _ = writeln!(std::io::stderr(), "\n{expected}");
-    }
-    status
 }
 
 /// An error in one line; an unusable configuration in one line per error.

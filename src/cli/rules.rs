@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::advisory_options::{Given, filter};
+use super::level::print_critical_note;
 use super::list::Shape;
 use super::output::{print_json, print_line};
 use super::rules_test::{self, PRINTED_MESSAGES};
@@ -11,9 +14,9 @@ use super::shared::GlobalArgs;
 use super::since::{Since, since};
 use super::table::{cut, limit};
 use super::times::Times;
-use super::{ask, rules_list};
+use super::{ask, chosen_list, rules_list};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, rule_of_filter};
 use crate::job::alerts::back_test::BackTest;
 use crate::job::alerts::published::PublishedSample;
 use crate::model::{Matcher, counted, legible};
@@ -50,6 +53,10 @@ struct Test {
     /// Only whether this advisory would be reported, with its present content
     #[arg(long, value_name = "SAID", conflicts_with_all = ["since", "diff"])]
     advisory: Option<String>,
+    /// A rule with this filter instead, which need not be in the configuration: its `where`,
+    /// and otherwise the defaults of a rule
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter, conflicts_with_all = ["rule", "diff"])]
+    filter: Option<Given>,
     /// Compare with the rules of another configuration file: what they would have sent and
     /// these would not, and the reverse
     #[arg(long, value_name = "OLD.toml", conflicts_with = "rule")]
@@ -63,23 +70,31 @@ pub(super) async fn run(shared: GlobalArgs, wanted: RulesArgs) -> anyhow::Result
     let config = shared.load_and_note()?;
     match wanted.what {
         RulesCommand::List { shape } => rules_list::list(&config, &shape, shared.times()),
-        RulesCommand::Test(wanted) => match wanted.advisory.clone() {
-            Some(said) => {
-                rules_test::one(
-                    &config,
-                    chosen(&config, wanted.rule.as_deref())?,
-                    &said,
-                    (wanted.json, shared.times()),
-                )
-                .await
+        RulesCommand::Test(wanted) => {
+            let given = wanted.filter.as_ref();
+            if given.is_some_and(|given| given.says_critical) {
+                print_critical_note();
             }
-            None => test(&config, wanted, shared.times()).await,
-        },
+            let own = given.map(|given| given_rule(&config, given)).transpose()?;
+            let rules = match &own {
+                Some(rule) => vec![rule],
+                None => chosen(&config, wanted.rule.as_deref())?,
+            };
+            let times = shared.times();
+            match &wanted.advisory {
+                Some(said) => rules_test::one(&config, rules, said, (wanted.json, times)).await,
+                None => test(&config, &rules, &wanted, times).await,
+            }
+        }
     }
 }
 
-async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<bool> {
-    let chosen = chosen(config, wanted.rule.as_deref())?;
+async fn test(
+    config: &Config,
+    chosen: &[&Matcher],
+    wanted: &Test,
+    times: Times,
+) -> anyhow::Result<bool> {
     let now = Clock::system().now();
     let since = wanted.since.time(now, times);
     let old = wanted
@@ -88,7 +103,10 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
         .map(rules_test::old_config)
         .transpose()?;
     let (all, before) = ask::with_connection(config, async |connection| {
-        let all = rules_test::replay(connection, config, &chosen, (since, now)).await?;
+        if let Some(given) = &wanted.filter {
+            chosen_list::check_filter(connection, &given.filter).await?;
+        }
+        let all = rules_test::replay(connection, config, chosen, (since, now)).await?;
         let before = match &old {
             Some(old) => {
                 let rules: Vec<&Matcher> = old.alerts.rules.iter().collect();
@@ -106,17 +124,24 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
         if wanted.json {
             print_json(tried)?;
         } else {
-            print_line(&page(tried, config, times));
+            print_line(&page(tried, config, (since, times)));
         }
     }
     Ok(true)
+}
+
+/// A rule that is not in the configuration.
+fn given_rule(config: &Config, given: &Given) -> anyhow::Result<Matcher> {
+    let rule = rule_of_filter("--where", &given.text).map_err(anyhow::Error::msg)?;
+    let rule = rule.in_zone(config.schedule.timezone);
+    Ok(rule.without_closed(&config.tickets.closed_statuses))
 }
 
 fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a Matcher>> {
     let rules = &config.alerts.rules;
     anyhow::ensure!(
         !rules.is_empty(),
-        "no rules; add [[alerts.rules]] to the configuration"
+        "no rules; add [[alerts.rules]] to the configuration, or try one with --where FILTER"
     );
     let found: Vec<&Matcher> = rules
         .iter()
@@ -134,10 +159,11 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 }
 
 /// The result of one rule as text.
-fn page(tried: &BackTest, config: &Config, times: Times) -> String {
+fn page(tried: &BackTest, config: &Config, (since, times): (DateTime<Utc>, Times)) -> String {
     let mut lines = vec![format!(
-        "rule `{}`: {} in {}",
+        "rule `{}` would have sent since {}: {} in {}",
         tried.rule,
+        times.exact(since),
         counted(tried.alerts(), "alert"),
         counted(tried.messages.len(), "message")
     )];
@@ -147,7 +173,10 @@ fn page(tried: &BackTest, config: &Config, times: Times) -> String {
         .map(|(verdict, count)| format!("{verdict} {count}"))
         .collect();
     if !verdicts.is_empty() {
-        lines.push(format!("  changes: {}", verdicts.join(", ")));
+        lines.push(format!(
+            "  changes stored since then: {}",
+            verdicts.join(", ")
+        ));
     }
     let notes = rules_test::unknown(&tried.unknown, config).into_iter();
     let notes = notes.chain(rules_test::silenced(&tried.silenced, times));
@@ -201,7 +230,7 @@ fn by_publication(published: &PublishedSample, config: &Config) -> Vec<String> {
         format!(", at most {} on one day ({day})", published.biggest)
     });
     let mut lines = vec![format!(
-        "  stored advisories by publication date: {} in {}, {}{biggest}",
+        "  advisories published since then, each as if it had just appeared: {} in {}, {}{biggest}",
         counted(published.alerts, "alert"),
         counted(published.days, "day"),
         often(published.per_week)

@@ -159,7 +159,10 @@ async fn show_one(
             insert("url", serde_json::to_value(&address)?);
             if wanted.history {
                 insert("versions", serde_json::to_value(&versions)?);
-                insert("history", serde_json::to_value(&changes)?);
+                let named = changes.iter().filter_map(difference::severity_of);
+                let named: Vec<FieldChange> = named.collect();
+                let all: Vec<&FieldChange> = changes.iter().chain(&named).collect();
+                insert("history", serde_json::to_value(&all)?);
             }
         }
         return print_json(&document);

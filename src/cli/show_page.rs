@@ -55,6 +55,7 @@ const ADVISORY: Layout = Layout {
         "severity_rank",
         "criticality",
         "is_rejected",
+        "kev_cves",
         "custom_info",
     ],
 };
@@ -141,6 +142,9 @@ pub(super) fn page(
         let value = match (kind, field) {
             (RecordKind::Advisory, "unrecognised") => {
                 one_line(&plain(&undocumented(&document[field])))
+            }
+            (RecordKind::Advisory, "kev") if document["kev"] == true => {
+                format!("{} ({})", line("kev"), line("kev_cves"))
             }
             (_, field) => line(field),
         };

@@ -63,10 +63,10 @@ struct Add {
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
     /// Reason for the silence
-    #[arg(long, visible_alias = "note")]
+    #[arg(long, visible_alias = "note", alias = "comment")]
     reason: String,
     /// End: a duration from now (`8h`), a date or month (2026-12-31, to its end) or a time
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, visible_alias = "for", value_name = "WHEN", value_parser = since)]
     until: Since,
     /// Add the silence even if it matches no existing rule, kind, severity, watch list or
     /// product

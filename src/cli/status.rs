@@ -20,7 +20,9 @@ use super::status_enrichment::EnrichmentStatus;
 use super::status_mirror::MirrorStatus;
 use super::status_page::{self, Status};
 use super::status_pause::Pause;
+use super::status_psql::connect;
 use super::status_source::{self, SourceSchedule};
+use super::table::width;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
@@ -93,13 +95,11 @@ async fn show(
     } else {
         let page = status_page::page(&status, &plan, shared.times(), shared.verbose > 0);
         print_styled(&page);
-        print_line(&format!(
-            "\n{}. Connect: {}",
-            counted(status.advisories, "advisory"),
-            opened.psql
-        ));
+        let head = format!("\n{}. Connect", counted(status.advisories, "advisory"));
+        print_line(&connect(&head, &opened.psql, width()));
         if let (Some(group), Some(psql)) = (&config.database.share_with, &opened.psql_of_group) {
-            print_line(&format!("Members of the group {group} connect: {psql}"));
+            let head = format!("Members of the group {group} connect");
+            print_line(&connect(&head, psql, width()));
         }
     }
     Ok(true)

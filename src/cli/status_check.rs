@@ -72,7 +72,8 @@ impl fmt::Display for Level {
     }
 }
 
-/// What was found: the worst level, its text, and each problem, the worst first.
+/// What was found: the worst level, its text, and each problem: causes of others, then the
+/// worst first.
 struct Verdict {
     level: Level,
     text: String,
@@ -125,13 +126,14 @@ async fn inspect(shared: &GlobalArgs, check: Check) -> anyhow::Result<Verdict> {
         let config = discover::followed(&mut connection, &config).await?;
         let mut seen = Seen::inspect(&mut connection).await?;
         let not_writable = ask::not_writable(opened, &mut connection).await?;
-        seen.conditions.splice(0..0, not_writable);
+        seen.not_writable = not_writable;
         Ok(seen.verdict(&config, check, (now, times)))
     })
     .await
 }
 
 struct Seen {
+    not_writable: Option<String>,
     daemons: Daemons,
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
@@ -157,6 +159,7 @@ impl Seen {
             state.is_found() && !computed.contains(&state.condition) && is_of_now(state, &sinks)
         });
         Ok(Self {
+            not_writable: None,
             daemons: Daemons::query(connection).await?,
             sources,
             filter: reading::get(connection).await?.filter,
@@ -228,10 +231,7 @@ impl Seen {
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.daemons.differing(times).map(warn));
         problems.extend(self.conditions.iter().cloned().map(warn));
-        let last_success = of_data.iter().filter_map(|one| one.last_success_at).max();
-        problems.extend(self.daemons.missing(last_success, times, now).map(warn));
-        // The worst first, otherwise in this order.
-        problems.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        let problems = self.sorted(problems, &of_data, (now, times));
         let Some((level, _)) = problems.first() else {
             return Verdict::without_problems(Level::Fresh, summary(&of_data, now));
         };
@@ -244,6 +244,23 @@ impl Seen {
 }
 
 impl Seen {
+    /// The worst first, otherwise in this order; before them what makes data old, which is as
+    /// bad as that.
+    fn sorted(
+        &self,
+        mut problems: Vec<(Level, String)>,
+        of_data: &[&SourceReport],
+        (now, times): (DateTime<Utc>, Times),
+    ) -> Vec<(Level, String)> {
+        problems.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        let worst = problems.first().map_or(Level::Warning, |(level, _)| *level);
+        let last_success = of_data.iter().filter_map(|one| one.last_success_at).max();
+        let causes = self.not_writable.iter().cloned();
+        let causes = causes.chain(self.daemons.missing(last_success, times, now));
+        problems.splice(0..0, causes.map(|text| (worst, text)));
+        problems
+    }
+
     fn stale_files(&self, config: &Config, now: DateTime<Utc>) -> Vec<(Level, String)> {
         let catalogues = self.catalogues.iter();
         let stale = catalogues.filter_map(|one| stale_file(config, one, now));

@@ -58,21 +58,24 @@ impl MirrorStatus {
             .collect()
     }
 
-    /// Nothing before the first attempt.
     pub(super) fn lines(&self, plan: &SourceSchedule, times: Times) -> Vec<String> {
         let now = plan.now;
-        let Some(oldest) = self.states.iter().filter_map(|state| state.read_at).min() else {
-            return self.refused_lines(times);
-        };
-        let ago = rough(now - oldest);
+        let mut lines = Vec::new();
         let next = self.next_at.filter(|_| plan.is_running);
         let (then, again) = next.map_or_else(Default::default, |at| {
             let at = rough(at - now);
             (format!(", next in {at}"), format!(", next attempt in {at}"))
         });
-        let mut lines = vec![format!(
-            "list contents and pending approvals: read within the last {ago}{then}"
-        )];
+        if let Some(oldest) = self.states.iter().filter_map(|state| state.read_at).min() {
+            let ago = rough(now - oldest);
+            lines.push(format!(
+                "list contents and pending approvals: read within the last {ago}{then}"
+            ));
+        }
+        lines.extend(
+            self.never_read(plan.config)
+                .map(|of| format!("list contents{of}: never read{then}")),
+        );
         lines.extend(self.refused_lines(times));
         let failing = self
             .states
@@ -91,6 +94,27 @@ impl MirrorStatus {
         lines
     }
 
+    /// The followed lists of whose contents nothing was read and nothing refused.
+    fn never_read(&self, config: &Config) -> Option<String> {
+        let is_read = |id: i64| {
+            let of_list = |state: &&MirrorState| {
+                state.key.kind != MirrorKind::Approval && state.key.watch_list_id == id
+            };
+            let mut states = self.states.iter().filter(of_list);
+            states.any(|state| state.read_at.is_some() || state.refused_since.is_some())
+        };
+        let followed = config.watch_lists.iter().map(|list| list.id);
+        let unread: Vec<String> = followed
+            .filter(|id| !is_read(*id))
+            .map(|id| id.to_string())
+            .collect();
+        match unread.len() {
+            0 => None,
+            all if all == config.watch_lists.len() => Some(String::new()),
+            _ => Some(format!(" of watch list {}", listed(&unread))),
+        }
+    }
+
     /// One line for each kind of collection that upstream refuses.
     fn refused_lines(&self, times: Times) -> Vec<String> {
         let mut lines = Vec::new();
@@ -107,11 +131,10 @@ impl MirrorStatus {
             let ids = refused
                 .iter()
                 .map(|state| state.key.watch_list_id.to_string());
-            let ids: Vec<String> = ids.take(MOST).collect();
-            let more = if refused.len() > MOST { ", …" } else { "" };
+            let ids: Vec<String> = ids.collect();
             let of = match kind {
                 MirrorKind::Approval => String::new(),
-                _ => format!(" of watch list {}{more}", ids.join(", ")),
+                _ => format!(" of watch list {}", listed(&ids)),
             };
             let retry = first.retry_at.map_or_else(String::new, |at| {
                 format!(", next attempt {}", times.full(at))
@@ -124,4 +147,10 @@ impl MirrorStatus {
         }
         lines
     }
+}
+
+/// Ids of lists, as many as a line has room for.
+fn listed(ids: &[String]) -> String {
+    let more = if ids.len() > MOST { ", …" } else { "" };
+    format!("{}{more}", ids[..ids.len().min(MOST)].join(", "))
 }

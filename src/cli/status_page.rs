@@ -61,6 +61,9 @@ pub(super) fn page(
     if !problems.is_empty() {
         lines.push(format!("\n{}:", counted(problems.len(), "problem")));
         lines.extend(problems.into_iter().map(|line| format!("  {line}")));
+    } else if plan.is_running {
+        // Without a daemon, that is the problem, and is said above.
+        lines.push("No problems.".to_owned());
     }
     let mut lines: Vec<String> = lines.iter().map(|line| legible(line)).collect();
     let table = status_source::table(&status.sources, plan, in_detail);
@@ -307,7 +310,7 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     if sink.dead_letters > 0 {
         let letters = counted(sink.dead_letters, "dead letter");
         line = format!(
-            "{line}; {letters}, not sent again (`advisoryd alerts list --state dead_letter`, `advisoryd alerts resend`, `advisoryd alerts dismiss`)"
+            "{line}; {letters}, not sent again: see `advisoryd alerts list --state dead_letter`, then `advisoryd alerts resend --state dead_letter` or `advisoryd alerts dismiss --state dead_letter`"
         );
     }
     line

@@ -31,7 +31,7 @@ pub(super) struct Sync {
     #[arg(value_enum, default_value = "all")]
     pub what: SyncPart,
     /// Only this watch list: its ID or its name; may be repeated
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, visible_alias = "list", value_name = "ID|NAME")]
     pub watch_list: Vec<String>,
     /// Request this many days instead of what is missing
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]

@@ -107,7 +107,8 @@ fn within(
         .collect();
     if let Some(width) = width {
         // A column with a time zone has times, and words such as `until withdrawn`.
-        let is_zoned = |index: usize| heading[index].ends_with(')');
+        // A part of a CVE says nothing either.
+        let is_zoned = |index: usize| heading[index].ends_with(')') || heading[index] == "in KEV";
         let times =
             (0..heading.len()).filter(|index| is_zoned(*index) || is_of_times(*index, &rows));
         let fixed: Vec<usize> = numbers.iter().copied().chain(times).collect();

@@ -40,7 +40,7 @@ pub(super) struct TicketsArgs {
     #[arg(long, value_name = "NAME")]
     assignee: Option<String>,
     /// Created by this watch list: its ID or its name
-    #[arg(long, value_name = "ID|NAME")]
+    #[arg(long, visible_alias = "list", value_name = "ID|NAME")]
     watch_list: Option<String>,
     /// About this advisory
     #[arg(long, value_name = "SAID")]

@@ -32,13 +32,13 @@ const SECTIONS: [&str; 16] = [
     "log",
 ];
 
-/// All keys that have a default, with it.
-const EXAMPLE: &str = include_str!("../../config.example.toml");
-
 /// The key of the token, which is in no file of the configuration.
 const TOKEN: &str = "upstream.token";
 
 impl Config {
+    /// All keys, and what they do; those with a default are commented out.
+    pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
     /// All settings of the file that this configuration was loaded from, and of the variables.
     /// No secret is among them.
     ///
@@ -121,7 +121,7 @@ impl Config {
 fn example() -> toml::Table {
     let mut text = String::new();
     let mut is_entry = false;
-    for line in EXAMPLE.lines() {
+    for line in Config::EXAMPLE.lines() {
         let bare = line.strip_prefix('#').unwrap_or(line);
         if bare.starts_with('[') {
             is_entry = line.starts_with('#');

@@ -44,6 +44,8 @@ pub(super) struct Environment {
     pub(super) credentials_dir: Option<PathBuf>,
     /// The content of `$ADVISORYD_UPSTREAM__TOKEN`.
     pub(super) token: Option<SecretString>,
+    /// The folder of the configuration file, if there is one.
+    pub(super) folder: Option<PathBuf>,
     /// Identifies the installation; empty if it does not matter.
     pub(super) installation: String,
     /// The instance of the configuration file.

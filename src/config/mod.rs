@@ -72,6 +72,7 @@ pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use rule_warnings::ListNames;
+pub use rules::rule_of_filter;
 pub use schedule::{Schedule, TicketSettings};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile, SecretPlace};
@@ -92,6 +93,7 @@ use crate::model::DetailsMode;
 use environment::Environment;
 pub use instance::DEFAULT_PATH;
 use instance::InstanceDefaults;
+use places::by_place;
 use regular_file::open_regular;
 use section::Section;
 use tree::SettingNode;
@@ -170,6 +172,9 @@ impl Config {
         };
         environment.instance = InstanceDefaults::of(&path);
         environment.installation = splay::installation(&path);
+        environment.folder = std::path::absolute(&path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned));
         let origin: Arc<str> = Arc::from(shown_path(&path));
         let text = match read_file(&path) {
             Ok(text) => Some(text),
@@ -256,7 +261,7 @@ impl Config {
             enrichment,
             errors.is_empty(),
         ) else {
-            return Err(ConfigError { errors });
+            return Err(by_place(errors));
         };
         Ok(Self {
             upstream,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::quotes::configured_value;
-use super::tree::{SettingNode, SettingValue};
+use super::setting_error::{ConfigError, SettingError};
+use super::tree::{PREFIX, SettingNode, SettingValue};
 
 /// Where a key that was read is written.
 pub(super) struct ReadKey {
@@ -43,4 +44,18 @@ pub(super) fn elsewhere(key: &str) -> Option<&'static str> {
     ];
     let place = PLACES.iter().find(|(name, _)| *name == key);
     place.map(|(_, place)| *place)
+}
+
+/// Sorts errors as somebody who corrects them goes through the file: what concerns all of it,
+/// then line by line, then variables.
+pub(super) fn by_place(mut errors: Vec<SettingError>) -> ConfigError {
+    errors.sort_by_key(|error| {
+        let mut parts = error.origin.rsplit(':').map(str::parse::<u64>);
+        let is_variable = error.origin.starts_with(PREFIX);
+        match (parts.next(), parts.next()) {
+            (Some(Ok(column)), Some(Ok(line))) => (is_variable, line, column),
+            _ => (is_variable, 0, 0),
+        }
+    });
+    ConfigError { errors }
 }

@@ -14,8 +14,8 @@ use super::values::{boolean, duration, each_item, number, text, texts};
 use crate::config::advice::{Advice, did_you_mean};
 use crate::model::filter::{parse_filter, severity_from_name, vector_from_name};
 use crate::model::{
-    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
-    WorkState,
+    AttackVector, ChangeKind, Clause, Clauses, ClockClauses, Matcher, Missing, OWN_RULE, Rule,
+    Severity, WorkState,
 };
 
 /// Evaluating a change against this many rules still takes microseconds.
@@ -118,6 +118,31 @@ fn rule(
     };
     section.close();
     matcher
+}
+
+/// A rule that is not in the configuration: this filter, and the defaults of everything else.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn rule_of_filter(name: &str, filter: &str) -> Result<Matcher, String> {
+    let rule = Rule {
+        name: name.to_owned(),
+        on: USUAL_KINDS.to_vec(),
+        clauses: Clauses {
+            filter: Some(filter.to_owned()),
+            ..Clauses::default()
+        },
+        not: Vec::new(),
+        clock: ClockClauses::default(),
+        missing: Missing::default(),
+        sinks: Vec::new(),
+        group_seconds: 0,
+        shadow: false,
+        digest: None,
+        repeat_seconds: 0,
+        mute_times: Vec::new(),
+    };
+    Matcher::new(rule).map_err(|(_, why)| why)
 }
 
 fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>) {

@@ -62,6 +62,13 @@ pub struct SecretFile {
 #[derive(Debug, Clone, Default)]
 pub struct SecretPlace(Option<Arc<String>>);
 
+impl SecretPlace {
+    /// `FILE:LINE:COLUMN`, or the name of a variable.
+    pub(super) fn of(origin: &str) -> Self {
+        Self(Some(Arc::new(origin.to_owned())))
+    }
+}
+
 impl PartialEq for SecretPlace {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -100,7 +107,7 @@ pub enum SecretError {
     /// A name that is no path, and no file of that name.
     #[error(
         "{place}there is no file {}. A name without `/` names a systemd credential, or for commands a file in \
-         /etc/advisoryd. Create the file, or write an absolute path",
+         /etc/advisoryd or beside the configuration file. Create the file, or write an absolute path",
         shown_path(.path)
     )]
     NoNamed {
@@ -112,7 +119,7 @@ pub enum SecretError {
     /// There is no such file or credential, and its name may be the secret itself.
     #[error(
         "{place}there is no such file or credential; expected an absolute path, or the name of a \
-         systemd credential (`LoadCredential=`) or of a file in /etc/advisoryd. The value is not shown, since it may be the \
+         systemd credential (`LoadCredential=`) or of a file in /etc/advisoryd or beside the configuration file. The value is not shown, since it may be the \
          secret itself"
     )]
     Misplaced {
@@ -120,16 +127,20 @@ pub enum SecretError {
         place: SecretPlace,
     },
     /// The file cannot be read.
-    #[error("cannot read a secret from {}", shown_path(.path))]
+    #[error("{place}cannot read a secret from {}", shown_path(.path))]
     Unreadable {
+        /// Where it is configured.
+        place: SecretPlace,
         /// The file.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
     /// The content is not valid.
-    #[error("{} does not contain {wanted}: {why}", .path.display())]
+    #[error("{place}{} does not contain {wanted}: {why}", .path.display())]
     Malformed {
+        /// Where it is configured.
+        place: SecretPlace,
         /// The file.
         path: PathBuf,
         /// What it should contain.
@@ -225,6 +236,7 @@ impl SecretFile {
                 path: path.clone(),
             },
             _ => SecretError::Unreadable {
+                place: place.clone(),
                 path: path.clone(),
                 source,
             },
@@ -255,6 +267,7 @@ impl SecretFile {
     /// The error for a file with other content.
     pub fn malformed(&self, wanted: &'static str, why: &'static str) -> SecretError {
         SecretError::Malformed {
+            place: self.place.clone(),
             path: self.path.clone(),
             wanted,
             why,
@@ -285,8 +298,8 @@ fn keep_line(line: &str) {
     }
 }
 
-/// A path, or the name of a credential, which is a file in `/etc/advisoryd` when advisoryd
-/// is not started by systemd. Any other value may be the secret itself, put in the
+/// A path, or the name of a credential, which is a file in `/etc/advisoryd` or beside the
+/// configuration file when advisoryd is not started by systemd. Any other value may be the secret itself, put in the
 /// wrong place: it is not shown.
 pub(super) fn secret_file(
     env: &Environment,
@@ -295,7 +308,7 @@ pub(super) fn secret_file(
         let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";
         let given = text(node).map_err(|_| advice)?;
-        let place = SecretPlace(Some(Arc::new(node.origin.to_string())));
+        let place = SecretPlace::of(&node.origin);
         if Path::new(&given).is_absolute() {
             return Ok(SecretFile {
                 place,
@@ -317,8 +330,12 @@ pub(super) fn secret_file(
         let path = match dir {
             Some(dir) => dir.join(&given),
             // Root's command beside a service whose secrets are encrypted.
-            None if !usual.exists() && of_unit.exists() => of_unit,
-            None => usual,
+            None if usual.exists() => usual,
+            None if of_unit.exists() => of_unit,
+            None => match env.folder.as_ref().map(|dir| dir.join(&given)) {
+                Some(beside) if beside.exists() => beside,
+                _ => usual,
+            },
         };
         Ok(SecretFile {
             path,

@@ -8,13 +8,16 @@ pub(super) use super::quotes::configured_value;
 use super::quotes::{as_written, without_parts};
 use super::setting_error::{
     NOT_SHOWN, SettingError, close_to, may_be_secret, quoted, quoted_choice, quoted_name,
-    without_secrets,
+    shown_address, without_secrets,
 };
 use super::tree::{SettingNode, SettingValue};
 use crate::config::advice::Advice;
 
 /// Keys that are refused with advice; they are names, though they look like secrets.
 const PASSWORD_KEYS: [&str; 2] = ["password", "proxy_password"];
+
+/// Keys with an address.
+const ADDRESSES: [&str; 4] = ["url", "read_url", "base_url", "proxy"];
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
@@ -134,7 +137,7 @@ impl<'m> Section<'m> {
         self.optional(key, read).unwrap_or(default)
     }
 
-    /// Reads a key whose value must not be shown.
+    /// Reads a key whose value must not be shown; of an address, the host is.
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
@@ -144,10 +147,19 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                self.wrong_at(&node.origin, key, NOT_SHOWN, &advice);
+                let is_address = ADDRESSES.contains(&key);
+                let given = Some(configured_value(&node)).filter(|_| is_address);
+                let given = given.and_then(|given| shown_address(&given));
+                let given = given.unwrap_or_else(|| NOT_SHOWN.to_owned());
+                self.wrong_at(&node.origin, key, &given, &advice);
                 None
             }
         }
+    }
+
+    /// Where the table begins.
+    pub(super) fn begin(&self) -> Arc<str> {
+        Arc::clone(&self.origin)
     }
 
     /// Whether the key is present and not yet read.

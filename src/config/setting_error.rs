@@ -22,7 +22,7 @@ const PASSWORD_SIGNS: [char; 6] = ['&', '!', '$', '^', '~', '%'];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.errors))]
 pub struct ConfigError {
-    /// The errors; at least one, in the order of the sections.
+    /// The errors; at least one, in the order of the lines of the file, then of variables.
     pub errors: Vec<SettingError>,
 }
 
@@ -57,6 +57,28 @@ impl fmt::Display for SettingError {
             write!(formatter, "{origin}: `{key}`: {text}")
         }
     }
+}
+
+/// An address for messages, with `…` in place of a path or query, which may be a secret. `None`
+/// if it is none, or may have a password.
+pub(super) fn shown_address(text: &str) -> Option<String> {
+    const MAX_SCHEME_CHARS: usize = 12;
+    let is_host = |letter: char| letter.is_ascii_alphanumeric() || "-.:[]".contains(letter);
+    let is_scheme = |letter: char| letter.is_ascii_alphabetic();
+    let (scheme, rest) = text.trim().split_once("://").unwrap_or(("", text.trim()));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, more) = rest.split_at(end);
+    // Without a scheme it must look like the name of a host.
+    let top = host.rsplit_once('.').map_or("", |(_, top)| top);
+    let is_named = matches!(top.len(), 2..=4) && top.chars().all(|one| one.is_ascii_lowercase());
+    let is_address = scheme.len() <= MAX_SCHEME_CHARS
+        && scheme.chars().all(is_scheme)
+        && (!scheme.is_empty() || is_named)
+        && host.chars().all(is_host)
+        && !may_be_secret(host);
+    let more = if matches!(more, "" | "/") { "" } else { "/…" };
+    let sign = if scheme.is_empty() { "" } else { "://" };
+    is_address.then(|| format!("{scheme}{sign}{host}{more}"))
 }
 
 fn lines(errors: &[SettingError]) -> String {
@@ -261,7 +283,7 @@ pub(super) fn close_to<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{close_to, quoted, resembles_secret};
+    use super::{close_to, quoted, resembles_secret, shown_address};
 
     #[test]
     fn slips_of_the_finger_are_recognised_and_other_words_are_not() {
@@ -303,6 +325,32 @@ mod tests {
             "127.0.0.1:8787",
         ] {
             assert!(!resembles_secret(ordinary), "{ordinary}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_without_what_may_be_secret() {
+        for (address, shown) in [
+            (
+                "htps://api.app.secunia.com",
+                Some("htps://api.app.secunia.com"),
+            ),
+            ("api.app.secunia.com", Some("api.app.secunia.com")),
+            (
+                "https://10.0.0.300:70000/a?b=c",
+                Some("https://10.0.0.300:70000/…"),
+            ),
+            ("hooks.example.org/services/x", Some("hooks.example.org/…")),
+            ("postgres:///advisoryd", Some("postgres:///…")),
+            ("https://h.example/#hunter2", Some("https://h.example/…")),
+            ("https://user:hunter2@example.org/", None),
+            ("hunter2", None),
+            ("https//x.example/hunter2", None),
+            ("Tr0ub4dor.xyzzy", None),
+            ("https://Xy12Zz34Xy12Zz34/", None),
+            ("correct horse.de", None),
+        ] {
+            assert_eq!(shown_address(address).as_deref(), shown, "{address}");
         }
     }
 

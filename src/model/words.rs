@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::filter::{explained, parse_filter};
+use super::filter::{explained, parse_filter, says_critical};
 use super::{
     Clause, Clauses, Matcher, Missing, Rule, Severity, Subject, TicketSubject, Verdict, WorkState,
     shortened,
@@ -51,7 +51,19 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
         Clause::State => clauses
             .state
             .map_or_else(String::new, |state| state.name().to_owned()),
-        Clause::Where => clauses.filter.clone().unwrap_or_default(),
+        Clause::Where => clauses.filter.as_deref().map_or_else(String::new, meant),
+    }
+}
+
+/// A filter as it was written, and what it means where that is easily mistaken.
+fn meant(filter: &str) -> String {
+    if says_critical(filter) {
+        format!(
+            "{filter} (`critical` is {})",
+            Severity::ExtremelyCritical.name()
+        )
+    } else {
+        filter.to_owned()
     }
 }
 

@@ -86,6 +86,7 @@ impl Sink {
     pub fn open(settings: &config::SinkSettings) -> Result<Self, OpenError> {
         let config::SinkSettings {
             name,
+            place: _,
             timeout,
             requests_per_minute,
             is_ordered,

@@ -175,8 +175,29 @@ async fn changes_of_some_advisories_and_tickets_and_only_so_many() {
     let unknown = world.cli(&["changes", "SA1"]);
     assert_eq!(unknown.code, 1, "{unknown}");
     assert_reads!(unknown);
-    let endless = world.cli(&["changes", "--follow", "--since", "0", "--limit", "1"]);
-    assert_eq!(endless.code, 2, "{endless}");
+    // Following ends with as many as were asked for: these are there already.
+    let followed = changes(&world, &["--follow", "--since", "0", "--limit", "2"]);
+    assert_eq!(followed, all[..2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_ends_with_the_last_change_that_was_asked_for() {
+    let world = filled().await;
+    let state = world.config_file().with_file_name("few.state");
+    let mut command = world.command(&["changes", "--follow", "--json", "--limit", "1"]);
+    let mut following = Running::start(command.arg("--state-file").arg(&state));
+    eventually("its state", PATIENCE, async || state.exists().then_some(())).await;
+    let before = newest(&world).await;
+    revise(&world, 2, false).await;
+    assert!(following.ended().await.success());
+    let printed = following.stdout();
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let change: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(change["seq"], before + 1);
+    assert_eq!(
+        fs::read_to_string(&state).unwrap(),
+        format!("{}\n", before + 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,11 @@ fn shown(world: &World, command: &str, arguments: &[&str]) -> String {
     } else {
         text
     };
-    let lines = text.lines().filter(|line| !line.contains("psql "));
+    // On a terminal, a command goes on in the next line.
+    let is_of_psql = |line: &&str| {
+        line.contains(". Connect") || line.contains("psql ") || line.starts_with("    -")
+    };
+    let lines = text.lines().filter(|line| !is_of_psql(line));
     words(&lines.collect::<Vec<_>>().join("\n"))
 }
 

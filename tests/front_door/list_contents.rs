@@ -432,7 +432,7 @@ async fn nothing_is_mirrored_before_the_schedule_says_so() {
     world.settings.schedule.list_contents = Some(NEVER);
     world.pull_one().await;
     let status = world.cli(&["status"]).stdout;
-    assert!(!status.contains("list contents"), "{status}");
+    assert!(status.contains("list contents: never read"), "{status}");
     assert_eq!(asked(&world, "/asset-lists/"), 0);
 }
 

@@ -90,6 +90,8 @@ mod feed_windows;
 mod feeds;
 mod filter;
 mod filter_property;
+mod first_configuration;
+mod first_minute;
 mod first_steps;
 mod fleet;
 mod following;

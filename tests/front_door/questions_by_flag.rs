@@ -40,8 +40,34 @@ async fn changes_have_their_fields_with_old_and_new() {
     assert!(stored.as_array().unwrap().len() > 1, "{stored}");
     let of_version: Vec<&Value> = all.iter().filter(|change| change["version"] == 2).collect();
     assert!(!of_version.is_empty());
+    let is_own = |field: &&Value| field["field"] == "severity";
     for change in of_version {
-        assert_eq!(change["fields"], stored, "{change}");
+        let fields = change["fields"].as_array().unwrap();
+        let of_view: Vec<&Value> = fields.iter().filter(|one| !is_own(one)).collect();
+        assert_eq!(json!(of_view), stored, "{change}");
+        // The severity by its names, as everything else has it.
+        let rank = fields.iter().find(|one| one["field"] == "severity_rank");
+        let named = fields.iter().find(is_own);
+        assert_eq!(rank.is_some(), named.is_some(), "{change}");
+        let severities = [
+            "rejected",
+            "not_critical",
+            "less_critical",
+            "moderately_critical",
+            "highly_critical",
+            "extremely_critical",
+        ];
+        for side in ["old", "new"] {
+            let name =
+                |rank: &Value| severities[usize::try_from(rank[side].as_u64().unwrap()).unwrap()];
+            assert_eq!(
+                named.map(|one| &one[side]),
+                rank.map(|one| json!(name(one))).as_ref()
+            );
+        }
+        let history = world.cli(&["show", &said, "--history", "--json"]).json();
+        let history = history["history"].as_array().unwrap();
+        assert_eq!(rank.is_some(), history.iter().any(|one| is_own(&one)));
     }
 }
 

@@ -31,14 +31,17 @@ async fn announced(world: &World, count: i64) {
     .await;
 }
 
-/// Both widths, without the last line: it is as long as a path.
+/// Both widths, without how to connect: that is as long as a path.
 fn at_both_widths(world: &World, arguments: &[&str]) -> String {
     let page = |columns| {
         let mut command = world.command(arguments);
         command.env("NO_COLOR", "1");
         let (page, code) = on_terminal(command, columns);
         assert_eq!(code, 0, "{page}");
-        let lines: Vec<&str> = page.lines().filter(|line| !line.contains("psql")).collect();
+        let lines: Vec<&str> = page
+            .lines()
+            .take_while(|line| !line.contains("Connect"))
+            .collect();
         lines.join("\n")
     };
     format!("80 columns\n{}\n120 columns\n{}", page(80), page(120))

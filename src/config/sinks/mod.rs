@@ -34,7 +34,7 @@ pub use template::TemplateSettings;
 pub use webhook::WebhookSettings;
 
 use super::environment::Environment;
-use super::secret_file::SecretFile;
+use super::secret_file::{SecretFile, SecretPlace};
 use super::section::Section;
 use super::setting_error::{close_to, quoted};
 use super::tree::SettingNode;
@@ -69,6 +69,8 @@ const RATES: RangeInclusive<u32> = 6..=6000;
 pub struct SinkSettings {
     /// Name used by rules and commands; unique.
     pub name: String,
+    /// Where it is configured.
+    pub place: SecretPlace,
     /// Timeout of one delivery attempt. Default: 15 s.
     pub timeout: Duration,
     /// How many messages (hooks: requests) are sent per minute at most; if omitted,
@@ -170,6 +172,7 @@ fn sink(
     env: &Environment,
     seen: &mut BTreeSet<String>,
 ) -> Option<SinkSettings> {
+    let place = SecretPlace::of(&section.begin());
     let has_name = section.has("name");
     let name = section.optional("name", name);
     if let Some(name) = &name {
@@ -207,6 +210,7 @@ fn sink(
     section.close();
     Some(SinkSettings {
         name: name?,
+        place,
         timeout,
         requests_per_minute,
         is_ordered,

@@ -40,10 +40,10 @@ fn every_mistake_about_health_says_what_to_write_instead() {
          [alerts.heartbeat]\nschedule = \"0 8 * *\"\n[freshness]\nfeeds = \"never\"\n"
     );
     insta::assert_snapshot!(errors(&text).join("\n"), @r"
-    c.toml: `freshness.feeds`: got `never`; expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`
     c.toml: `alerts.health.sinks`: got `sok`; unknown sink; did you mean `soc`?
     c.toml: `alerts.health.sinks`: got `x`; unknown sink; expected one of soc, team
     c.toml: `alerts.heartbeat.schedule`: got `0 8 * *`; expected a cron expression with six fields (seconds first) or five, such as `0 */15 * * * *`, or a duration such as `15m` (it has 4 fields)
+    c.toml: `freshness.feeds`: got `never`; expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`
     ");
     let no_schedule = format!("{SINKS}[alerts.heartbeat]\nsinks = [\"soc\"]\n");
     insta::assert_snapshot!(errors(&no_schedule).join("\n"), @r#"c.toml: `alerts.heartbeat.schedule`: missing; add one, such as `schedule = "0 0 8 * * *"`"#);

@@ -107,9 +107,9 @@ fn errors_name_the_line_and_column_of_their_setting() {
     assert_eq!(
         places,
         [
+            "c.toml:2:10 log.format",
             "c.toml:6:1 watch_lists[2].id",
-            "c.toml:10:1 http.colour",
-            "c.toml:2:10 log.format"
+            "c.toml:10:1 http.colour"
         ]
     );
 }

@@ -218,7 +218,9 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
 fn a_credential_of_systemd_is_found_where_systemd_puts_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("soc"), "whsec_x\n\nwhsec_y\n").unwrap();
-    let file = dir.path().join("c.toml");
+    // Not beside it, where a file of the name would count, too.
+    let other = tempfile::tempdir().unwrap();
+    let file = other.path().join("c.toml");
     std::fs::write(
         &file,
         "[[alerts.sinks]]\nname = \"s\"\nkind = \"webhook\"\nurl = \"https://x.example/\"\nsecret_file = \"soc\"",

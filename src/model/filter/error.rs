@@ -60,6 +60,18 @@ pub fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(name, _)| name)
 }
 
+/// The known word that a misspelled one was meant to be: one that differs in few letters.
+pub fn misspelled<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// One letter of so many may be wrong.
+    const LETTERS: usize = 4;
+    let most = given.chars().count() / LETTERS;
+    known
+        .map(|word| (word, strsim::osa_distance(given, word)))
+        .filter(|(_, distance)| *distance <= most)
+        .min_by_key(|(_, distance)| *distance)
+        .map(|(word, _)| word)
+}
+
 impl FilterError {
     pub(super) fn new(text: &str, fault: FilterFault) -> Self {
         Self {

@@ -13,6 +13,8 @@ use super::operator::{Operator, Value};
 pub(super) struct Used {
     pub depth: usize,
     pub terms: usize,
+    /// Whether a severity was written as `critical`.
+    pub says_critical: bool,
 }
 
 pub(super) type Input<'a> = Stateful<LocatingSlice<&'a str>, Used>;

@@ -15,11 +15,11 @@ mod times;
 mod tree;
 mod value;
 
-pub use error::{FilterError, nearest};
+pub use error::{FilterError, misspelled, nearest};
 pub use evaluate::{evaluate, explained, unknown_fields};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 pub use moment::FilterTime;
-pub use parse::parse_filter;
+pub use parse::{parse_filter, says_critical};
 pub use tree::{Filter, OrderComparison, StringComparison, Test, WatchListTest};
 pub use value::{comparison, is_cve, severity_from_name, vector_from_name};
 

@@ -3,7 +3,7 @@
 use winnow::stream::{LocatingSlice, Location as _, Stream as _};
 
 use super::error::{FilterError, FilterFault};
-use super::field::{FIELDS, Field, OTHERS};
+use super::field::{FIELDS, Field, NumberField, OTHERS};
 use super::lexer::{Input, Used, keyword, next, operator, sign, space, value as value_of, word};
 use super::operator::Operator;
 use super::tree::{Filter, Test};
@@ -23,6 +23,16 @@ const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "is", "null"];
 /// # Errors
 /// It is no filter, or too long, too deep or of too many terms.
 pub fn parse_filter(text: &str) -> Result<Filter, FilterError> {
+    parsed(text).map(|(filter, _)| filter)
+}
+
+/// Whether a filter names the severity `critical`, which is extremely critical alone and for
+/// others more than that.
+pub fn says_critical(text: &str) -> bool {
+    parsed(text).is_ok_and(|(_, used)| used.says_critical)
+}
+
+fn parsed(text: &str) -> Result<(Filter, Used), FilterError> {
     let failed = |fault| FilterError::new(text, fault);
     if text.chars().count() > MAX_CHARS {
         let message = format!("the filter is too long; expected at most {MAX_CHARS} characters");
@@ -32,7 +42,8 @@ pub fn parse_filter(text: &str) -> Result<Filter, FilterError> {
         input: LocatingSlice::new(text),
         state: Used::default(),
     };
-    whole(&mut input).map_err(failed)
+    let filter = whole(&mut input).map_err(failed)?;
+    Ok((filter, input.state))
 }
 
 fn whole(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
@@ -143,6 +154,7 @@ fn term(input: &mut Input<'_>) -> Result<Filter, FilterFault> {
             let operator = (operator, start);
             let value = value_of(input)?;
             count(input, start)?;
+            note_critical(input, field, &value.text);
             value::compare(field, operator, &value)
         }
         None => match field {
@@ -233,6 +245,7 @@ fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, F
     loop {
         let value = value_of(input)?;
         count(input, start)?;
+        note_critical(input, field, &value.text);
         parts.push(value::compare(field, (Operator::Equal, start), &value)?);
         space(input)?;
         let at = input.current_token_start();
@@ -244,6 +257,11 @@ fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, F
             return Err(FilterFault::new(at, length, "expected `,` or `)`"));
         }
     }
+}
+
+fn note_critical(input: &mut Input<'_>, field: Field, value: &str) {
+    let is_severity = field == Field::Number(NumberField::Severity);
+    input.state.says_critical |= is_severity && value.eq_ignore_ascii_case("critical");
 }
 
 fn count(input: &mut Input<'_>, start: usize) -> Result<(), FilterFault> {

@@ -117,3 +117,25 @@ pub async fn products(
     .fetch_all(connection)
     .await
 }
+
+/// Words in names of products that advisories name, of about this length, in lower case.
+pub async fn words_like(
+    connection: &mut PgConnection,
+    word: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    /// More are not compared.
+    const MOST: i64 = 50_000;
+    sqlx::query_scalar!(
+        r#"select distinct w.word as "word!"
+           from advisory a
+           cross join lateral jsonb_array_elements(a.products) as p
+           cross join lateral regexp_split_to_table(lower(p.value ->> 'name'), '[^[:alnum:]]+') as w (word)
+           where abs(length(w.word) - length($1)) <= 2
+           order by 1
+           limit $2"#,
+        word,
+        MOST
+    )
+    .fetch_all(connection)
+    .await
+}

@@ -147,6 +147,9 @@ pub struct AdvisoryLine {
     /// When its pending details are due.
     #[sqlx(default)]
     pub details_due_at: Option<DateTime<Utc>>,
+    /// Those of its CVEs that are known to be exploited.
+    #[serde(skip)]
+    pub kev_cves: Vec<String>,
 }
 
 /// Matching advisories, with what is known of each besides
@@ -204,6 +207,10 @@ async fn stored(
                 a.version,
                 a.cves,
                 (select x.kev from exploitation(a.cves, 'infinity') x) as kev,
+                array(
+                    select k.cve from known_exploited k
+                    where k.cve = any(a.cves) and k.removed_at is null
+                    order by k.cve) as kev_cves,
                 (select max(e.score) from epss_score e where e.cve = any(a.cves)) as epss,
                 a.title,
                 a.description,
@@ -244,7 +251,12 @@ macro_rules! document {
                           'memberships', (select jsonb_agg(jsonb_build_object('watch_list_id', m.watch_list_id, 'name', w.name, 'first_seen_at', m.first_seen_at, 'left_at', m.left_at) order by m.watch_list_id)
                                           from advisoryd_v1.advisory_watch_lists m left join advisoryd_v1.watch_lists w on w.id = m.watch_list_id where m.said = d.said),
                           'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
-                                      from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
+                                      from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null),
+                          'kev_cves', case
+                                          when d.kev is not null
+                                          then (select coalesce(jsonb_agg(k.cve order by k.cve), '[]')
+                                                from known_exploited k where k.cve = any(d.cves) and k.removed_at is null)
+                                      end) as "document!"
                from (
                    select a.said, a.severity, a.severity_rank, a.watch_list_ids, a.version, a.first_seen_at,
                           a.changed_at, a.detail_fetched_at, a.source, a.custom_info,
