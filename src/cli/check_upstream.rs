@@ -341,7 +341,9 @@ async fn read_beginning(context: &Context, mut answer: Answer) -> Result<Asked, 
 
 fn unread(error: &FeedError) -> Asked {
     Asked::Unreadable(match error {
-        FeedError::NotRecognised { why, .. } if !why.contains("[feeds.aliases]") => {
+        FeedError::NotRecognised {
+            identifier: None, ..
+        } => {
             format!("{}; add its element names to [feeds.aliases]", chain(error))
         }
         _ => chain(error),

@@ -346,6 +346,7 @@ impl DocumentEnvelope {
         };
         Err(FeedError::NotRecognised {
             why,
+            identifier: self.carrier.clone(),
             names: self.names.clone(),
         })
     }

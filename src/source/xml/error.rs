@@ -20,6 +20,9 @@ pub enum FeedError {
     NotRecognised {
         /// What is missing.
         why: String,
+        /// The name under which the identifiers stand, if that is all that is unknown; `why`
+        /// says what to do.
+        identifier: Option<String>,
         /// Names of elements, the first few.
         names: Vec<String>,
     },

@@ -322,6 +322,7 @@ impl Vetting {
                 why: format!(
                     "each `{record}` was taken from inside another advisory, whose identifier is `{name}`; add this name to [feeds.aliases] said"
                 ),
+                identifier: Some(name.clone()),
                 names: envelope.names.clone(),
             });
         }
@@ -341,6 +342,7 @@ impl Vetting {
             why: format!(
                 "each `{record}` in `{root}` contains only an identifier, and there is other content outside of them"
             ),
+            identifier: None,
             names: envelope.names.clone(),
         }
     }

@@ -64,6 +64,7 @@ pub struct AlertQuestion {
 }
 
 /// Matching alerts, newest first.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn alerts(
     connection: &mut PgConnection,
     question: &AlertQuestion,
