@@ -130,6 +130,10 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
 async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let only = wanted.which.sink.as_deref();
+    let is_sink = |name: &&str| config.alerts.sinks.iter().any(|sink| sink.name == *name);
+    if let Some(sink) = only.filter(|name| !is_sink(name)) {
+        anyhow::bail!("there is no sink `{sink}`; see `advisoryd sinks list`");
+    }
     let to = wanted.to();
     let mut good = true;
     let mut messages = BTreeSet::new();

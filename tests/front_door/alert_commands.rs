@@ -208,6 +208,9 @@ async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
     let none = world.cli(&["alerts", "resend", &id]);
     assert_eq!(none.code, 1, "{none}");
     assert_reads!(shown, again, none);
+    let unknown = world.cli(&["alerts", "resend", &id, "--sink", "nosuch"]);
+    assert_eq!(unknown.code, 1, "{unknown}");
+    assert!(unknown.stderr.contains("there is no sink `nosuch`"));
     world.alert().await;
     assert_eq!(counts(), (2, 1));
     for (option, expected) in [
