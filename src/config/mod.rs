@@ -70,6 +70,7 @@ pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{LogFormat, LogSettings, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
+pub use regular_file::open_regular;
 pub use retention::Retention;
 pub use rule_warnings::ListNames;
 pub use schedule::{Schedule, TicketSettings};
@@ -92,7 +93,6 @@ use crate::model::DetailsMode;
 use environment::Environment;
 pub use instance::DEFAULT_PATH;
 use instance::InstanceDefaults;
-use regular_file::open_regular;
 use section::Section;
 use tree::SettingNode;
 
