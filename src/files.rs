@@ -161,10 +161,18 @@ impl OwnDirectory {
     /// # Errors
     /// It is a link, or others may write in it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let directory = OpenOptions::new()
+        // A slash behind the name of a link would follow it.
+        let path: PathBuf = path.components().collect();
+        let opened = OpenOptions::new()
             .read(true)
             .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
-            .open(path)?;
+            .open(&path);
+        let directory = opened.map_err(|error| {
+            if path.is_symlink() {
+                return io::Error::other("it is a symbolic link");
+            }
+            error
+        })?;
         let found = directory.metadata()?;
         if found.uid() != geteuid().as_raw() {
             return Err(of_another_user(found.uid()));

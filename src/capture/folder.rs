@@ -70,11 +70,13 @@ impl Folder {
             }
             _ => {}
         }
+        // A slash behind the name of a link would follow it.
+        let name: PathBuf = path.components().collect();
         let no_link = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
         let directory = OpenOptions::new()
             .read(true)
             .custom_flags(no_link.bits())
-            .open(path)
+            .open(name)
             .map_err(failed)?;
         let owner = directory.metadata().map_err(failed)?.uid();
         if owner != geteuid().as_raw() {

@@ -95,7 +95,8 @@ pub(super) struct Advisories {
     /// Only zero-days
     #[arg(long)]
     pub(super) zero_day: bool,
-    /// Only those with a CVE in the KEV catalogue (known to be exploited)
+    /// Only those with a CVE in the KEV catalogue (known to be exploited); the vendor's word
+    /// for exploited before a fix is --zero-day
     #[arg(long)]
     pub(super) kev: bool,
     /// Only those about which a ticket exists

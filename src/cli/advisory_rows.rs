@@ -71,10 +71,8 @@ pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<
                 score(line, sort),
                 match fact {
                     ShownFact::Solution => line.solution_status.clone().unwrap_or_default(),
-                    ShownFact::WatchLists => {
-                        line.watch_lists.clone().unwrap_or_default().join(", ")
-                    }
-                    ShownFact::Kev => in_kev(whole.kev_cves.as_deref().unwrap_or_default()),
+                    ShownFact::WatchLists => first_of(3, line.watch_lists.as_deref()),
+                    ShownFact::Kev => first_of(1, whole.kev_cves.as_deref()),
                 },
                 at.map(|at| {
                     if is_fine {
@@ -108,11 +106,14 @@ pub(super) fn rows(lines: &[Line], shown: Shown, (times, now): (Times, DateTime<
     )
 }
 
-/// The CVEs; on a terminal the first, and how many more there are.
-fn in_kev(cves: &[String]) -> String {
-    match cves {
-        [first, _, ..] if width().is_some() => format!("{first} +{}", cves.len() - 1),
-        cves => cves.join(", "),
+/// The names; on a terminal the first few, and how many more there are.
+fn first_of(few: usize, names: Option<&[String]>) -> String {
+    let names = names.unwrap_or_default();
+    match names.get(..few) {
+        Some(first) if names.len() > few && width().is_some() => {
+            format!("{} +{}", first.join(", "), names.len() - few)
+        }
+        _ => names.join(", "),
     }
 }
 

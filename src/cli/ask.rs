@@ -75,7 +75,10 @@ pub(super) async fn answers(config: &Config, opened: &Opened) -> anyhow::Result<
         },
         // The pool tries again.
         Err(error) if is_soon_over(&error) => return Ok(()),
-        Err(error) => error.to_string(),
+        Err(error) => match database::lock_table_full(&opened.pool, &error).await {
+            Some(full) => anyhow::bail!("the database cannot be used: {full}"),
+            None => error.to_string(),
+        },
     };
     anyhow::bail!(
         "the database cannot be used: {}: {error}; check [database] url and whether the server runs and listens there",
@@ -100,7 +103,19 @@ async fn with_reason(opened: &Opened, error: anyhow::Error) -> anyhow::Error {
             || cause.downcast_ref().is_some_and(MigrateError::is_away)
             || cause.downcast_ref().is_some_and(Failure::is_database_away)
     };
-    if opened.may_only_read || !error.chain().any(is_away) {
+    if !error.chain().any(is_away) {
+        return error;
+    }
+    let of_driver = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(Failure::Store(error)) => Some(error),
+        _ => cause.downcast_ref::<sqlx::Error>(),
+    });
+    if let Some(of_driver) = of_driver
+        && let Some(full) = database::lock_table_full(&opened.pool, of_driver).await
+    {
+        return anyhow::anyhow!("the database cannot be used: {full}");
+    }
+    if opened.may_only_read {
         return error;
     }
     match database::reachable(&opened.pool).await {

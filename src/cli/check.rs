@@ -228,7 +228,7 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
         }
         Err(error) => {
             let error: sqlx::Error = error;
-            let text = format!("cannot be used: {error}; check [database] url and the server");
+            let text = cannot_be_used(opened, &error).await;
             reporter.report(CheckResult::bad("database", text));
             return Ok(false);
         }
@@ -242,6 +242,13 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
         });
     }
     Ok(is_usable)
+}
+
+async fn cannot_be_used(opened: &Opened, error: &sqlx::Error) -> String {
+    match database::lock_table_full(&opened.pool, error).await {
+        Some(full) => format!("cannot be used: {full}"),
+        None => format!("cannot be used: {error}; check [database] url and the server"),
+    }
 }
 
 /// Whether the database can be used by this version as it is.
@@ -277,7 +284,7 @@ async fn is_usable(
             (CheckResult::bad("database", text), false)
         }
         Err(error) => {
-            let text = format!("cannot be used: {error}; check [database] url and the server");
+            let text = cannot_be_used(opened, &error).await;
             (CheckResult::bad("database", text), false)
         }
     };

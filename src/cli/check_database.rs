@@ -32,6 +32,11 @@ pub(super) async fn room(
         );
         reporter.report(CheckResult::warning("database", text));
     }
+    // As every new database has it: no warning.
+    if database::readers_take_advisory_locks(&mut connection).await? {
+        let text = "members of advisoryd_reader may take advisory locks, and could fill the lock table of the server; docs/databases.md says how to prevent that";
+        reporter.report(CheckResult::good("database", text));
+    }
     Ok(())
 }
 

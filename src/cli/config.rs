@@ -10,7 +10,7 @@ use super::shared::GlobalArgs;
 use super::table::width;
 use crate::config::{Config, EffectiveSetting, SettingSource, process_environment, shown_path};
 use crate::model::filter::{says_critical, severity_from_name};
-use crate::model::{Severity, legible, one_line};
+use crate::model::{Severity, contains_secret, legible, one_line, without_secrets};
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
@@ -47,6 +47,7 @@ pub(super) fn run(shared: &GlobalArgs, wanted: ConfigArgs) -> anyhow::Result<boo
     let config = shared.load_or_default()?;
     shared.note(&config)?;
     let mut settings = config.effective(process_environment())?;
+    settings.iter_mut().for_each(redact);
     if let Some(key) = key.as_deref() {
         settings.retain(|setting| is_in(&setting.key, key));
         if settings.is_empty() {
@@ -67,6 +68,31 @@ pub(super) fn run(shared: &GlobalArgs, wanted: ConfigArgs) -> anyhow::Result<boo
         print_note("no configuration file is used; --config FILE names one");
     }
     Ok(true)
+}
+
+/// Removes configured secrets, as pages for people do: a secret may be part of a value that is
+/// none, such as a host.
+fn redact(setting: &mut EffectiveSetting) {
+    let EffectiveSetting {
+        key,
+        value,
+        source: _,
+        origin,
+    } = setting;
+    *key = without_secrets(key);
+    *origin = origin.as_deref().map(without_secrets);
+    redact_value(value);
+}
+
+fn redact_value(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = without_secrets(text),
+        Value::Array(items) => items.iter_mut().for_each(redact_value),
+        Value::Object(fields) => fields.values_mut().for_each(redact_value),
+        // A number of many digits could be one.
+        Value::Number(number) if contains_secret(&number.to_string()) => *value = Value::Null,
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Whether a key is another one, or below it.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use tokio::io::AsyncRead;
 
 use super::import_bundle::{self, is_bundle};
 use super::import_unread::UnreadLine;
+use super::input::open_input;
 use super::output::{print_error, print_json};
 use super::report::{not_followed, print_ended, print_run};
 use super::shared::GlobalArgs;
@@ -124,16 +124,12 @@ async fn import_all(context: &Context, wanted: &Import, id: i64) -> anyhow::Resu
             good = false;
             continue;
         }
-        let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
-            Box::new(tokio::io::stdin())
-        } else {
-            match tokio::fs::File::open(file).await {
-                Ok(file) => Box::new(file),
-                Err(error) => {
-                    print_error(&format!("{name}: cannot open: {error}"));
-                    good = false;
-                    continue;
-                }
+        let reader = match open_input(file) {
+            Ok(reader) => reader,
+            Err(error) => {
+                print_error(&format!("{name}: cannot open: {error}"));
+                good = false;
+                continue;
             }
         };
         let ran = import::import(context, &key, &name, reader).await;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::io::AsyncRead;
 
 use super::import::is_directory;
+use super::input::open_input;
 use super::output::{print_error, print_json, print_line};
 use super::shared::GlobalArgs;
 use crate::config::Config;
@@ -96,15 +96,7 @@ pub(super) async fn run(shared: GlobalArgs, wanted: Inspect) -> anyhow::Result<b
 }
 
 async fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
-    let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
-        Box::new(tokio::io::stdin())
-    } else {
-        // Opening a pipe would wait for ever.
-        let is_file = tokio::fs::metadata(file).await?.is_file();
-        anyhow::ensure!(is_file, "it is not a regular file; to read a pipe, use `-`");
-        Box::new(tokio::fs::File::open(file).await?)
-    };
-    let mut body = saved(name, reader, MAX_BYTES).await?;
+    let mut body = saved(name, open_input(file)?, MAX_BYTES).await?;
     Ok(body.bytes(MAX_BYTES).await?.to_vec())
 }
 

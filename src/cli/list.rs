@@ -304,7 +304,12 @@ fn cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        serde_json::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(cell).collect();
+            // Names have spaces in them; CVEs have not.
+            let has_spaces = items.iter().any(|item| item.contains(' '));
+            items.join(if has_spaces { ", " } else { " " })
+        }
         serde_json::Value::Object(fields) if fields.values().all(serde_json::Value::is_string) => {
             let fields = fields
                 .iter()

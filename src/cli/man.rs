@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::{help, output};
-use crate::files::replace;
+use crate::files::{OwnDirectory, replace};
 
 /// The mode of the pages, which the umask limits.
 const READABLE: u32 = 0o666;
@@ -36,7 +36,9 @@ pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
     };
     let mut command = help::documented().disable_help_subcommand(true);
     command.build();
-    write_pages(&command, folder).with_context(failed)?;
+    let directory = OwnDirectory::open(folder).with_context(failed)?;
+    let folder = directory.path();
+    write_pages(&command, &folder).with_context(failed)?;
     let path = folder.join("advisoryd.toml.5");
     replace(&path, configuration().as_bytes(), READABLE).with_context(failed)
 }

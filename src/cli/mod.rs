@@ -48,6 +48,7 @@ mod hyperlink;
 mod import;
 mod import_bundle;
 mod import_unread;
+mod input;
 mod inspect;
 mod level;
 mod list;

@@ -11,6 +11,7 @@ use console::Term;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use serde_json::Value;
+use unicode_normalization::char::is_combining_mark;
 
 pub(crate) use super::table::{columns, table};
 use super::table::{width, width_of};
@@ -168,10 +169,15 @@ fn escaped(json: &str) -> String {
 /// A text for a cell of CSV: a spreadsheet takes what begins like a formula for one, so
 /// that gets an apostrophe in front.
 pub(crate) fn csv_cell(text: &str) -> String {
-    const FORMULAS: [char; 10] = [
-        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    // Also in full width, and in small forms.
+    const FORMULAS: [char; 14] = [
+        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fe66}',
+        '\u{fe62}', '\u{fe63}', '\u{fe6b}',
     ];
-    let is_formula = text.starts_with(FORMULAS);
+    // A mark without a letter may be dropped.
+    let is_formula = text
+        .trim_start_matches(is_combining_mark)
+        .starts_with(FORMULAS);
     let text = legible(text);
     if is_formula { format!("'{text}") } else { text }
 }
@@ -216,6 +222,13 @@ mod tests {
             ("-1.5", "'-1.5"),
             ("a=1\u{9b}", "a=1\u{fffd}"),
             ("", ""),
+            ("\u{fe66}1+1", "'\u{fe66}1+1"),
+            ("\u{fe62}1", "'\u{fe62}1"),
+            ("\u{fe63}1", "'\u{fe63}1"),
+            ("\u{fe6b}SUM(1)", "'\u{fe6b}SUM(1)"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\u{301}\u{fe0f}=1+1", "'\u{301}\u{fe0f}=1+1"),
+            ("e\u{301}=1", "e\u{301}=1"),
         ] {
             assert_eq!(csv_cell(text), cell);
         }

@@ -106,11 +106,17 @@ fn within(
         .filter(|index| is_of_numbers(*index, &rows))
         .collect();
     if let Some(width) = width {
-        // A column with a time zone has times, and words such as `until withdrawn`.
-        // A part of a CVE says nothing either.
-        let is_zoned = |index: usize| heading[index].ends_with(')') || heading[index] == "in KEV";
+        // A column with a time zone has times, and words such as `until withdrawn`. The lists
+        // and CVEs of an advisory are what was asked for.
+        let row_length = heading.len();
+        let is_whole = |index: usize| {
+            let heading = &*heading[index];
+            heading.ends_with(')')
+                || heading == "in KEV"
+                || heading == "watch lists" && index + 1 < row_length
+        };
         let times =
-            (0..heading.len()).filter(|index| is_zoned(*index) || is_of_times(*index, &rows));
+            (0..heading.len()).filter(|index| is_whole(*index) || is_of_times(*index, &rows));
         let fixed: Vec<usize> = numbers.iter().copied().chain(times).collect();
         fit(&mut widths, &fixed, width);
     }

@@ -28,6 +28,11 @@ const SUSPENDED_WITHIN: Duration = Duration::from_secs(2);
 /// What the server answers for a database that does not exist (`invalid_catalog_name`).
 const NO_SUCH_DATABASE: &str = "3D000";
 
+/// What it answers while there is no room for the locks of a new session: a code that it has
+/// for memory too, and the message of a server with `lc_messages=C`.
+const OUT_OF_MEMORY: &str = "53200";
+const LOCK_TABLE: &str = "out of shared memory";
+
 /// Why a server cannot be joined yet.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
@@ -37,6 +42,10 @@ enum NotReady {
     /// That is so in a first start, which takes its time on a busy machine.
     #[error("its database is being created")]
     NoDatabaseYet,
+    #[error(
+        "its lock table is full, because sessions hold too many locks (max_locks_per_transaction); end these sessions, or restart the daemon"
+    )]
+    LockTableFull,
     #[error("{0}")]
     Refused(sqlx::Error),
 }
@@ -154,6 +163,9 @@ impl Joining {
                     .and_then(sqlx::error::DatabaseError::code);
                 Ok(Err(match code.as_deref() {
                     Some(NO_SUCH_DATABASE) => NotReady::NoDatabaseYet,
+                    Some(OUT_OF_MEMORY) if error.to_string().contains(LOCK_TABLE) => {
+                        NotReady::LockTableFull
+                    }
                     _ => NotReady::Refused(error),
                 }))
             }

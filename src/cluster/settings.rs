@@ -48,6 +48,9 @@ pub(super) fn settings(
         "log_min_error_statement=panic".into(),
     ];
     if let Some(shared) = shared {
+        // A member who queries every relation in each of their connections would need more
+        // than the default has room for. It costs a few megabytes.
+        settings.push("max_locks_per_transaction=256".into());
         for (setting, file) in [
             ("hba_file=", &shared.methods),
             ("ident_file=", &shared.users),

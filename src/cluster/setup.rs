@@ -11,7 +11,8 @@
 //!   people and Grafana connect as and which is nothing but a reader of the views, and
 //!   `advisoryd_commands`, which commands of members connect as and which may read all
 //!   tables, as commands do;
-//! - schema `public`: only the superuser creates objects in it.
+//! - schema `public`: only the superuser creates objects in it;
+//! - advisory locks: only the superuser takes any.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -89,6 +90,40 @@ begin
             pg_catalog.lo_truncate64(integer, bigint)
         from public;
     end if;
+end
+$$";
+
+/// Advisory locks need no privilege on any table, and share the lock table of the whole server
+/// with all other locks: a loop of one session could fill it. advisoryd takes none.
+const CLOSE_ADVISORY_LOCKS: &str = "
+do $$
+declare
+    lock_function regprocedure;
+begin
+    for lock_function in
+        select oid from pg_proc
+        where pronamespace = 'pg_catalog'::regnamespace
+          and proname ~ '^pg_(try_)?advisory_'
+          and has_function_privilege('public', oid, 'execute')
+    loop
+        execute format('revoke execute on function %s from public', lock_function);
+    end loop;
+end
+$$";
+
+/// The privileges of functions are those of one database: members of the group connect to no
+/// other one.
+const CLOSE_OTHER_DATABASES: &str = "
+do $$
+declare
+    other_database text;
+begin
+    for other_database in
+        select datname from pg_database
+        where datname <> 'advisoryd' and has_database_privilege('public', oid, 'connect')
+    loop
+        execute format('revoke connect on database %I from public', other_database);
+    end loop;
 end
 $$";
 
@@ -204,12 +239,12 @@ pub(super) async fn set_up(
             .await?;
     }
     if is_shared {
-        for statement in [SET_UP_GROUP, CLOSE_TEMPORARY] {
+        for statement in [SET_UP_GROUP, CLOSE_TEMPORARY, CLOSE_OTHER_DATABASES] {
             sqlx::raw_sql(statement).execute(&mut *connection).await?;
         }
     }
     let mut inside = PgConnection::connect_with(&superuser(options, OWN_NAME)).await?;
-    for statement in [CLOSE_PUBLIC, CLOSE_LARGE_OBJECTS] {
+    for statement in [CLOSE_PUBLIC, CLOSE_LARGE_OBJECTS, CLOSE_ADVISORY_LOCKS] {
         sqlx::raw_sql(statement).execute(&mut inside).await?;
     }
     inside.close().await

@@ -9,12 +9,19 @@ use super::database_url::{self, database_url};
 use super::environment::Environment;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
+use super::setting_error::resembles_secret;
+use super::tree::SettingNode;
 use super::values::{absolute_path, boolean, number, text};
+use crate::config::advice::Advice;
 
 /// One connection holds the lock of a run while another one writes.
 const MIN_CONNECTIONS: u32 = 2;
 /// PostgreSQL allows 100 connections by default; no site gives one program more than a few hundred.
 const MAX_CONNECTIONS: u32 = 500;
+
+/// Maximum length of the name of a group, in characters: twice that of `groupadd`, as a
+/// directory service puts the name of a domain before or behind it.
+const MAX_GROUP_CHARS: usize = 64;
 
 /// `[database]`: the PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +146,7 @@ impl DatabaseSettings {
                 default.max_connections,
                 number(MIN_CONNECTIONS..=MAX_CONNECTIONS),
             ),
-            share_with: section.optional("share_with", text),
+            share_with: section.secret("share_with", group),
         };
         database.check(&mut section);
         section.close();
@@ -204,6 +211,18 @@ impl DatabaseSettings {
             section.unusable(key, &text);
         }
     }
+}
+
+/// The name of a Unix group. It is part of messages: whatever cannot be one is refused.
+fn group(node: &SettingNode) -> Result<String, Advice> {
+    let name = text(node)?;
+    let is_usual = |letter: char| letter.is_alphanumeric() || "._-@\\$ ".contains(letter);
+    let is_name = name.chars().count() <= MAX_GROUP_CHARS && name.chars().all(is_usual);
+    if is_name && !resembles_secret(&name) {
+        return Ok(name);
+    }
+    let advice = "expected the name of a group, of at most 64 characters: letters, digits, blanks and any of `._-@$\\`";
+    Err(advice.into())
 }
 
 fn has_password(url: &DatabaseUrl) -> bool {

@@ -70,6 +70,7 @@ pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{LogFormat, LogSettings, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
+pub use regular_file::open_regular;
 pub use retention::Retention;
 pub use rule_warnings::ListNames;
 pub use rules::rule_of_filter;
@@ -94,7 +95,6 @@ use environment::Environment;
 pub use instance::DEFAULT_PATH;
 use instance::InstanceDefaults;
 use places::by_place;
-use regular_file::open_regular;
 use section::Section;
 use tree::SettingNode;
 

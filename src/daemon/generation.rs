@@ -227,6 +227,7 @@ impl Generation {
             config: Arc::clone(&self.context.config),
             fingerprint,
             used_before: Usage::default(),
+            problems: self.problems(),
             account: self.context.budget.account().map(str::to_owned),
         }
     }

@@ -1,16 +1,16 @@
 //! Retry with backoff while the database is unavailable, for all workers.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::PgPool;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::progress::Watch;
 use super::systemd;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::problems::OngoingOutage;
+use crate::job::outage;
 use crate::model::chain;
 use crate::store::database;
 
@@ -73,58 +73,19 @@ where
             Err(failure) if failure.is_database_away() => failure,
             done => {
                 if has_failed {
-                    let mut is_over = false;
-                    changed(context, |database| is_over = database.end(&who));
-                    if is_over {
-                        info!(source = %who, "{who}: the database is available again");
-                    }
+                    outage::end(context, &who);
                 }
                 return done;
             }
         };
-        let error = reason(&context.pool, &failure).await;
-        let what = if failure.is_disk_full() {
-            "disk full: the database cannot store anything until there is space"
-        } else {
-            "the database is unavailable, will retry when it is back"
-        };
-        let clause = format!("{what}: {error}");
-        // One line for all workers.
-        let mut is_new = false;
-        changed(context, |database| {
-            database.begin(&who, (&clause, failure.is_disk_full()));
-            is_new = database.log(Instant::now());
-        });
-        if is_new {
-            warn!(source = %who, %error, "{who}: {what}: {error}");
-        } else {
-            debug!(source = %who, %error, "{who}: {what}: {error}");
-        }
+        // Boxed, as what follows: it is larger than many jobs, and rarely needed.
+        Box::pin(outage::begin(context, &who, &failure)).await;
         has_failed = true;
-        // Boxed: it is larger than many jobs, and rarely needed.
         let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
         match watch {
             Some(watch) => watch.waits(waiting).await?,
             None => waiting.await?,
         }
-    }
-}
-
-/// Changes what is known of the outage.
-fn changed(context: &Context, change: impl FnOnce(&mut OngoingOutage)) {
-    context.problems.send_if_modified(|problems| {
-        let before = problems.database.clone();
-        change(&mut problems.database);
-        problems.database != before
-    });
-}
-
-/// Why the database is unavailable: which host does not answer or accepts no writes, if
-/// that is still so.
-async fn reason(pool: &PgPool, failure: &Failure) -> String {
-    match database::reachable(pool).await {
-        Err(error) => chain(&error),
-        Ok(()) => failure.chain(),
     }
 }
 

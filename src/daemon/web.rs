@@ -116,10 +116,13 @@ pub async fn serve(http: &Http, health: Arc<EndpointState>) -> anyhow::Result<Op
 }
 
 async fn ready(State(health): State<Arc<EndpointState>>) -> impl IntoResponse {
-    let database = health.database().await;
-    let schedules = health
-        .working()
-        .is_some_and(|working| working.pulse.is_alive());
+    let working = health.working();
+    let unreadable = working.as_ref().and_then(Working::unreadable);
+    let database = match unreadable {
+        Some(reason) => Err(reason),
+        None => health.database().await,
+    };
+    let schedules = working.is_some_and(|working| working.pulse.is_alive());
     let status = if database.is_ok() && schedules {
         StatusCode::OK
     } else {

@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::body::{BodyLimits, ResponseBody};
 use super::error::ClientError;
 use super::quote::asked;
+use crate::config::open_regular;
 
 /// A parameter that does not change what is returned, only in how many pages.
 const PAGE_SIZE: &str = "page_size";
@@ -137,11 +138,13 @@ impl SavedResponses {
         let Some(saved) = found else {
             return Ok(None);
         };
-        let opened = tokio::fs::File::open(self.directory.join(&saved.file)).await;
-        let file = opened.map_err(|source| ClientError::File {
-            path: self.shown.join(&saved.file),
-            source,
-        })?;
+        let opened = open_regular(&self.directory.join(&saved.file));
+        let file = opened
+            .map(tokio::fs::File::from_std)
+            .map_err(|source| ClientError::File {
+                path: self.shown.join(&saved.file),
+                source,
+            })?;
         let body = ResponseBody::saved(file, frame).await?;
         let mut answer = Answer::saved(url.clone(), body);
         answer.date = saved.date;

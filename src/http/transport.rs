@@ -1,13 +1,12 @@
 //! HTTP transport: TLS, proxy, timeouts and connection pool.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use reqwest::{Certificate, Proxy};
 
 use super::error::ClientError;
-use crate::config::{Upstream, is_loopback};
+use crate::config::{Upstream, is_loopback, open_regular};
 use crate::model::chain;
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
@@ -83,7 +82,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         source,
     };
     let mut pem = Vec::new();
-    File::open(path)
+    open_regular(path)
         .and_then(|file| file.take(MAX_CA_BYTES).read_to_end(&mut pem))
         .map_err(|error| unreadable(error.into()))?;
     let certificates =

@@ -258,6 +258,11 @@ impl Failure {
         matches!(self, Self::Store(error) if store::is_disk_full(error))
     }
 
+    /// Whether the database is unavailable because the lock table of its server is full.
+    pub(crate) fn is_lock_table_full(&self) -> bool {
+        matches!(self, Self::Store(error) if store::database::is_lock_table_full(error))
+    }
+
     /// The kind of failure, for alerts about advisoryd itself; `None` where the run
     /// ended for reasons on our side, which say nothing about its source.
     pub fn kind(&self) -> Option<RunFailure> {

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod feeds;
 pub mod health;
 pub mod lists;
+pub(crate) mod outage;
 pub mod pauses;
 pub mod problems;
 pub mod run;

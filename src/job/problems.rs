@@ -14,13 +14,24 @@ const MAX_CONDITIONS: usize = 3;
 /// and each of them ends it.
 const LOG_EVERY: Duration = Duration::from_mins(5);
 
+/// What is wrong with the database. Of several, the last one is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OutageKind {
+    /// It does not answer, or accepts no writes.
+    Unavailable,
+    /// It answers and cannot store anything.
+    DiskFull,
+    /// It answers, and hardly any statement works.
+    LockTableFull,
+}
+
 /// An outage of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OngoingOutage {
     /// Why the database cannot be used, as a clause; `None` if it can.
     clause: Option<String>,
-    /// Whether it answers and cannot store anything, because its disk is full.
-    is_full: bool,
+    /// What is wrong, while something is.
+    kind: Option<OutageKind>,
     /// Workers that cannot go on.
     workers: BTreeSet<String>,
     /// Whether this outage was logged.
@@ -30,18 +41,32 @@ pub(crate) struct OngoingOutage {
 }
 
 impl OngoingOutage {
-    /// A worker cannot go on, for the reason `clause`; `is_full` if that is a full disk.
-    pub fn begin(&mut self, worker: &str, (clause, is_full): (&str, bool)) {
+    /// A worker cannot go on, for the reason `clause`.
+    pub fn begin(&mut self, worker: &str, (clause, kind): (&str, OutageKind)) {
         self.workers.insert(worker.to_owned());
-        if self.clause.is_none() || (is_full && !self.is_full) {
+        if self.kind < Some(kind) {
             self.clause = Some(clause.to_owned());
-            self.is_full = is_full;
+            self.kind = Some(kind);
         }
+    }
+
+    /// What is wrong, if anything is known.
+    pub fn kind(&self) -> Option<OutageKind> {
+        self.kind
     }
 
     /// Why the database cannot store anything although it answers.
     pub fn full(&self) -> Option<&str> {
-        self.clause.as_deref().filter(|_| self.is_full)
+        self.clause
+            .as_deref()
+            .filter(|_| self.kind > Some(OutageKind::Unavailable))
+    }
+
+    /// Why the database cannot even be read although it answers.
+    pub fn unreadable(&self) -> Option<&str> {
+        self.clause
+            .as_deref()
+            .filter(|_| self.kind == Some(OutageKind::LockTableFull))
     }
 
     /// Whether the outage is to be logged now; it then counts as logged.
@@ -63,7 +88,7 @@ impl OngoingOutage {
             return false;
         }
         self.clause = None;
-        self.is_full = false;
+        self.kind = None;
         std::mem::take(&mut self.is_logged)
     }
 }
@@ -103,21 +128,21 @@ impl ActiveProblems {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{LOG_EVERY, OngoingOutage};
+    use super::{LOG_EVERY, OngoingOutage, OutageKind};
 
     #[test]
     fn an_outage_begins_with_the_first_worker_and_ends_with_the_last() {
         let now = Instant::now();
         let mut outage = OngoingOutage::default();
-        outage.begin("feed 1", ("unreachable", false));
+        outage.begin("feed 1", ("unreachable", OutageKind::Unavailable));
         assert_eq!(outage.full(), None);
         assert!(outage.log(now));
-        outage.begin("tickets", ("disk full", true));
+        outage.begin("tickets", ("disk full", OutageKind::DiskFull));
         assert_eq!(outage.full(), Some("disk full"));
         assert!(!outage.log(now), "one line for all workers");
         assert!(!outage.end("heartbeat"), "it was never affected");
         assert!(!outage.end("feed 1"));
-        outage.begin("feed 1", ("disk full", true));
+        outage.begin("feed 1", ("disk full", OutageKind::DiskFull));
         assert!(!outage.end("tickets"));
         assert!(outage.end("feed 1"));
         assert_eq!((outage.clause.as_deref(), outage.full()), (None, None));
@@ -129,7 +154,7 @@ mod tests {
         let mut outage = OngoingOutage::default();
         let mut logged = Vec::new();
         for second in (0..=600).step_by(12) {
-            outage.begin("feed 1", ("disk full", true));
+            outage.begin("feed 1", ("disk full", OutageKind::DiskFull));
             if outage.log(now + Duration::from_secs(second)) {
                 logged.push(second);
             }

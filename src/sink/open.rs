@@ -1,10 +1,9 @@
 //! Errors when opening a sink: secrets, certificates, templates and programs.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::config::{ClientCert, SecretError, SecretFile};
+use crate::config::{ClientCert, SecretError, SecretFile, open_regular};
 
 /// Maximum size of a CA file, in bytes: all public CAs together need a quarter of a megabyte.
 const MAX_CA_BYTES: u64 = 4 << 20;
@@ -96,7 +95,7 @@ where
         source,
     };
     let mut pem = Vec::new();
-    File::open(path)
+    open_regular(path)
         .and_then(|file| file.take(MAX_CA_BYTES).read_to_end(&mut pem))
         .map_err(|error| unreadable(error.into()))?;
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {

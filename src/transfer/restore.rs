@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use super::error::TransferError;
 use super::file::DUMP;
 use super::program::DatabaseServer;
+use crate::config::open_regular;
 
 /// Arguments of `pg_restore`. All or nothing: a truncated dump changes nothing.
 const RESTORE: [&str; 6] = [
@@ -27,7 +28,7 @@ const RESTORE: [&str; 6] = [
 /// [`TransferError`].
 pub async fn readable(server: &DatabaseServer, path: &Path) -> Result<(), TransferError> {
     let arguments = ["--format=custom", "--file=/dev/null"];
-    let file = open(path).await?;
+    let file = open(path)?;
     let read = feed(server, &arguments, file, path).await;
     read.map_err(|error| match error {
         TransferError::Program { reason, .. } if is_cut(&reason) => TransferError::Incomplete {
@@ -50,7 +51,7 @@ fn is_cut(reason: &str) -> bool {
 /// # Errors
 /// [`TransferError`]; the database is then as it was.
 pub async fn restore(server: &DatabaseServer, path: &Path) -> Result<(), TransferError> {
-    let file = open(path).await?;
+    let file = open(path)?;
     into(server, file, path).await
 }
 
@@ -75,9 +76,9 @@ pub async fn copy(from: &DatabaseServer, to: &DatabaseServer) -> Result<(), Tran
     }
 }
 
-async fn open(path: &Path) -> Result<tokio::fs::File, TransferError> {
-    tokio::fs::File::open(path)
-        .await
+fn open(path: &Path) -> Result<tokio::fs::File, TransferError> {
+    open_regular(path)
+        .map(tokio::fs::File::from_std)
         .map_err(|error| TransferError::io("read", path, error))
 }
 

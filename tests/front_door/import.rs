@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{CommandResult, World, assert_reads};
+use crate::support::{CommandResult, Running, World, assert_reads};
 
 const ONE: &str = "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>One</title></advisory></advisories>";
 const TWO: &str = "<advisories><advisory><advisory_identifier>SA2</advisory_identifier><title>Two</title></advisory></advisories>";
@@ -152,4 +152,45 @@ async fn what_could_not_be_read_is_said_as_show_does() {
     let nothing = world.cli(&["import", "--watch-list", "1", &path]);
     assert_eq!(nothing.stdout.lines().count(), 1, "{nothing}");
     assert_reads!(page, nothing);
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_a_file_keeps_no_command_waiting() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let pipe = world.dir().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let bundle = world.dir().join("bundle");
+    std::fs::create_dir(&bundle).unwrap();
+    std::fs::rename(&pipe, bundle.join("manifest.json")).unwrap();
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let key = world.dir().join("key");
+    std::fs::write(&key, "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0").unwrap();
+    let text = |path: &std::path::Path| path.display().to_string();
+    let (pipe, bundle, key) = (text(&pipe), text(&bundle), text(&key));
+    let mut said = Vec::new();
+    for arguments in [
+        &["import", &pipe, "--watch-list", "1"][..],
+        &["inspect", &pipe],
+        &["enrich", &pipe],
+        &["import", &bundle, "--key-file", &key],
+        &["import", &bundle, "--key-file", &pipe],
+        &["mirror", "--out", &bundle, "--key-file", &pipe],
+        &["database", "restore", &pipe, "--yes"],
+    ] {
+        let mut command = world.command(arguments);
+        if arguments[0] == "import" && arguments[2] == "--key-file" {
+            command.env("ADVISORYD_UPSTREAM__OFFLINE", "true");
+        }
+        let mut running = Running::start(&mut command);
+        let status = running.ended().await;
+        let stderr = running.stderr();
+        assert!(!status.success(), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("not a regular file"),
+            "{arguments:?}: {stderr}"
+        );
+        said.push(stderr);
+    }
+    assert_reads!(said.join(""));
 }

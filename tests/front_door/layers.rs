@@ -89,6 +89,7 @@ const JOB: &[(&str, &[&str])] = &[
     ("coverage", &[]),
     ("pauses", &[]),
     ("context", &["budget", "failure", "pauses", "problems"]),
+    ("outage", &["context", "failure", "problems"]),
     ("transaction", &["failure"]),
     ("run", &["context", "coverage", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
@@ -98,7 +99,7 @@ const JOB: &[(&str, &[&str])] = &[
         "lists",
         &["collection", "context", "failure", "transaction"],
     ),
-    ("alerts", &["context", "failure", "health"]),
+    ("alerts", &["context", "failure", "health", "outage"]),
     (
         "details",
         &[

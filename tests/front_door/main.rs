@@ -119,6 +119,7 @@ mod list_grows;
 mod list_members;
 mod list_names;
 mod list_quiet;
+mod lock_table;
 mod log_messages;
 mod migrations;
 mod missing_lists;

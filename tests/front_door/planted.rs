@@ -105,6 +105,34 @@ async fn man_pages_replace_links() {
 }
 
 #[tokio::test]
+async fn man_pages_go_into_no_directory_of_another_user() {
+    let world = World::new().await;
+    let out = world.dir().join("man");
+    fs::create_dir(&out).unwrap();
+    let refused = |out: &str, directory: &Path| {
+        let result = world.cli(&["man", "--out", out]);
+        assert_eq!(result.code, 1, "{out}: {result}");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0, "{out}");
+        result.stderr
+    };
+    fs::set_permissions(&out, Permissions::from_mode(0o777)).unwrap();
+    let mut said = vec![refused(text(&out), &out)];
+    fs::set_permissions(&out, Permissions::from_mode(0o755)).unwrap();
+    let link = world.dir().join("link");
+    symlink(&out, &link).unwrap();
+    said.push(refused(text(&link), &out));
+    assert_reads!(said.join(""));
+    for behind in ["/", "/.", "//"] {
+        refused(&format!("{}{behind}", text(&link)), &out);
+    }
+    if geteuid().is_root() {
+        chown(&out, Some(STRANGER), Some(STRANGER)).unwrap();
+        let stderr = refused(text(&out), &out);
+        assert!(stderr.contains("another user"), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn a_directory_in_which_others_may_write_gets_no_bundle() {
     let world = World::new().await;
     let victim = victim(&world);
@@ -132,6 +160,9 @@ async fn a_directory_in_which_others_may_write_gets_no_bundle() {
     fs::create_dir(&elsewhere).unwrap();
     symlink(&elsewhere, &out).unwrap();
     assert_eq!(mirror().code, 1);
+    let slash = format!("{}/", text(&out));
+    let mirrored = world.cli(&["mirror", "--out", &slash, "--key-file", text(&key)]);
+    assert_eq!(mirrored.code, 1, "{mirrored}");
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 

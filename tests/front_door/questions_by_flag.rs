@@ -253,6 +253,41 @@ async fn settings_are_shown_with_their_origin_and_without_secrets() {
 }
 
 #[tokio::test]
+async fn a_secret_within_a_value_is_shown_in_no_form_of_the_settings() {
+    const PASSWORD: &str = "kev-S3cr3t-Passw0rd-99";
+    let world = World::new().await;
+    let token = advisoryd::simulate::DEFAULT_TOKEN;
+    let command = |arguments: &[&str]| {
+        let mut command = world.command(&[&["config", "show"], arguments].concat());
+        command
+            .env("ADVISORYD_UPSTREAM__PROXY", format!("http://{token}@h:1"))
+            .env(
+                "ADVISORYD_DATABASE__URL",
+                format!("postgres://{token}@{token}/{token}"),
+            )
+            .env(
+                "ADVISORYD_ENRICHMENT__KEV",
+                format!("https://u:{PASSWORD}@x/{PASSWORD}?k={PASSWORD}"),
+            );
+        command.output().unwrap()
+    };
+    for form in [
+        &["--json"][..],
+        &["--csv"],
+        &[],
+        &["--columns", "key,value"],
+        &["--json", "--columns", "value"],
+    ] {
+        let output = command(form);
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("[redacted]"), "{form:?}: {text}");
+        assert!(!text.contains(token), "{form:?}: {text}");
+        assert!(!text.contains(PASSWORD), "{form:?}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn the_terminal_names_the_file_of_settings_once() {
     let world = World::new().await;
     let file = world.config_file().display().to_string();

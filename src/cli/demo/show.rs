@@ -125,8 +125,8 @@ impl DemoDisplay {
         Ok(())
     }
 
-    /// Whether every source has had a run that ended. Details have none where none
-    /// is wanted.
+    /// Whether every source has had a run that ended, once the watch lists are known. Details
+    /// have none where none is wanted.
     pub(crate) async fn all_read_once(&self) -> anyhow::Result<bool> {
         let waiting: i64 = sqlx::query_scalar(
             "select count(*)
@@ -141,10 +141,15 @@ impl DemoDisplay {
         )
         .fetch_one(&self.pool)
         .await?;
-        let sources: i64 = sqlx::query_scalar("select count(*) from advisoryd.source")
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(sources > 0 && waiting == 0)
+        let lists: i64 = sqlx::query_scalar(
+            "select count(*)
+             from advisoryd.source
+             where configured
+               and kind = 'watch_list'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(lists > 0 && waiting == 0)
     }
 
     /// Whether the last run of every source was complete.

@@ -1,8 +1,8 @@
 //! Templates of sinks: a file (`template_file`), or the text itself (`template`).
 
-use std::fs::File;
 use std::io::Read;
 
+use super::super::regular_file::open_regular;
 use super::super::section::Section;
 use super::super::setting_error::NOT_SHOWN;
 use super::super::tree::SettingNode;
@@ -40,7 +40,7 @@ impl TemplateSettings {
 pub(super) fn template(node: &SettingNode) -> Result<TemplateSettings, Advice> {
     let path = absolute_path(node)?;
     let mut text = String::new();
-    let length = File::open(&path)
+    let length = open_regular(&path)
         .and_then(|file| file.take(MAX_TEMPLATE_BYTES + 1).read_to_string(&mut text))
         .map_err(|error| format!("expected the path of a readable template ({error})"))?;
     if u64::try_from(length).is_ok_and(|length| length > MAX_TEMPLATE_BYTES) {

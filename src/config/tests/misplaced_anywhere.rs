@@ -156,3 +156,33 @@ fn a_pipe_is_no_configuration() {
     let error = Config::load(Some(&pipe), variables(&[])).unwrap_err();
     assert!(error.to_string().contains("not a regular file"), "{error}");
 }
+
+#[test]
+fn what_is_no_name_of_a_group_is_refused_and_not_shown() {
+    for group in [
+        "postgres://advisoryd:hunter2@db.example.org/advisoryd",
+        "u:hunter2",
+        "hunter2/x",
+        "0badcafe0badcafe1badcafe2badcafe3badcafe",
+        &"a hunter2 ".repeat(7),
+    ] {
+        let message = message_of(&format!("[database]\nshare_with = \"{group}\""));
+        assert!(
+            message.contains("got `[not shown]`; expected the name of a group"),
+            "{message}"
+        );
+        assert!(
+            !message.contains("hunter2") && !message.contains("0badcafe"),
+            "{message}"
+        );
+    }
+    for group in [
+        "adm",
+        "advisoryd-readers",
+        "domain users@corp.example.org",
+        "CORP\\\\soc_1",
+    ] {
+        let text = format!("[database]\nshare_with = \"{group}\"");
+        Config::from_text("c.toml", &text).unwrap();
+    }
+}

@@ -17,6 +17,7 @@ use super::circuit_breaker::{CircuitBreaker, MAX_CONCURRENT};
 use super::lease::LEASE;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::outage;
 use crate::model::Ending;
 use crate::sink::Sink;
 use crate::store::alerts::delivery::{self, ClaimedDelivery};
@@ -74,6 +75,7 @@ pub async fn keep_delivering(context: Context, quick: PgPool, sink: Arc<Sink>, w
     let mut in_progress = JoinSet::new();
     let mut breaker = breaker(&context, &sink).await;
     let mut is_drained = true;
+    let (who, mut has_failed) = (format!("sink `{}`", sink.name()), false);
     while !context.stop.is_cancelled() {
         while let Some(ended) = in_progress.try_join_next() {
             record(&mut breaker, &sink, ended);
@@ -95,8 +97,16 @@ pub async fn keep_delivering(context: Context, quick: PgPool, sink: Arc<Sink>, w
         database::follow(&claiming.pool, &context.pool);
         match claim(&claiming, &sink, free).await {
             Ok(claims) => {
+                if std::mem::take(&mut has_failed) {
+                    outage::end(&context, &who);
+                }
                 is_drained = claims.len() < free;
                 start_attempts(&mut in_progress, &context, &sink, claims);
+            }
+            Err(failure) if failure.is_database_away() => {
+                has_failed = true;
+                // Boxed: it is rarely needed.
+                Box::pin(outage::begin(&context, &who, &failure)).await;
             }
             Err(failure) => warn!(
                 sink = sink.name(), error = %failure.chain(),
@@ -117,6 +127,7 @@ pub async fn keep_delivering(context: Context, quick: PgPool, sink: Arc<Sink>, w
             () = tokio::time::sleep(pause) => {}
         }
     }
+    outage::leave(&context, &who);
     while in_progress.join_next().await.is_some() {}
 }
 

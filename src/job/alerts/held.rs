@@ -11,7 +11,7 @@ use crate::store::alerts::held::{self, PendingMessage};
 /// Computes again when the messages of the configured rules are due. What a rule that is gone
 /// has held stays as it was. The caller holds the lock of the evaluation.
 pub(crate) async fn apply_timing(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     config: &Config,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -21,7 +21,7 @@ pub(crate) async fn apply_timing(
         zone: config.schedule.timezone,
         now,
     };
-    for message in held::pending(connection, now).await? {
+    for message in held::pending(transaction, now).await? {
         let mut rules = alerts.rules.iter().map(Matcher::rule);
         let Some(rule) = rules.find(|rule| rule.name == message.rule) else {
             continue;
@@ -37,7 +37,7 @@ pub(crate) async fn apply_timing(
             held_by,
             ..message
         };
-        held::postpone(connection, &changed).await?;
+        held::postpone(transaction, &changed).await?;
     }
     Ok(())
 }

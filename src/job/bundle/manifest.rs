@@ -1,6 +1,5 @@
 //! The manifest of a bundle: what is in it, the SHA-256 of each file, and the signature.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::error::NotABundle;
-use crate::config::{Secret, SecretFile};
+use crate::config::{Secret, SecretFile, open_regular};
 use crate::http::SavedResponse;
 use crate::job::collection::window::FixedWindow;
 
@@ -208,7 +207,7 @@ fn base_url(manifest: &Manifest) -> Result<Url, serde_json::Error> {
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = File::open(path)?;
+    let file = open_regular(path)?;
     file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_MANIFEST_BYTES) {
         return Err(io::Error::other("it is too large"));
@@ -231,7 +230,7 @@ fn verify_file(path: &Path, bytes: u64, sha256: &str) -> Result<(), NotABundle> 
 
 /// Size and SHA-256 of a file.
 pub(super) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let (mut digest, mut bytes) = (Sha256::new(), 0);
     let mut piece = vec![0; PIECE_BYTES];
     loop {

@@ -20,7 +20,7 @@ use crate::store::advisories::detail::DetailOutcome;
 use crate::store::database;
 use crate::store::ledger::source;
 use crate::store::wanted::backlog;
-use crate::store::wanted::queue;
+use crate::store::wanted::{queue, throttled};
 
 /// Details per run: one row in the run log about every twenty seconds.
 const BATCH: i64 = 100;
@@ -112,7 +112,7 @@ pub(crate) async fn fetch_these(
 
 async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
-    let throttled_alone = queue::throttled_alone(&mut connection, &due).await?;
+    let throttled_alone = throttled::alone(&mut connection, &due).await?;
     drop(connection);
     let fetching = Fetching {
         context: Context {

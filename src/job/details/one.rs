@@ -15,7 +15,7 @@ use crate::store::advisories::detail::{self, DetailOutcome, FeedRecord};
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
 use crate::store::origin::ChunkOrigin;
-use crate::store::wanted::{backlog, queue};
+use crate::store::wanted::{backlog, queue, throttled};
 
 /// Details larger than this are parsed and stored one at a time: a value takes a few bytes of
 /// text, and as many as a hundred times that until it is stored.
@@ -116,7 +116,7 @@ impl Fetching {
     /// Records that a request was throttled, because of this advisory or with all others.
     async fn throttled(&self, said: &str, why: &str) -> Result<(), Failure> {
         let mut transaction = self.guard.begin().await?;
-        queue::throttled(&mut transaction, said, why, self.context.clock.now()).await?;
+        throttled::record(&mut transaction, said, why, self.context.clock.now()).await?;
         transaction.commit().await?;
         Ok(())
     }

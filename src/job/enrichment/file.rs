@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 
 use super::failure::NotEnriched;
+use crate::config::open_regular;
 use crate::http::{ResponseBody, Seal, saved};
 use crate::model::Catalogue;
 use crate::source::enrichment::{EnrichmentFile, EpssReader, kev_catalogue, recognise};
@@ -24,17 +25,22 @@ pub(super) struct ReadFile {
     pub(super) seal: Seal,
 }
 
+/// Opens a file that is given or configured.
+pub(super) fn open_file(path: &Path) -> Result<File, NotEnriched> {
+    let opened = if path.is_dir() {
+        Err(std::io::ErrorKind::IsADirectory.into())
+    } else {
+        open_regular(path)
+    };
+    opened.map(File::from_std).map_err(NotEnriched::File)
+}
+
 /// Reads a saved file.
 pub(super) async fn read_file(
     path: &Path,
     expected: Option<Catalogue>,
 ) -> Result<ReadFile, NotEnriched> {
-    let file = File::open(path).await.map_err(NotEnriched::File)?;
-    let metadata = file.metadata().await.map_err(NotEnriched::File)?;
-    if metadata.is_dir() {
-        let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        return Err(NotEnriched::File(error));
-    }
+    let file = open_file(path)?;
     let body = saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?;
     read(body, expected, Seal::default()).await
 }

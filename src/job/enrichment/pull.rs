@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::applied::Applied;
 use super::apply::{Terms, apply};
 use super::failure::NotEnriched;
-use super::file::{MAX_FILE_BYTES, ReadFile, read, read_file};
+use super::file::{MAX_FILE_BYTES, ReadFile, open_file, read, read_file};
 use crate::config::{Config, FileLocation};
 use crate::http::{FetchedFile, ResponseBody, Seal, fetch_file, saved};
 use crate::job::context::{Context, OUTCOME};
@@ -149,9 +149,7 @@ pub(crate) async fn body(
 ) -> Result<ResponseBody, NotEnriched> {
     let url = match location {
         FileLocation::Path(path) => {
-            let file = tokio::fs::File::open(path)
-                .await
-                .map_err(NotEnriched::File)?;
+            let file = open_file(path)?;
             return Ok(saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?);
         }
         FileLocation::Url(url) => url.expose().parse().map_err(|_| NotEnriched::Unknown)?,

@@ -157,6 +157,27 @@ pub async fn max_connections(connection: &mut PgConnection) -> Result<i64, sqlx:
     .await
 }
 
+/// Whether a role that may read the views, and is neither this one nor a superuser, may take
+/// advisory locks. Everybody may by default.
+pub async fn readers_take_advisory_locks(
+    connection: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (
+             select from pg_auth_members m
+             join pg_roles reader on reader.oid = m.roleid
+             join pg_roles member on member.oid = m.member
+             join pg_proc p on p.pronamespace = 'pg_catalog'::regnamespace
+                           and p.proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+             where reader.rolname = 'advisoryd_reader'
+               and member.rolname <> current_user
+               and not member.rolsuper
+               and has_function_privilege(member.oid, p.oid, 'execute'))",
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Why the server refuses `LISTEN`; `None` if it does not.
 pub async fn refuses_listen(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     let listening = "listen advisoryd_check; unlisten advisoryd_check";

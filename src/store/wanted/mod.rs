@@ -5,3 +5,4 @@ pub(crate) mod feed_days;
 pub(crate) mod listed;
 pub(crate) mod queue;
 pub(crate) mod readable;
+pub(crate) mod throttled;

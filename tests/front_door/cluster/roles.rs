@@ -33,7 +33,11 @@ async fn excess_rights(cluster: &Cluster) -> Vec<String> {
          union all
          select 'everybody creates in public'
          from pg_namespace, aclexplode(nspacl) as granted
-         where nspname = 'public' and grantee = 0 and privilege_type = 'CREATE'",
+         where nspname = 'public' and grantee = 0 and privilege_type = 'CREATE'
+         union all
+         select 'everybody calls ' || proname
+         from pg_proc
+         where proname ~ 'advisory.*lock' and has_function_privilege('public', oid, 'execute')",
     )
     .fetch_all(&mut as_superuser(cluster).await)
     .await
@@ -79,6 +83,7 @@ async fn the_role_of_an_existing_server_is_confined_at_the_next_start() {
             "drop role advisoryd_reader;
              alter role advisoryd createrole createdb;
              alter schema public owner to pg_database_owner;
+             grant execute on function pg_try_advisory_lock(bigint) to public;
              grant create on schema public to public, pg_database_owner",
         )
         .await

@@ -128,6 +128,10 @@ async fn members_of_the_group_read_with_psql_and_cannot_do_more() {
         "select lo_create(0)",
         "select lo_from_bytea(0, 'planted')",
         "set temp_file_limit = -1",
+        "select pg_try_advisory_lock(i) from generate_series(1, 20000) i",
+        "select pg_advisory_xact_lock_shared(1, 2)",
+        "\\connect postgres",
+        "\\connect template1",
     ] {
         for role in ["advisoryd_group", "advisoryd_commands"] {
             refused(role, sql, &rights);
@@ -141,6 +145,8 @@ async fn members_of_the_group_read_with_psql_and_cannot_do_more() {
     for role in ["advisoryd", "postgres", "advisoryd_reader"] {
         refused(role, "select 1", &["eer authentication failed"]);
     }
+    let room = service.sql("advisoryd_group", "show max_locks_per_transaction");
+    assert_eq!(room, (true, "256".to_owned()));
     let roles = "select string_agg(granted.rolname, ' ') from pg_auth_members m
                  join pg_roles granted on granted.oid = m.roleid
                  where m.member = 'advisoryd_group'::regrole";
