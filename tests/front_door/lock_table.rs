@@ -123,7 +123,9 @@ async fn the_documented_statements_keep_readers_from_advisory_locks() {
     let after = world.cli(&["check"]);
     assert!(!after.stdout.contains(NOTE), "{after}");
     let error = reader(&server).await.execute(FILL).await.unwrap_err();
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     assert_eq!(code.as_deref(), Some("42501"), "{error}");
     assert_eq!(world.cli(&["sync"]).code, 0);
 }
