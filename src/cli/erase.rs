@@ -115,14 +115,14 @@ async fn person(
     let person = Person::new(names)?;
     drop(ask::up_to_date(opened).await?);
     let question = format!(
-        "Erase {} from all tickets, alerts, deliveries, quarantined records, silences, acknowledgements, assignments, pending approvals and samples of unknown fields? This cannot be undone.",
+        "Erase {} from all tickets, alerts, deliveries, quarantined records, silences, acknowledgements, assignments, pending approvals, samples of unknown fields and stored errors? This cannot be undone.",
         names.join(", ")
     );
     if !confirm(yes, &question)? {
         return Ok(None);
     }
     let erased = erase::person(&opened.pool, &person, by, PATIENCE).await?;
-    let runs = erase::runs_that_mention(&opened.pool, names).await?;
+    let runs = erase::runs_that_mention(&opened.pool, &person).await?;
     if runs > 0 {
         print_error(&format!(
             "the run log contains the name in {}; the run log cannot be changed, [retention] runs removes it",
@@ -142,9 +142,10 @@ fn summary(erased: Erased) -> String {
         samples,
         approvals,
         acknowledgements,
+        errors,
     } = erased;
     format!(
-        "erased texts in {}, {}, {}, {}, {}, {}, {} and {}; \
+        "erased texts in {}, {}, {}, {}, {}, {}, {}, {} and {}; \
          if upstream changes an erased record, it is stored again as sent",
         counted(versions, "ticket version"),
         counted(alerts, "alert"),
@@ -153,6 +154,7 @@ fn summary(erased: Erased) -> String {
         counted(silences, "silence"),
         counted(samples, "sample"),
         counted(approvals, "pending approval"),
-        counted(acknowledgements, "acknowledgement")
+        counted(acknowledgements, "acknowledgement"),
+        counted(errors, "stored error")
     )
 }

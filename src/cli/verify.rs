@@ -1,4 +1,5 @@
-//! `advisoryd verify` (alias `prove`): checks that nothing stored is missing or altered.
+//! `advisoryd verify` (alias `prove`): checks that no run, version or change is missing, and that no run was
+//! altered.
 
 use clap::Args;
 
@@ -64,7 +65,7 @@ fn print_verification(proof: &Verification, times: Times) {
             format!("; complete up to {}", times.exact(to))
         });
         print_done(&format!(
-            "ok    {checked}: nothing missing, nothing altered{known}"
+            "ok    {checked}: no run, version or change is missing, no run was altered{known}"
         ));
     } else {
         print_done(&format!("checked {checked}"));

@@ -37,6 +37,7 @@ mod receipt;
 mod record_kind;
 mod redaction;
 mod remote_object;
+mod replaced;
 mod rule;
 mod run;
 #[cfg(test)]
@@ -102,6 +103,7 @@ pub use receipt::{PendingFetch, QuarantinedRecord, RecordReceipt, SourceCoverage
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
 pub use remote_object::{DeliveryOrder, RemoteObject, object_id};
+pub use replaced::replace_decoded;
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;

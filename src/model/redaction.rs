@@ -7,18 +7,20 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 
 use self::base64_run::runs_of_base64;
-use self::replaced::replaced;
+use self::forms::{STRONG_BYTES, base64_cores, folded_forms, runs};
+use super::replaced::replaced;
 use super::secret_parts::{PART_BYTES, SecretParts};
 use super::spelled::{bare, quoted_printable, spelled};
 use super::text_view::TextView;
 use super::unescape::{Markup, unescaped};
 
+/// Replacement text for a secret.
+const REDACTED: &str = "[redacted]";
 /// How long a secret can be in the longest form, in bytes. Of longer ones parts are found.
 pub(super) const LONGEST_FORM_BYTES: usize = 4096;
-/// Shorter secrets also occur in ordinary text; see [`Redaction::add`].
-const STRONG_BYTES: usize = 8;
 /// Secrets of lower-case letters only are strong from this length: shorter ones are
-/// words such as `postgresql`.
+/// words such as `postgresql`. A long secret is looked for without what is between its
+/// letters and digits if it has so many of them.
 const STRONG_LETTERS: usize = 12;
 /// The minimum length of a secret that is looked for as it is.
 const MIN_BYTES: usize = 4;
@@ -45,6 +47,8 @@ const ANNOUNCEMENTS: [&[u8]; 9] = [
 enum Search {
     /// Anywhere, in upper or lower case, with blanks in between.
     Anywhere,
+    /// Anywhere, with anything between letters and digits.
+    Bare,
     /// As a whole word that is not an ordinary one.
     Word,
     /// Anywhere in Base64, in upper or lower case; the whole run of Base64 is replaced.
@@ -114,6 +118,9 @@ impl Redaction {
                 self.push(form, Search::Anywhere);
             }
         }
+        if secret.chars().count() >= PART_BYTES {
+            self.add_whole(secret);
+        }
         self.push(hex::encode(bytes).into(), Search::Anywhere);
         if bytes.len() >= STRONG_BYTES {
             for core in base64_cores(bytes) {
@@ -121,6 +128,10 @@ impl Redaction {
             }
         }
         for run in runs(secret).filter(|run| run.len() >= PART_BYTES) {
+            let has = |is_one: fn(&u8) -> bool| run.bytes().any(|byte| is_one(&byte));
+            if has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) {
+                self.add_whole(run);
+            }
             for mut form in folded_forms(run) {
                 self.parts.add_mixed(&form);
                 form.retain(u8::is_ascii_alphanumeric);
@@ -129,6 +140,23 @@ impl Redaction {
                 self.bare_parts.add_mixed(&form);
             }
             self.add_encodings(run);
+        }
+    }
+
+    /// Adds the whole of a long secret, backwards, and its letters and digits alone in both
+    /// directions. Unlike a part, it is no ordinary text, of whatever it consists.
+    fn add_whole(&mut self, secret: &str) {
+        for mut form in folded_forms(secret) {
+            let backwards = String::from_utf8_lossy(&form)
+                .chars()
+                .rev()
+                .collect::<String>();
+            self.push(backwards.into(), Search::Anywhere);
+            form.retain(u8::is_ascii_alphanumeric);
+            if form.len() >= STRONG_LETTERS {
+                self.push(form.iter().rev().copied().collect(), Search::Bare);
+                self.push(form, Search::Bare);
+            }
         }
     }
 
@@ -203,7 +231,7 @@ impl Redaction {
     /// characters, marks, HTML tags and control sequences, and without regard to case,
     /// width and style of letters and digits. Also with quoted-printable decoded, with
     /// numbers taken as the codes of characters, and, for secrets of at least 16 characters,
-    /// without anything between letters and digits.
+    /// backwards and without anything between letters and digits.
     pub fn redact(&self, text: &str) -> String {
         self.redact_beginning(text, text.len())
     }
@@ -232,80 +260,33 @@ impl Redaction {
         for view in spelled(most_decoded) {
             self.search(text, &view, &mut found);
         }
-        replaced(text, found, end)
+        replaced(text, found, end, REDACTED)
     }
 
     fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
         let lower = view.compact_lower();
-        let span = |(start, end): (usize, usize)| (lower.spans[start].0, lower.spans[end - 1].1);
+        let bare = bare(&lower);
         for form in &self.forms {
+            let bytes = &form.bytes;
             match form.search {
-                Search::Word => words(&form.bytes, view, found),
+                Search::Word => words(bytes, view, found),
                 Search::Anywhere => {
-                    found.extend(anywhere(&form.bytes, text, &lower).map(span));
+                    found.extend(anywhere(bytes, text, &lower).map(|range| lower.span(range)));
+                }
+                Search::Bare => {
+                    found.extend(anywhere(bytes, text, &bare).map(|range| bare.span(range)));
                 }
                 Search::Base64 => {
-                    found.extend(runs_of_base64(&lower, anywhere(&form.bytes, text, &lower)));
+                    found.extend(runs_of_base64(&lower, anywhere(bytes, text, &lower)));
                 }
             }
         }
-        found.extend(self.parts.find(&lower.bytes).map(span));
-        if !self.bare_parts.is_empty() {
-            let bare = bare(&lower);
-            let span = |(start, end): (usize, usize)| (bare.spans[start].0, bare.spans[end - 1].1);
-            found.extend(self.bare_parts.find(&bare.bytes).map(span));
-        }
+        found.extend(self.parts.find(&lower.bytes).map(|range| lower.span(range)));
+        let in_bare = self.bare_parts.find(&bare.bytes);
+        found.extend(in_bare.map(|range| bare.span(range)));
         let in_base64 = self.base64_parts.find(&lower.bytes);
         found.extend(runs_of_base64(&lower, in_base64));
     }
-}
-
-/// What a secret is compared as: folded, and folded and decoded. In a form of the Web, a
-/// blank is `+`.
-fn folded_forms(secret: &str) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    for secret in [secret.to_owned(), secret.replace(' ', "+")] {
-        let view = TextView::of(&secret);
-        forms.push(view.compact_lower().bytes);
-        for markup in [Markup::Kept, Markup::Removed] {
-            let decoded = unescaped(&view, markup);
-            forms.extend(decoded.map(|view| view.compact_lower().bytes));
-        }
-    }
-    // One of which little is left would be found in ordinary text.
-    let whole = forms.iter().map(Vec::len).max().unwrap_or(0);
-    forms.retain(|form| form.len() >= STRONG_BYTES.max(whole / 2));
-    forms.sort_unstable();
-    forms.dedup();
-    forms
-}
-
-/// What parts are taken of: the secret, or of a URL or path the words in it. Its host also
-/// occurs in ordinary text. One that is encoded, as in a form, is a URL as well.
-fn runs(secret: &str) -> impl Iterator<Item = &str> {
-    let is_url = |bytes: &[u8]| bytes.starts_with(b"/") || memmem::find(bytes, b"://").is_some();
-    let forms = folded_forms(secret);
-    let is_url = is_url(secret.as_bytes()) || forms.iter().any(|form| is_url(form));
-    let is_between = move |letter: char| is_url && "/?&=:@.#;,%\\".contains(letter);
-    secret.split(is_between)
-}
-
-/// The parts of Base64 that depend on the secret alone, whatever comes before it. In
-/// the alphabet for URLs as well.
-fn base64_cores(secret: &[u8]) -> Vec<String> {
-    let mut cores = Vec::new();
-    for before in 0..3 {
-        let mut bytes = vec![0; before];
-        bytes.extend_from_slice(secret);
-        let encoded = STANDARD_NO_PAD.encode(&bytes);
-        // A character of Base64 stands for 6 bits.
-        let first = (before * 8).div_ceil(6);
-        let end = bytes.len() * 8 / 6;
-        let core = &encoded[first..end];
-        cores.push(core.to_owned());
-        cores.push(core.replace('+', "-").replace('/', "_"));
-    }
-    cores
 }
 
 /// The places in the view where the form is, or its beginning where the text was cut.
@@ -363,8 +344,10 @@ fn is_announced(before: &[u8]) -> bool {
 }
 
 mod base64_run;
-mod replaced;
+mod forms;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod time_tests;
+#[cfg(test)]
+mod whole_tests;

@@ -22,26 +22,33 @@ pub(super) fn bare(view: &TextView) -> TextView {
     bare
 }
 
-/// A view with `=35` decoded; `None` if there is nothing to decode.
+/// A view with `=35` decoded and soft line breaks (`=` at the end of a line) removed; `None`
+/// if there are neither.
 pub(super) fn quoted_printable(view: &TextView) -> Option<TextView> {
     let mut decoded = TextView::with_capacity(view.bytes.len());
     let mut at = 0;
     let mut is_changed = false;
     while at < view.bytes.len() {
-        let code = match view.bytes[at..] {
-            [b'=', high, low, ..] => byte(&[high, low], 16).filter(u8::is_ascii_graphic),
-            _ => None,
+        let rest = &view.bytes[at..];
+        let length = match rest {
+            // A view has blanks in place of line ends.
+            [b'=', b' ', ..] => 1 + rest[1..].iter().take_while(|byte| **byte == b' ').count(),
+            [b'=', high, low, ..] => {
+                let code = byte(&[*high, *low], 16);
+                if let Some(code) = code.filter(|code| !code.is_ascii_control()) {
+                    decoded.push(code, view.span((at, at + 3)));
+                }
+                if code.is_some() { 3 } else { 0 }
+            }
+            _ => 0,
         };
-        if let Some(byte) = code {
-            decoded.push(byte, (view.spans[at].0, view.spans[at + 2].1));
-            at += 3;
-            is_changed = true;
-        } else {
+        if length == 0 {
             decoded.push(view.bytes[at], view.spans[at]);
-            at += 1;
         }
+        is_changed |= length > 0;
+        at += length.max(1);
     }
-    is_changed.then_some(decoded)
+    is_changed.then(|| decoded.folded())
 }
 
 /// What a number stands for.

@@ -47,6 +47,11 @@ impl TextView {
         self.spans.push(span);
     }
 
+    /// Where a range of the view, which is not empty, comes from.
+    pub(super) fn span(&self, (start, end): (usize, usize)) -> (usize, usize) {
+        (self.spans[start].0, self.spans[end - 1].1)
+    }
+
     pub(super) fn truncate(&mut self, length: usize) {
         self.bytes.truncate(length);
         self.spans.truncate(length);
@@ -76,7 +81,7 @@ impl TextView {
         }
     }
 
-    fn push_char(&mut self, letter: Option<char>, span: (usize, usize)) {
+    pub(super) fn push_char(&mut self, letter: Option<char>, span: (usize, usize)) {
         let mut buffer = [0; 4];
         let bytes = letter.map(|letter| letter.encode_utf8(&mut buffer).bytes());
         for byte in bytes.into_iter().flatten() {

@@ -1,11 +1,13 @@
-//! Decodes what stands for other characters (percent-encoding, the escapes of JSON and
-//! Rust, HTML entities), and removes markup (HTML tags, control sequences of terminals), to
+//! Decodes what stands for other characters (percent-encoding, the escapes of JSON, Rust,
+//! JavaScript and Python, HTML entities), and removes markup (HTML tags, control sequences of terminals), to
 //! find secrets in a text.
 //!
 //! A view is written byte by byte. As soon as the last byte of a code is there, what it
 //! stands for takes its place, and may itself be the last byte of a code. So codes may be
 //! nested to any depth and mixed in any way, and the time grows with the length of the text.
 //! A backslash before anything else stays; it is not compared.
+
+use icu_normalizer::properties::CanonicalCompositionBorrowed;
 
 use super::text_view::{BELL, ESCAPE, TextView};
 
@@ -56,6 +58,23 @@ pub(super) fn unescaped(view: &TextView, markup: Markup) -> Option<TextView> {
     latest
 }
 
+/// A text with all codes decoded and nothing else changed; `None` if there is nothing to
+/// decode. It is not UTF-8 if the codes are not.
+pub(super) fn decoded(text: &str) -> Option<TextView> {
+    if !text.contains(['%', '\\', '&']) {
+        return None;
+    }
+    let mut writer = Writer::new(Markup::Kept);
+    writer.is_folded = false;
+    for (at, letter) in text.char_indices() {
+        let end = at + letter.len_utf8();
+        for byte in text[at..end].bytes() {
+            writer.push(byte, (at, end));
+        }
+    }
+    writer.is_changed.then_some(writer.view)
+}
+
 /// What a code stands for.
 enum Decoded {
     Byte(u8),
@@ -66,6 +85,8 @@ enum Decoded {
 struct Writer {
     view: TextView,
     markup: Markup,
+    /// Whether what is decoded is folded.
+    is_folded: bool,
     is_changed: bool,
     /// Places of `<` in the view.
     tags: Vec<usize>,
@@ -78,6 +99,7 @@ impl Writer {
         Self {
             view: TextView::with_capacity(0),
             markup,
+            is_folded: true,
             is_changed: false,
             tags: Vec::new(),
             control_string: None,
@@ -107,7 +129,11 @@ impl Writer {
 
     fn put_char(&mut self, letter: char, span: (usize, usize)) {
         let before = self.view.bytes.len();
-        self.view.push_folded(letter, span);
+        if self.is_folded {
+            self.view.push_folded(letter, span);
+        } else {
+            self.view.push_char(Some(letter), span);
+        }
         // Only a single byte can be the end of a code.
         if let [byte] = self.view.bytes[before..] {
             self.note_at(byte, before);
@@ -222,7 +248,12 @@ fn code(text: &[u8]) -> Option<(usize, Decoded)> {
         }
         [.., b'%', high, low] => Some((3, Decoded::Byte(byte(*high, *low)?))),
         [.., b'\\', b'x', high, low] => Some((4, Decoded::Byte(byte(*high, *low)?))),
-        [.., b'\\', b'u', a, b, c, d] => unit(text, [*a, *b, *c, *d]),
+        [.., b'\\', b'u', a, b, c, d] => unit(text, *b"\\u", [*a, *b, *c, *d]),
+        [.., b'%', b'u', a, b, c, d] => unit(text, *b"%u", [*a, *b, *c, *d]),
+        [.., b'%', b'U', a, b, c, d] => unit(text, *b"%U", [*a, *b, *c, *d]),
+        [.., b'\\', b'U', _, _, _, _, _, _, _, _] => {
+            Some((10, letter(&text[text.len() - 8..], 16)?))
+        }
         [.., b'\\', a @ b'0'..=b'3', b, c] => {
             let byte = u8::try_from(number(&[*a, *b, *c], 8)?).ok()?;
             Some((4, Decoded::Byte(byte)))
@@ -240,16 +271,19 @@ fn escape(text: &[u8]) -> Option<(usize, Decoded)> {
     }
 }
 
-/// A code of 16 bits. Two of them stand for a character beyond U+FFFF; the first waits for
-/// the second.
-fn unit(text: &[u8], digits: [u8; 4]) -> Option<(usize, Decoded)> {
+/// A code of 16 bits behind `mark`. Two of them stand for a character beyond U+FFFF; the
+/// first waits for the second.
+fn unit(text: &[u8], mark: [u8; 2], digits: [u8; 4]) -> Option<(usize, Decoded)> {
     let low = number(&digits, 16)?;
     if !(0xdc00..0xe000).contains(&low) {
         return Some((6, Decoded::Char(char::from_u32(low)?)));
     }
-    let [.., b'\\', b'u', a, b, c, d, _, _, _, _, _, _] = text else {
+    let [before @ .., a, b, c, d, _, _, _, _, _, _] = text else {
         return None;
     };
+    if !before.ends_with(&mark) {
+        return None;
+    }
     let high = number(&[*a, *b, *c, *d], 16)?;
     let high = high.checked_sub(0xd800).filter(|high| *high < 0x400)?;
     let both = 0x1_0000 + (high << 10) + (low - 0xdc00);
@@ -268,9 +302,27 @@ fn entity(text: &[u8]) -> Option<(usize, Decoded)> {
         b"shy" | b"zwj" | b"zwnj" => Decoded::Nothing,
         [b'#', b'x' | b'X', digits @ ..] => letter(digits, 16)?,
         [b'#', digits @ ..] => letter(digits, 10)?,
-        _ => return None,
+        b"szlig" => Decoded::Char('ß'),
+        [letter, mark @ ..] => Decoded::Char(accented(*letter, mark)?),
+        [] => return None,
     };
     Some((text.len() - start, decoded))
+}
+
+/// A letter with a mark that is named in HTML: `&uuml;`.
+fn accented(letter: u8, mark: &[u8]) -> Option<char> {
+    let mark = match mark {
+        b"grave" => '\u{300}',
+        b"acute" => '\u{301}',
+        b"circ" => '\u{302}',
+        b"tilde" => '\u{303}',
+        b"uml" => '\u{308}',
+        b"ring" => '\u{30a}',
+        b"caron" => '\u{30c}',
+        b"cedil" => '\u{327}',
+        _ => return None,
+    };
+    CanonicalCompositionBorrowed::new().compose(char::from(letter), mark)
 }
 
 /// The last place of a byte, at most `most` bytes before the last one.

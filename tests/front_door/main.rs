@@ -69,6 +69,7 @@ mod endless;
 mod enrichment;
 mod enrichment_files;
 mod erase;
+mod erase_columns;
 mod every_command;
 mod explain;
 mod facts;

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use regex::{Regex, RegexBuilder};
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 use sqlx::PgPool;
 
 use super::erase_lock::{ErasedPart, Locked};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
+use crate::model::replace_decoded;
 pub use crate::store::trust::erasure::By;
 use crate::store::trust::erasure::{self, ERASED, Erased};
 use crate::store::trust::person_texts::{self, Texts};
@@ -22,7 +24,7 @@ const MAX_ATTEMPTS: u32 = 10;
 /// SQLSTATE of a row that was changed since it was read.
 const SERIALIZATION_FAILURE: &str = "40001";
 /// Columns that identify a row in [`Texts`].
-const KEYS: [&str; 4] = ["id", "version", "attempt", "name"];
+const KEYS: [&str; 5] = ["id", "version", "attempt", "name", "column"];
 /// Shorter names would match too many words.
 pub const MIN_NAME_CHARS: usize = 3;
 
@@ -57,13 +59,13 @@ pub struct Person(Regex);
 
 impl Person {
     /// Matches each name as a whole word, in any case, with any white space between its
-    /// parts. Names shorter than [`MIN_NAME_CHARS`] are ignored.
+    /// parts, composed (`ü`) or decomposed (`u` and a mark). Names shorter than [`MIN_NAME_CHARS`] are ignored.
     ///
     /// # Errors
     /// The names together are too long for a regular expression.
     pub fn new(names: &[String]) -> Result<Self, regex::Error> {
         let one = |name: &String| {
-            let words: Vec<String> = name.split_whitespace().map(regex::escape).collect();
+            let words: Vec<String> = name.split_whitespace().map(in_each_form).collect();
             words.join(r"\s+")
         };
         let all: Vec<String> = names.iter().map(one).collect();
@@ -72,35 +74,63 @@ impl Person {
         Ok(Self(regex))
     }
 
+    /// The text without the names, also where their letters are written as codes: a record
+    /// in quarantine is stored as received. `None` if there are none.
+    fn erased(&self, text: &str) -> Option<String> {
+        let find = |text: &[u8]| {
+            let found = self.0.find_iter(text);
+            found.map(|name| (name.start(), name.end())).collect()
+        };
+        replace_decoded(text, ERASED, find)
+    }
+
     /// Replaces the names in all strings and keys; whether there were any.
     fn erase(&self, value: &mut Value) -> bool {
         match value {
-            Value::String(text) if self.0.is_match(text) => {
-                *text = self.0.replace_all(text, ERASED).into_owned();
-                true
+            Value::String(text) => {
+                let erased = self.erased(text);
+                let is_changed = erased.is_some();
+                *text = erased.unwrap_or_else(|| std::mem::take(text));
+                is_changed
             }
             Value::Array(values) => values
                 .iter_mut()
                 .fold(false, |changed, value| self.erase(value) | changed),
             Value::Object(map) => {
-                let renamed: Vec<String> = map
+                let renamed = map
                     .keys()
-                    .filter(|key| self.0.is_match(key))
-                    .cloned()
-                    .collect();
-                for key in &renamed {
-                    if let Some(value) = map.remove(key) {
-                        map.insert(self.0.replace_all(key, ERASED).into_owned(), value);
+                    .filter_map(|key| Some((key.clone(), self.erased(key)?)));
+                let renamed: Vec<(String, String)> = renamed.collect();
+                let is_renamed = !renamed.is_empty();
+                for (key, erased) in renamed {
+                    if let Some(value) = map.remove(&key) {
+                        map.insert(erased, value);
                     }
                 }
                 map.values_mut()
-                    .fold(!renamed.is_empty(), |changed, value| {
-                        self.erase(value) | changed
-                    })
+                    .fold(is_renamed, |changed, value| self.erase(value) | changed)
             }
             _ => false,
         }
     }
+}
+
+/// A pattern for a word with each letter composed or decomposed, or in between.
+fn in_each_form(word: &str) -> String {
+    let nfc = ComposingNormalizerBorrowed::new_nfc();
+    let nfd = DecomposingNormalizerBorrowed::new_nfd();
+    let one = |letter: char| {
+        let parts: Vec<char> = nfd.normalize_iter(std::iter::once(letter)).collect();
+        let forms = (1..=parts.len()).map(|length| {
+            let (first, rest) = parts.split_at(length);
+            let first: String = nfc.normalize_iter(first.iter().copied()).collect();
+            regex::escape(&format!("{first}{}", rest.iter().collect::<String>()))
+        });
+        let forms: Vec<String> = forms.collect();
+        format!("(?:{})", forms.join("|"))
+    };
+    let word = nfc.normalize(word);
+    word.chars().map(one).collect()
 }
 
 /// Erases the names of a person wherever texts are stored, except advisories, which are
@@ -138,12 +168,13 @@ async fn person_locked(guard: &Guard, person: &Person, by: By<'_>) -> Result<Era
     Ok(erased)
 }
 
-/// Number of runs whose error contains one of these names.
-pub async fn runs_that_mention(pool: &PgPool, names: &[String]) -> Result<i64, Failure> {
+/// Number of runs whose error contains a name.
+pub async fn runs_that_mention(pool: &PgPool, person: &Person) -> Result<u64, Failure> {
     let mut connection = pool.acquire().await?;
+    let mut errors = std::pin::pin!(person_texts::run_errors(&mut connection));
     let mut runs = 0;
-    for name in names {
-        runs += person_texts::runs_that_mention(&mut connection, name).await?;
+    while let Some(error) = errors.try_next().await? {
+        runs += u64::from(person.erased(&error).is_some());
     }
     Ok(runs)
 }
@@ -205,4 +236,45 @@ async fn batch(
     };
     transaction.commit().await?;
     Ok(rows)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::Person;
+
+    #[test]
+    fn a_name_is_found_in_each_form_in_which_it_is_written() {
+        let names = ["J\u{fc}rgen Gr\u{f6}\u{df}e", "Nguy\u{1ec5}n", "jroe"];
+        let names = names.map(str::to_owned);
+        let person = Person::new(&names).unwrap();
+        for (text, erased) in [
+            ("J\u{fc}rgen  GR\u{d6}\u{df}e, x", "[erased], x"),
+            ("Ju\u{308}rgen Gro\u{308}\u{df}e", "[erased]"),
+            ("J\u{fc}rgen\nGro\u{308}\u{df}e", "[erased]"),
+            (
+                "Nguye\u{302}\u{303}n Nguy\u{ea}\u{303}n",
+                "[erased] [erased]",
+            ),
+            (
+                r#"{"a": "J\u00fcrgen\u0020Gr\u00f6\u00dfe"}"#,
+                r#"{"a": "[erased]"}"#,
+            ),
+            (
+                r#"{"a": "Ju\u0308rgen\nGro\u0308\u00dfe\njroe"}"#,
+                r#"{"a": "[erased]\n[erased]"}"#,
+            ),
+            (r"\u006aroe and \\u006Aroe", "[erased] and [erased]"),
+            (
+                "<a by=\"jr&#111;e\">J&#xfc;rgen Gr&#246;&#223;e</a>",
+                "<a by=\"[erased]\">[erased]</a>",
+            ),
+            ("?q=J%C3%BCrgen%20Gr%C3%B6%C3%9Fe", "?q=[erased]"),
+        ] {
+            assert_eq!(person.erased(text).as_deref(), Some(erased), "{text}");
+        }
+        for text in ["Jurgen Grosse", "jroe\u{301}", "jroes", "Nguyen"] {
+            assert_eq!(person.erased(text), None, "{text}");
+        }
+    }
 }

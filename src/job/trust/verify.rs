@@ -1,5 +1,5 @@
-//! Verification: checks that nothing is missing and nothing was altered (tamper evidence),
-//! and lists the problems.
+//! Verification: checks that no run, version or change is missing and that no run was altered
+//! (tamper evidence), and lists the problems. The content of other rows is not compared.
 
 use std::cmp::Ordering;
 use std::fmt::Display;

@@ -16,6 +16,11 @@ fn codes_are_decoded_to_any_depth_and_in_any_mixture() {
         ("%u 100% & 5% \\q", "%u 100% & 5% \\q"),
         ("\\u0061\\u{62}\\x63\\\\u0064", "abcd"),
         ("\\ud835\\udfce \\ud835 \\udfce", "0 \\ud835 \\udfce"),
+        ("%u0061%U0062%u0025u0063 %uD835%uDFCE", "abc 0"),
+        (
+            "\\U00000061\\\\U00000062 \\U0001D7CE \\U00110000",
+            "ab 0 \\U00110000",
+        ),
         ("&#97;&#x62;&amp;#99;&amp;amp;", "abc&"),
         ("%ef%bc%91%F0%9D%9F%8E", "10"),
         ("%26%2397%3b%5cu0062", "ab"),

@@ -27,8 +27,11 @@ pub struct Erased {
     pub samples: u64,
     /// Pending approvals.
     pub approvals: u64,
-    /// Acknowledgements.
+    /// Acknowledgements and assignments.
     pub acknowledgements: u64,
+    /// Last errors of sources, sinks and other parts, conditions, and values that rules were
+    /// compared with.
+    pub errors: u64,
 }
 
 impl Erased {
@@ -44,6 +47,7 @@ impl Erased {
             samples: self.samples + other.samples,
             approvals: self.approvals + other.approvals,
             acknowledgements: self.acknowledgements + other.acknowledgements,
+            errors: self.errors + other.errors,
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::erasure::Erased;
+use super::person_errors;
 
 /// A table with texts that may name people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +37,13 @@ pub enum Texts {
     Acknowledgements,
     /// Assignments: assignee and author.
     Assignments,
+    /// Last errors of sources, sinks and others, conditions.
+    Errors,
 }
 
 impl Texts {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tickets,
         Self::TicketVersions,
         Self::Alerts,
@@ -53,6 +56,7 @@ impl Texts {
         Self::Approvals,
         Self::Acknowledgements,
         Self::Assignments,
+        Self::Errors,
     ];
 
     /// `rows` changed rows of this table.
@@ -67,6 +71,7 @@ impl Texts {
             Self::Samples => &mut erased.samples,
             Self::Approvals => &mut erased.approvals,
             Self::Acknowledgements | Self::Assignments => &mut erased.acknowledgements,
+            Self::Errors => &mut erased.errors,
         };
         *count = rows;
         erased
@@ -123,7 +128,8 @@ impl Texts {
             )
             .fetch(connection),
             Self::Samples => sqlx::query_scalar!(
-                r#"select jsonb_build_object('id', source_id, 'name', name, 'sample', sample) as "row!" from unknown_field"#
+                r#"select jsonb_build_object('id', source_id, 'name', name, 'path', name, 'sample', sample) as "row!"
+                   from unknown_field"#
             )
             .fetch(connection),
             Self::Approvals => sqlx::query_scalar!(
@@ -141,6 +147,7 @@ impl Texts {
                    from assignment"#
             )
             .fetch(connection),
+            Self::Errors => person_errors::read(connection),
         };
         sql.into_stream()
     }
@@ -210,6 +217,7 @@ impl Texts {
             | Self::Assignments => {
                 return self.write_notes(connection, rows).await;
             }
+            Self::Errors => return person_errors::write(connection, rows).await,
         };
         Ok(done.rows_affected())
     }
@@ -292,34 +300,50 @@ impl Texts {
             )
             .execute(connection)
             .await?,
-            _ => sqlx::query!(
-                "update unknown_field t
-                 set sample = n.sample
-                 from unnest($1::jsonb[]) as one
-                 cross join lateral jsonb_to_record(one) as n (id integer, name text, sample text)
-                 where t.source_id = n.id
-                   and t.name = n.name",
-                rows
-            )
-            .execute(connection)
-            .await?,
+            _ => return write_samples(connection, rows).await,
         };
         Ok(done.rows_affected())
     }
 }
 
-/// Number of runs whose error contains `name` (a pattern of `~*`). The run log is chained
-/// by digests and cannot be changed; `[retention] runs` removes it.
-pub async fn runs_that_mention(
-    connection: &mut PgConnection,
-    name: &str,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!"
-           from sync_run
-           where position(lower($1) in lower(error)) > 0"#,
-        name
+/// Deletes those whose name was changed: it is part of the key. They are listed again when
+/// upstream sends them again.
+async fn write_samples(connection: &mut PgConnection, rows: &[Value]) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        "delete from unknown_field t
+         using unnest($1::jsonb[]) as one
+         cross join lateral jsonb_to_record(one) as n (id integer, name text, path text)
+         where t.source_id = n.id
+           and t.name = n.name
+           and n.path <> n.name",
+        rows
     )
-    .fetch_one(connection)
-    .await
+    .execute(&mut *connection)
+    .await?;
+    let changed = sqlx::query!(
+        "update unknown_field t
+         set sample = n.sample
+         from unnest($1::jsonb[]) as one
+         cross join lateral jsonb_to_record(one) as n (id integer, name text, sample text)
+         where t.source_id = n.id
+           and t.name = n.name",
+        rows
+    )
+    .execute(connection)
+    .await?;
+    Ok(deleted.rows_affected() + changed.rows_affected())
+}
+
+/// The errors of the run log. It is chained by digests and cannot be changed; `[retention]
+/// runs` removes it.
+pub fn run_errors(
+    connection: &mut PgConnection,
+) -> impl Stream<Item = Result<String, sqlx::Error>> + '_ {
+    sqlx::query_scalar!(
+        r#"select error as "error!"
+           from sync_run
+           where error is not null"#
+    )
+    .fetch(connection)
+    .into_stream()
 }
