@@ -130,10 +130,7 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
 async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let only = wanted.which.sink.as_deref();
-    let is_sink = |name: &&str| config.alerts.sinks.iter().any(|sink| sink.name == *name);
-    if let Some(sink) = only.filter(|name| !is_sink(name)) {
-        anyhow::bail!("there is no sink `{sink}`; see `advisoryd sinks list`");
-    }
+    check_sink(config, only)?;
     let to = wanted.to();
     let mut good = true;
     let mut messages = BTreeSet::new();
@@ -209,6 +206,15 @@ async fn dead_letters(opened: &Opened, wanted: &Which, times: Times) -> anyhow::
         counted(messages.len(), "message")
     ));
     Ok(true)
+}
+
+/// Refuses the name of a sink that is not configured.
+fn check_sink(config: &Config, named: Option<&str>) -> anyhow::Result<()> {
+    let is_sink = |name: &&str| config.alerts.sinks.iter().any(|sink| sink.name == *name);
+    match named.filter(|name| !is_sink(name)) {
+        Some(sink) => anyhow::bail!("there is no sink `{sink}`; see `advisoryd sinks list`"),
+        None => Ok(()),
+    }
 }
 
 /// The sinks of an alert that was not sent: the named one, else those of its rule.
