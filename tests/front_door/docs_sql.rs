@@ -144,12 +144,12 @@ async fn the_statements_of_all_other_pages_are_accepted() {
             .execute(&mut superuser)
             .await
             .unwrap();
-        for statement in text.split_inclusive(";\n") {
+        for statement in statements(&text) {
             // It cannot be in a transaction, and tests create one each.
             if statement.trim().is_empty() || statement.starts_with("create database") {
                 continue;
             }
-            sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            sqlx::raw_sql(AssertSqlSafe(statement.clone()))
                 .execute(&mut superuser)
                 .await
                 .unwrap_or_else(|error| panic!("{}: {statement}\n{error}", block.page));
@@ -161,4 +161,16 @@ async fn the_statements_of_all_other_pages_are_accepted() {
             .unwrap();
     }
     assert!(accepted >= 8, "{accepted}");
+}
+
+/// The statements of a block. Those within `$$` belong to one.
+fn statements(text: &str) -> Vec<String> {
+    let mut statements: Vec<String> = Vec::new();
+    for piece in text.split_inclusive(";\n") {
+        match statements.last_mut() {
+            Some(last) if last.matches("$$").count() % 2 == 1 => last.push_str(piece),
+            _ => statements.push(piece.to_owned()),
+        }
+    }
+    statements
 }
