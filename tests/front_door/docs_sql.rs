@@ -144,7 +144,7 @@ async fn the_statements_of_all_other_pages_are_accepted() {
             .execute(&mut superuser)
             .await
             .unwrap();
-        for statement in statements(&text) {
+        for statement in of_block(&text) {
             // It cannot be in a transaction, and tests create one each.
             if statement.trim().is_empty() || statement.starts_with("create database") {
                 continue;
@@ -164,7 +164,7 @@ async fn the_statements_of_all_other_pages_are_accepted() {
 }
 
 /// The statements of a block. Those within `$$` belong to one.
-fn statements(text: &str) -> Vec<String> {
+fn of_block(text: &str) -> Vec<String> {
     let mut statements: Vec<String> = Vec::new();
     for piece in text.split_inclusive(";\n") {
         match statements.last_mut() {
