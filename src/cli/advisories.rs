@@ -83,7 +83,7 @@ pub(super) async fn run(shared: GlobalArgs, mut wanted: Advisories) -> anyhow::R
 fn print_hints(wanted: &Advisories) {
     if wanted.searches_not() {
         print_note(
-            "`not` is no operator of a search; like other common words it is ignored. A `-` in front excludes a word: `--search 'openssl -windows'`",
+            "`not` is not a search operator and is ignored, like other common words; to exclude a word, put `-` in front of it: `--search 'openssl -windows'`",
         );
     }
     if wanted.says_critical() {

@@ -95,8 +95,8 @@ pub(super) struct Advisories {
     /// Only zero-days
     #[arg(long)]
     pub(super) zero_day: bool,
-    /// Only those with a CVE in the KEV catalogue (known to be exploited); the vendor's word
-    /// for exploited before a fix is --zero-day
+    /// Only advisories with a CVE in the KEV catalogue of exploited vulnerabilities; for those
+    /// that the vendor marks as zero-days, use --zero-day
     #[arg(long)]
     pub(super) kev: bool,
     /// Only those about which a ticket exists

@@ -131,7 +131,7 @@ pub(super) enum Command {
     /// List or follow the change log
     #[command(alias = "log")]
     Changes(super::changes::Changes),
-    /// Verify that no run, version or change is missing, and that no run was altered
+    /// Verify that no run, version or change is missing, and that the run log matches its digests
     #[command(visible_alias = "prove")]
     Verify(super::verify::Verify),
     /// Inspect records that could not be parsed

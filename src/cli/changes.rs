@@ -61,8 +61,8 @@ pub(super) struct Changes {
     /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     product: Option<String>,
-    /// At most so many: the newest ones; after a sequence number (of --since or --state-file)
-    /// and with --follow the next ones
+    /// Maximum number of changes: the newest ones, or, with --follow or after a sequence number
+    /// (--since, --state-file), the next ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: Option<i64>,
     /// Keep printing new changes until Ctrl-C, or until --limit is reached

@@ -49,7 +49,7 @@ pub(super) fn level(text: &str) -> Result<Level, String> {
 pub(super) fn print_critical_note() {
     if std::io::stderr().is_terminal() {
         print_note(
-            "`critical` is extremely_critical alone; `high+` finds highly_critical and extremely_critical",
+            "`critical` means only extremely_critical; to include highly_critical, use `--severity high+`, or `severity >= high` in a filter",
         );
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct ListFormat {
 /// The same for lists that are short: all rows are printed.
 #[derive(Debug, Args)]
 pub(super) struct Shape {
-    /// Columns, separated by commas, with the names of --json, which the error for an unknown
-    /// one lists
+    /// Columns to print, separated by commas; the names are the keys of --json (an unknown name
+    /// prints the list)
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     columns: Vec<String>,
     /// Print one JSON object per line

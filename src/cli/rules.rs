@@ -53,8 +53,8 @@ struct Test {
     /// Only whether this advisory would be reported, with its present content
     #[arg(long, value_name = "SAID", conflicts_with_all = ["since", "diff"])]
     advisory: Option<String>,
-    /// A rule with this filter instead, which need not be in the configuration: its `where`,
-    /// and otherwise the defaults of a rule
+    /// Test this filter instead of the configured rules, as the `where` of a rule that has
+    /// defaults otherwise
     #[arg(long = "where", value_name = "FILTER", value_parser = filter, conflicts_with_all = ["rule", "diff"])]
     filter: Option<Given>,
     /// Compare with the rules of another configuration file: what they would have sent and
@@ -170,12 +170,12 @@ fn page(tried: &BackTest, config: &Config, (since, times): (DateTime<Utc>, Times
     let verdicts: Vec<String> = tried
         .verdicts
         .iter()
-        .map(|(verdict, count)| format!("{verdict} {count}"))
+        .map(|(verdict, count)| format!("{verdict}: {count}"))
         .collect();
     if !verdicts.is_empty() {
         lines.push(format!(
             "  changes stored since then: {}",
-            verdicts.join(", ")
+            verdicts.join("; ")
         ));
     }
     let notes = rules_test::unknown(&tried.unknown, config).into_iter();
@@ -230,7 +230,7 @@ fn by_publication(published: &PublishedSample, config: &Config) -> Vec<String> {
         format!(", at most {} on one day ({day})", published.biggest)
     });
     let mut lines = vec![format!(
-        "  advisories published since then, each as if it had just appeared: {} in {}, {}{biggest}",
+        "  if each advisory published since then had just appeared, without silences: {} in {}, {}{biggest}",
         counted(published.alerts, "alert"),
         counted(published.days, "day"),
         often(published.per_week)

@@ -146,7 +146,7 @@ pub(super) async fn run(shared: GlobalArgs, shape: &Shape) -> anyhow::Result<boo
     let dead: i64 = lines.iter().map(|line| line.dead_letters).sum();
     if dead > 0 && !shape.is_for_programs() {
         print_note(&format!(
-            "{}; see `advisoryd alerts list --state dead_letter`, then `advisoryd alerts resend --state dead_letter` or `advisoryd alerts dismiss --state dead_letter`",
+            "{}. To list them: `advisoryd alerts list --state dead_letter`; to send all of them again: `advisoryd alerts resend --state dead_letter`; to give all of them up: `advisoryd alerts dismiss --state dead_letter`; `--sink NAME` limits that to one sink",
             counted(dead, "dead letter")
         ));
     }

@@ -41,7 +41,7 @@ fn exclusion_tip(error: &clap::Error) -> Option<String> {
         .filter(|_| is_search)
         .find(is_word)?;
     Some(format!(
-        "to exclude a word, write it behind `--`: advisoryd advisories openssl -- {word}"
+        "to exclude a word from the search, put it after `--`, for example: advisoryd advisories openssl -- {word}; for options, see --help"
     ))
 }
 

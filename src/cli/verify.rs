@@ -65,7 +65,7 @@ fn print_verification(proof: &Verification, times: Times) {
             format!("; complete up to {}", times.exact(to))
         });
         print_done(&format!(
-            "ok    {checked}: no run, version or change is missing, no run was altered{known}"
+            "ok    {checked}: no run, version or change is missing; the run log matches its digests{known}"
         ));
     } else {
         print_done(&format!("checked {checked}"));

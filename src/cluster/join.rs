@@ -43,7 +43,7 @@ enum NotReady {
     #[error("its database is being created")]
     NoDatabaseYet,
     #[error(
-        "its lock table is full, because sessions hold too many locks (max_locks_per_transaction); end these sessions, or restart the daemon"
+        "its lock table is full, because sessions hold too many locks; close the clients that hold them, or restart the daemon"
     )]
     LockTableFull,
     #[error("{0}")]

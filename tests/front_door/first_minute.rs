@@ -197,7 +197,9 @@ async fn a_rule_is_tried_before_it_is_configured() {
     );
     assert!(page.contains(": 3 alerts in 3 messages\n"), "{page}");
     assert!(
-        page.contains("advisories published since then, each as if it had just appeared: "),
+        page.contains(
+            "if each advisory published since then had just appeared, without silences: "
+        ),
         "{page}"
     );
     let said = &world.simulator.saids(1)[0];

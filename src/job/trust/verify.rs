@@ -1,5 +1,6 @@
-//! Verification: checks that no run, version or change is missing and that no run was altered
-//! (tamper evidence), and lists the problems. The content of other rows is not compared.
+//! Verification: checks that no run, version or change is missing and that the run log
+//! matches its digests (tamper evidence), and lists the problems. The content of other rows is
+//! not compared.
 
 use std::cmp::Ordering;
 use std::fmt::Display;

@@ -340,7 +340,7 @@ impl DocumentEnvelope {
         };
         let why = match &self.carrier {
             Some(name) => format!(
-                "the identifiers in `{root}` stand under a name that is not known, `{name}`; add this name to [feeds.aliases] said{says}"
+                "in `{root}`, identifiers are in `{name}`, which is not a known name; add `{name}` to `said` in [feeds.aliases]{says}"
             ),
             None => format!("no element in `{root}` contains an identifier{says}"),
         };

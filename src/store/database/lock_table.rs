@@ -42,7 +42,7 @@ pub async fn lock_table_advice(pool: &PgPool) -> String {
     let Holder { pid, locks, role } = holder;
     let role = role.map_or_else(String::new, |role| format!(" of user {role}"));
     format!(
-        "session {pid}{role} holds {locks} locks, the most of all; run `select pg_terminate_backend({pid})`, or raise max_locks_per_transaction"
+        "session {pid}{role} holds {locks} locks, more than any other; as a superuser, run `select pg_terminate_backend({pid})`; if it happens again, raise max_locks_per_transaction and restart the PostgreSQL server"
     )
 }
 
