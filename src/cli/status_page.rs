@@ -309,9 +309,9 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     }
     if sink.dead_letters > 0 {
         let letters = counted(sink.dead_letters, "dead letter");
-        let which = format!("--state dead_letter --sink {}", sink.name);
+        let name = &sink.name;
         line = format!(
-            "{line}; {letters}, not retried. To list them: `advisoryd alerts list {which}`; to send them again: `advisoryd alerts resend {which}`; to give them up: `advisoryd alerts dismiss {which}`"
+            "{line}; {letters}, not retried. To list them: `advisoryd alerts list --state dead_letter --sink {name}`; to send them again: `advisoryd alerts resend --state dead_letter --sink {name}`; to give them up: `advisoryd alerts dismiss --state dead_letter --sink {name}`"
         );
     }
     line

@@ -46,7 +46,7 @@ fn advised(page: &str) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn critical_says_which_severity_it_is() {
     let mut world = filled().await;
-    let note = "`critical` is extremely_critical alone";
+    let note = "`critical` means only extremely_critical";
     for arguments in [
         &["advisories", "--severity", "critical"][..],
         &["advisories", "--severity", "critical+"],
@@ -135,11 +135,11 @@ async fn an_argument_with_blanks_is_a_phrase_and_a_word_is_excluded_behind_two_d
         &["advisories", "vulnerabilities", "not", "multiple"][..],
         &["advisories", "--search", "vulnerabilities not multiple"],
     ] {
-        let note = "`not` is no operator of a search";
+        let note = "`not` is not a search operator";
         assert!(world.cli(arguments).stderr.contains(note), "{arguments:?}");
     }
     let notable = world.cli(&["advisories", "notable"]);
-    assert!(!notable.stderr.contains("operator"), "{notable}");
+    assert!(!notable.stderr.contains("search operator"), "{notable}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
