@@ -217,6 +217,6 @@ fn an_identifier_under_an_unknown_name_is_named() {
     ] {
         let error = super::failure(document.as_bytes()).to_string();
         assert!(error.contains(name), "{document}: {error}");
-        assert!(error.contains("[feeds.aliases] said"), "{error}");
+        assert!(error.contains("to `said` in [feeds.aliases]"), "{error}");
     }
 }
