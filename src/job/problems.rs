@@ -14,7 +14,7 @@ const MAX_CONDITIONS: usize = 3;
 /// and each of them ends it.
 const LOG_EVERY: Duration = Duration::from_mins(5);
 
-/// What is wrong with the database. Of several, the last one is told.
+/// What is wrong with the database, the worst last. Of several, the worst is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OutageKind {
     /// It does not answer, or accepts no writes.

@@ -88,7 +88,6 @@ async fn match_stored(
 }
 
 /// Whether the rule selects advisories that are new, or new in a list.
-/// Whether the rule asks for new advisories.
 pub(super) fn selects_new_ones(matcher: &Matcher) -> bool {
     let mut kinds = matcher.rule().on.iter();
     kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))

@@ -18,6 +18,10 @@ use super::rules::ParserRules;
 /// Takes the bytes of a record.
 pub(super) type Records<'s> = &'s mut dyn FnMut(&[u8]);
 
+/// How many identifiers of a document are noted, which bounds the memory. An element that names
+/// a further one is compared with what is stored, or quarantined.
+const MOST_NOTED: usize = 1_000_000;
+
 /// An element that waits until it is known what it is.
 struct Held {
     bytes: Vec<u8>,
@@ -174,7 +178,9 @@ impl Vetting {
 
     /// Notes the identifier of a record that says more.
     fn note(&mut self, said: Option<String>) {
-        self.saids.extend(said.map(|said| hash(&said)));
+        if self.saids.len() < MOST_NOTED {
+            self.saids.extend(said.map(|said| hash(&said)));
+        }
     }
 
     fn hold(&mut self, element: &[u8], content: ElementContent, is_beside: bool, out: Records) {
