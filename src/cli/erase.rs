@@ -115,7 +115,7 @@ async fn person(
     let person = Person::new(names)?;
     drop(ask::up_to_date(opened).await?);
     let question = format!(
-        "Erase {} from tickets, alerts, deliveries, quarantined and replaced records, silences, acknowledgements, assignments, pending approvals, unknown fields and their samples, last errors, conditions, and the values that rules were compared with? This cannot be undone.",
+        "Erase {} from all tickets, alerts, deliveries, quarantined and replaced records, silences, acknowledgements, assignments, pending approvals, unknown fields and their samples, last errors, conditions, and the values that rules were compared with? This cannot be undone.",
         names.join(", ")
     );
     if !confirm(yes, &question)? {
